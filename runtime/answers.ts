@@ -1,0 +1,75 @@
+import { ClipperError } from '../src/errors.ts';
+import type { Output, RemoteError } from '../src/protocol/messages.ts';
+
+/** Maps a batch of inputs to one output each, in order. */
+export type BatchFunction<Input> = (inputs: readonly Input[]) => unknown;
+
+/**
+ * Runs a batch so that one bad input never hurts its neighbours: a batch that throws is halved until only the culprits
+ * fail. The function may therefore see an input more than once, but only after a failure.
+ */
+export async function answerBatch<Input>(predict: BatchFunction<Input>, inputs: readonly Input[]): Promise<Output[]> {
+  let outputs: unknown;
+  try {
+    outputs = await predict(inputs);
+  } catch (error) {
+    if (inputs.length === 1) return [failure(error)];
+    const half = inputs.length >> 1;
+    const first = await answerBatch(predict, inputs.slice(0, half));
+    return [...first, ...(await answerBatch(predict, inputs.slice(half)))];
+  }
+  const wrong = shapeError(outputs, inputs.length);
+  if (wrong !== undefined) return inputs.map(() => failure(wrong));
+  return Array.from(outputs as ArrayLike<unknown>, answer);
+}
+
+/** Runs a function of one input over a batch, concurrently where it is asynchronous. */
+export async function answerEach<Input>(predict: (input: Input) => unknown, inputs: readonly Input[]): Promise<Output[]> {
+  return Promise.all(
+    inputs.map(async (input) => {
+      try {
+        return answer(await predict(input));
+      } catch (error) {
+        return failure(error);
+      }
+    }),
+  );
+}
+
+function shapeError(outputs: unknown, expected: number): ClipperError | undefined {
+  const isList = Array.isArray(outputs) || (ArrayBuffer.isView(outputs) && 'length' in outputs);
+  if (!isList) {
+    const got = outputs === null ? 'null' : typeof outputs;
+    return new ClipperError('E_INVALID_INPUT', `predict must return an array with one output per input, but returned ${got}`);
+  }
+  const { length } = outputs as ArrayLike<unknown>;
+  if (length === expected) return undefined;
+  return new ClipperError(
+    'E_INVALID_INPUT',
+    `predict must return one output per input, but returned ${length} outputs for ${expected} inputs`,
+  );
+}
+
+function answer(output: unknown): Output {
+  if (typeof output === 'string') return { text: output, failed: false };
+  try {
+    const text = JSON.stringify(output, plainArrays);
+    if (text !== undefined) return { text, failed: false };
+  } catch (error) {
+    return failure(error);
+  }
+  return failure(new TypeError(`An output must be a string or JSON, but predict returned ${typeof output}`));
+}
+
+/** JSON would print a typed array as an object of indices. */
+function plainArrays(_key: string, value: unknown): unknown {
+  return ArrayBuffer.isView(value) && !(value instanceof DataView) ? Array.from(value as Uint8Array) : value;
+}
+
+function failure(thrown: unknown): Output {
+  const error: RemoteError =
+    thrown instanceof Error
+      ? { name: thrown.name, message: thrown.message, ...(thrown.stack === undefined ? {} : { stack: thrown.stack }) }
+      : { name: 'Error', message: `A value that is no Error was thrown: ${String(thrown)}` };
+  return { text: JSON.stringify(error), failed: true };
+}

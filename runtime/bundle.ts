@@ -1,0 +1,28 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { answerBatch, answerEach } from './answers.ts';
+import type { Answerer } from './model-container.ts';
+
+/** The part of a bundle's manifest that the runtime reads. */
+interface Manifest {
+  readonly entry: string;
+  /** Whether the function takes a batch of inputs or one input. */
+  readonly takes: 'batch' | 'one';
+}
+
+/** What the entry of a bundle exports. */
+interface Entry {
+  readonly default: (inputs: unknown, context: unknown) => unknown;
+  readonly setup?: () => unknown;
+}
+
+/** Loads the function of a bundle and runs its `setup`, whose result is passed to every call. */
+export async function loadBundle(dir: string): Promise<Answerer> {
+  const manifest = JSON.parse(await readFile(join(dir, 'manifest.json'), 'utf8')) as Manifest;
+  const entry = (await import(pathToFileURL(join(dir, manifest.entry)).href)) as Entry;
+  const predict = entry.default;
+  const context = await entry.setup?.();
+  if (manifest.takes === 'one') return (_type, inputs) => answerEach((input) => predict(input, context), inputs);
+  return (_type, inputs) => answerBatch((batch) => predict(batch, context), inputs);
+}

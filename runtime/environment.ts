@@ -1,0 +1,44 @@
+import { ClipperError } from '../src/errors.ts';
+import { type InputType, parseInputType } from '../src/protocol/input-types.ts';
+
+/** What Clipper tells a container through its environment. */
+export interface ContainerEnvironment {
+  readonly modelName: string;
+  readonly modelVersion: string;
+  readonly host: string;
+  readonly port: number;
+  readonly inputType: InputType;
+  readonly modelPath: string;
+  readonly readyFile: string;
+  /** Whether the server understands errors in answers. Clipper's own does not. */
+  readonly errorsExtension: boolean;
+  /** The supervisor's name for this replica, where it has one. */
+  readonly instance: string | undefined;
+}
+
+/** Reads Clipper's environment variables. Throws E_INVALID_OPTION naming the variable that is missing or wrong. */
+export function readEnvironment(env: NodeJS.ProcessEnv = process.env): ContainerEnvironment {
+  const port = Number(env.CLIPPER_PORT ?? 7000);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+    throw new ClipperError('E_INVALID_OPTION', `CLIPPER_PORT must be a port from 1 to 65535, got "${env.CLIPPER_PORT}"`);
+  }
+  return {
+    modelName: required(env, 'CLIPPER_MODEL_NAME'),
+    modelVersion: required(env, 'CLIPPER_MODEL_VERSION'),
+    host: env.CLIPPER_IP ?? '127.0.0.1',
+    port,
+    inputType: parseInputType(env.CLIPPER_INPUT_TYPE ?? 'doubles'),
+    modelPath: env.CLIPPER_MODEL_PATH ?? '/model',
+    readyFile: env.CLIPPER_READY_FILE ?? '/model_is_ready.check',
+    errorsExtension: (env.CLIPPER_RPC_EXTENSIONS ?? '').split(',').includes('errors'),
+    instance: env.CLIPPER_INSTANCE,
+  };
+}
+
+function required(env: NodeJS.ProcessEnv, name: string): string {
+  const value = env[name];
+  if (value === undefined || value === '') {
+    throw new ClipperError('E_INVALID_OPTION', `The environment variable ${name} must be set`);
+  }
+  return value;
+}

@@ -1,0 +1,25 @@
+import { messageOf } from '../src/errors.ts';
+import { loadBundle } from './bundle.ts';
+import { readEnvironment } from './environment.ts';
+import { RPCService } from './rpc-service.ts';
+
+/** The program of a replica: loads the bundle at CLIPPER_MODEL_PATH and serves it. */
+async function main(): Promise<void> {
+  const environment = readEnvironment();
+  const service = new RPCService(environment);
+  // A replica that is a child of the server has a channel to it, and must not outlive it.
+  process.once('disconnect', () => process.exit(0));
+  const earlyStop = (): never => process.exit(0);
+  process.once('SIGTERM', earlyStop);
+  const answers = await loadBundle(environment.modelPath);
+  process.off('SIGTERM', earlyStop);
+  await service.start(answers);
+}
+
+main().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    console.error(error instanceof Error ? (error.stack ?? error.message) : messageOf(error));
+    process.exit(1);
+  },
+);

@@ -1,0 +1,47 @@
+import { ClipperError } from '../src/errors.ts';
+import type { InputType, InputValues } from '../src/protocol/input-types.ts';
+import type { Output } from '../src/protocol/messages.ts';
+import { answerBatch } from './answers.ts';
+
+/** What predict methods return: one output per input, in order. An output that is not a string is sent as JSON. */
+export type Outputs = readonly unknown[] | Promise<readonly unknown[]>;
+
+const methods = {
+  bytes: 'predictBytes',
+  integers: 'predictInts',
+  floats: 'predictFloats',
+  doubles: 'predictDoubles',
+  strings: 'predictStrings',
+} as const satisfies Record<InputType, keyof ModelContainer>;
+
+/** A model in a hand-written container. Override the method of each input type that it serves. */
+export abstract class ModelContainer {
+  predictInts(_inputs: readonly Int32Array[]): Outputs {
+    return notServed('integers');
+  }
+  predictFloats(_inputs: readonly Float32Array[]): Outputs {
+    return notServed('floats');
+  }
+  predictDoubles(_inputs: readonly Float64Array[]): Outputs {
+    return notServed('doubles');
+  }
+  predictBytes(_inputs: readonly Uint8Array[]): Outputs {
+    return notServed('bytes');
+  }
+  predictStrings(_inputs: readonly string[]): Outputs {
+    return notServed('strings');
+  }
+}
+
+function notServed(type: InputType): never {
+  throw new ClipperError('E_INVALID_INPUT', `This container does not serve ${type}: override ${methods[type]}`);
+}
+
+/** Answers a batch of inputs that share one type. */
+export type Answerer = (type: InputType, inputs: readonly InputValues[InputType][]) => Promise<Output[]>;
+
+/** The batches of a container, by the method of their input type. */
+export const containerAnswers =
+  (container: ModelContainer): Answerer =>
+  (type, inputs) =>
+    answerBatch((batch) => container[methods[type]](batch as never), inputs);

@@ -1,0 +1,166 @@
+import { writeFile } from 'node:fs/promises';
+import { Dealer } from 'zeromq';
+import { messageOf } from '../src/errors.ts';
+import { decodeInput, type InputType } from '../src/protocol/input-types.ts';
+import {
+  type ContainerMessage,
+  decodeServerMessage,
+  encodeContainerMessage,
+  type Output,
+  rpcVersion,
+  type ServerMessage,
+} from '../src/protocol/messages.ts';
+import { type ContainerEnvironment, readEnvironment } from './environment.ts';
+import { type Answerer, containerAnswers, ModelContainer } from './model-container.ts';
+
+const quietMs = 5_000;
+const silenceMs = 30_000;
+
+/** How Clipper's own container prints its input type. */
+const printedType = (type: InputType): string => (type === 'integers' ? 'ints' : type);
+
+/** Serves a model container to a Clipper server over its container RPC. */
+export class RPCService {
+  readonly #environment: ContainerEnvironment;
+  #answers: Answerer = async () => [];
+  #socket: Dealer | undefined;
+  #sending: Promise<void> = Promise.resolve();
+  #working: Promise<void> = Promise.resolve();
+  #stopping = false;
+  #ready = false;
+
+  /** Left out, options come from the CLIPPER_ environment variables. Throws E_INVALID_OPTION naming a missing one. */
+  constructor(options: Partial<ContainerEnvironment> = {}) {
+    const { modelName, modelVersion } = options;
+    const known = { CLIPPER_MODEL_NAME: modelName, CLIPPER_MODEL_VERSION: modelVersion };
+    this.#environment = { ...readEnvironment({ ...known, ...process.env }), ...options };
+  }
+
+  /** Serves until `stop()` or SIGTERM; reconnects for as long as it takes. */
+  async start(model: ModelContainer | Answerer): Promise<void> {
+    this.#answers = model instanceof ModelContainer ? containerAnswers(model) : model;
+    const stop = (): void => void this.stop();
+    process.on('SIGTERM', stop).on('SIGINT', stop);
+    try {
+      while (!this.#stopping) await this.#session();
+    } finally {
+      process.off('SIGTERM', stop).off('SIGINT', stop);
+    }
+  }
+
+  /** Finishes the batch at hand, sends its answer and closes. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await this.#working;
+    await this.#sending;
+    this.#socket?.close();
+  }
+
+  /** One connection, from the first heartbeat until the server has been silent for too long. */
+  async #session(): Promise<void> {
+    const { host, port } = this.#environment;
+    const socket = new Dealer({ receiveTimeout: quietMs, linger: 1_000 });
+    this.#socket = socket;
+    socket.connect(`tcp://${host.includes(':') ? `[${host}]` : host}:${port}`);
+    this.#send({ kind: 'heartbeat' });
+    let heardAt = performance.now();
+    while (!socket.closed && performance.now() - heardAt < silenceMs) {
+      const frames = await this.#receive(socket);
+      if (frames === undefined) this.#send({ kind: 'heartbeat' });
+      else {
+        heardAt = performance.now();
+        this.#handle(frames);
+      }
+    }
+    if (!socket.closed) {
+      console.error(`No word from the server at ${host}:${port} for ${silenceMs / 1_000} s: connecting again`);
+      socket.close();
+    }
+  }
+
+  /** The next message, or undefined where none came in time. */
+  async #receive(socket: Dealer): Promise<Uint8Array[] | undefined> {
+    try {
+      return await socket.receive();
+    } catch (error) {
+      if (socket.closed || (error as NodeJS.ErrnoException).code === 'EAGAIN') return undefined;
+      throw error;
+    }
+  }
+
+  #handle(frames: readonly Uint8Array[]): void {
+    let message: ServerMessage;
+    try {
+      message = decodeServerMessage(frames);
+    } catch (error) {
+      console.error(`A message from the server was ignored: ${messageOf(error)}`);
+      return;
+    }
+    if (message.kind === 'heartbeat') {
+      if (message.requestMetadata) this.#announce();
+      return;
+    }
+    const request = message;
+    this.#working = this.#working.then(() => this.#work(request));
+  }
+
+  #announce(): void {
+    const { modelName, modelVersion, inputType, errorsExtension, instance } = this.#environment;
+    const extensions = { errors: true, ...(instance === undefined ? {} : { instance }) };
+    this.#send({
+      kind: 'newContainer',
+      modelName,
+      modelVersion,
+      inputType,
+      rpcVersion,
+      ...(errorsExtension ? { extensions } : {}),
+    });
+    if (this.#ready) return;
+    this.#ready = true;
+    console.log(`Serving predictions for ${printedType(inputType)} input type.`);
+    // Clipper looks for this file; under a read-only root its absence must not stop the replica.
+    writeFile(this.#environment.readyFile, 'READY').catch((error: unknown) => {
+      console.error(`The ready file could not be written: ${messageOf(error)}`);
+    });
+  }
+
+  async #work({ messageId, request, inputType, inputs }: Extract<ServerMessage, { kind: 'request' }>): Promise<void> {
+    // Feedback has no function to go to, yet Clipper waits for an answer to every message.
+    const answered = request === 'feedback' ? [] : await this.#answer(inputType, inputs);
+    this.#send({ kind: 'response', messageId, outputs: answered });
+  }
+
+  async #answer(inputType: InputType, inputs: readonly Uint8Array[]): Promise<Output[]> {
+    const expected = this.#environment.inputType;
+    const outputs =
+      inputType === expected
+        ? await this.#answers(inputType, inputs.map((input) => decodeInput(inputType, input)))
+        : inputs.map(() => failed(`This container serves ${expected}, but the server sent ${inputType}`));
+    for (const output of outputs) {
+      if (output.failed) logFailure(output);
+    }
+    return this.#environment.errorsExtension ? outputs : outputs.map(withoutExtension);
+  }
+
+  #send(message: ContainerMessage): void {
+    const socket = this.#socket;
+    const frames = encodeContainerMessage(message, { errors: this.#environment.errorsExtension });
+    this.#sending = this.#sending.then(async () => {
+      if (socket !== undefined && !socket.closed) await socket.send(frames);
+    });
+  }
+}
+
+const failed = (message: string): Output => ({ text: JSON.stringify({ name: 'Error', message }), failed: true });
+
+function logFailure({ text }: Output): void {
+  const { name, message, stack } = JSON.parse(text) as { name: string; message: string; stack?: string };
+  console.error(`predict failed: ${stack ?? `${name}: ${message}`}`);
+}
+
+/** Clipper has no error answer; an output that says so beats a dead container and a caller who learns nothing. */
+function withoutExtension(output: Output): Output {
+  if (!output.failed) return output;
+  const { name, message } = JSON.parse(output.text) as { name: string; message: string };
+  return { text: JSON.stringify({ error: `${name}: ${message}` }), failed: false };
+}

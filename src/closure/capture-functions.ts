@@ -1,0 +1,170 @@
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { captureVariables } from './capture-variables.ts';
+import { ClassMembers, homeOf } from './capture-members.ts';
+import { fillShell } from './capture-properties.ts';
+import type { BoundNode, FunctionNode, Node, Path, Value } from './graph.ts';
+import type { GraphBuilder } from './graph-builder.ts';
+import type { FunctionFacts } from './inspector.ts';
+import type { PackageMember } from './origins.ts';
+import { type FunctionSyntax, readSyntax } from './syntax.ts';
+
+/** Captures a function or class: those of packages by reference, the user's own by value with their variables. */
+export function captureFunction(builder: GraphBuilder, fn: Function, path: Path): Node | undefined {
+  const { inspector, origins } = builder.sources;
+  const facts = inspector.facts(fn);
+  if (facts.bound !== undefined) return captureBound(builder, fn, { facts, path });
+  const name = ownName(fn);
+  if (facts.scriptId === undefined || origins.owner(facts.scriptId) === 'node') {
+    return captureNodes(builder, fn, { facts, path });
+  }
+  if (origins.owner(facts.scriptId) === 'package') {
+    const member = origins.packageFunction(fn, facts.scriptId);
+    if (member !== undefined) return builder.register(fn, moduleNode(builder, member, path));
+  }
+  const syntax = syntaxOf(fn, name);
+  const home = syntax.form === 'method' ? homeOf(fn, facts) : undefined;
+  // A method of a class is a part of that, and known once the class is.
+  if (home !== undefined) builder.value(home, { parent: path, label: `class ${home.name}` });
+  const member = builder.known(fn);
+  if (member !== undefined) return member;
+  const node: FunctionNode = {
+    ...builder.shell(path),
+    kind: 'function',
+    name,
+    syntax,
+    captures: new Map(),
+    moduleCalls: [],
+    heritage: undefined,
+  };
+  builder.register(fn, node);
+  builder.functions.push(node);
+  const { scriptId } = facts;
+  const members = new ClassMembers(builder, node, fn);
+  builder.later(() => fillFunction(builder, node, { fn, facts, scriptId, members }));
+  return node;
+}
+
+/** What is known of a function while it is read. */
+export interface FunctionAtHand {
+  readonly fn: Function;
+  readonly facts: FunctionFacts;
+  readonly scriptId: string;
+}
+
+const ownName = (fn: Function): string => {
+  const name: unknown = Object.getOwnPropertyDescriptor(fn, 'name')?.value;
+  return typeof name === 'string' ? name : '';
+};
+
+const syntaxes = new Map<string, FunctionSyntax>();
+
+/** The syntax of a function, read once for each text. */
+function syntaxOf(fn: Function, name: string): FunctionSyntax {
+  const text = Function.prototype.toString.call(fn);
+  const known = syntaxes.get(text) ?? readSyntax(text, name);
+  if (syntaxes.size > 5_000) syntaxes.clear();
+  syntaxes.set(text, known);
+  return known;
+}
+
+function captureBound(
+  builder: GraphBuilder,
+  fn: Function,
+  { facts, path }: { facts: FunctionFacts; path: Path },
+): Node | undefined {
+  const { bound } = facts;
+  if (bound === undefined) return undefined;
+  const node: BoundNode = {
+    ...builder.shell(path),
+    kind: 'bound',
+    // First the object, which makes its methods known as its class's.
+    boundThis: builder.value(bound.boundThis, { parent: path, label: 'bound this' }),
+    target: builder.value(bound.target, { parent: path, label: 'bound function' }),
+    boundArguments: bound.boundArguments.map((each, index) =>
+      builder.value(each, { parent: path, label: `bound argument ${index}` }),
+    ),
+  };
+  builder.register(fn, node);
+  builder.later(() => fillShell(builder, node, fn, { usualPrototype: 'Function.prototype', skip: skipsOwn }));
+  return node;
+}
+
+/** Functions of Node that no module exports: `promisify` makes one around another, `require` is made for each file. */
+function captureNodes(
+  builder: GraphBuilder,
+  fn: Function,
+  { facts, path }: { facts: FunctionFacts; path: Path },
+): Node | undefined {
+  const { builtins } = builder.sources;
+  const promisified = facts.scopes.find(({ description }) => description === 'Closure (promisify)');
+  const original: unknown = promisified === undefined ? undefined : Reflect.get(promisified.variables, 'original');
+  if (typeof original === 'function' && builtins.find(original) !== undefined) {
+    const values = [builder.value(original, { parent: path, label: 'promisified function' })];
+    const maker = 'process.getBuiltinModule("node:util").promisify';
+    return builder.register(fn, { ...builder.shell(path), kind: 'made', maker, values });
+  }
+  if ('resolve' in fn && 'main' in fn && 'extensions' in fn) {
+    const maker = 'process.getBuiltinModule("node:module").createRequire(import.meta.url)';
+    return builder.register(fn, builder.intrinsic(maker, path));
+  }
+  return builder.refuse(path, {
+    what: `the native function "${fn.name}", which no global or module of Node leads to`,
+    fix: 'get it inside the function, or in `setup`',
+  });
+}
+
+const functionKeys = new Set<string | symbol>(['length', 'name', 'prototype', 'arguments', 'caller']);
+const skipsOwn = (key: string | symbol): boolean => functionKeys.has(key);
+
+const prototypes = {
+  plain: 'Function.prototype',
+  async: '(Object.getPrototypeOf(async () => {}))',
+  generator: '(Object.getPrototypeOf(function* () {}))',
+  asyncGenerator: '(Object.getPrototypeOf(async function* () {}))',
+} as const;
+
+function fillFunction(
+  builder: GraphBuilder,
+  node: FunctionNode,
+  { members, ...at }: FunctionAtHand & { readonly members: ClassMembers },
+): void {
+  const { syntax } = node;
+  captureVariables(builder, node, at);
+  node.moduleCalls.push(...syntax.moduleCalls.map((call) => moduleOf(builder, node, { ...at, call })));
+  if (syntax.class?.heritage !== undefined) {
+    const label = 'extends';
+    node.heritage = builder.value(Reflect.getPrototypeOf(at.fn), { parent: node.path, label });
+  }
+  const flavour = syntax.isGenerator ? (syntax.isAsync ? 'asyncGenerator' : 'generator') : syntax.isAsync ? 'async' : 'plain';
+  const usual = syntax.class?.heritage === undefined ? prototypes[flavour] : undefined;
+  const skip = (key: string | symbol, descriptor: PropertyDescriptor): boolean =>
+    skipsOwn(key) || members.include(descriptor);
+  fillShell(builder, node, at.fn, { usualPrototype: usual, skip });
+  if (usual === undefined) node.prototype = undefined;
+  members.fillPrototype();
+}
+
+/** What `require('x')` or `import('x')` in a text gives; undefined where the replica can do it itself. */
+function moduleOf(
+  builder: GraphBuilder,
+  node: FunctionNode,
+  { scriptId, call }: FunctionAtHand & { call: FunctionSyntax['moduleCalls'][number] },
+): Value {
+  const { builtins, origins } = builder.sources;
+  const { specifier, kind } = call;
+  if (builtins.named(specifier) !== undefined) return undefined;
+  const from = origins.file(scriptId) ?? join(process.cwd(), 'repl');
+  const path = { parent: node.path, label: `${kind}(${JSON.stringify(specifier)})` };
+  if (kind === 'import') return builder.module({ type: 'import', specifier, from: dirname(from) }, [], path);
+  try {
+    return builder.module({ type: 'require', file: createRequire(from).resolve(specifier) }, [], path);
+  } catch {
+    return builder.refuse(path, { what: `a module that can't be found from ${from}`, fix: 'install it, or check its name' });
+  }
+}
+
+function moduleNode(builder: GraphBuilder, found: PackageMember, path: Path): Node {
+  if (found.type === 'require') return builder.module({ type: 'require', file: found.file }, found.member, path);
+  return builder.module({ type: 'import', specifier: found.file, from: dirname(found.file) }, found.member, path);
+}

@@ -1,0 +1,54 @@
+import { types } from 'node:util';
+import { fillShell } from './capture-properties.ts';
+import type { Node, Path } from './graph.ts';
+import type { GraphBuilder } from './graph-builder.ts';
+
+/** How a kind of object is made again: its constructor, what it is called with, and the properties that this sets. */
+interface Recipe {
+  readonly maker: string;
+  readonly prototype: string;
+  readonly values: readonly (string | number | bigint | boolean | symbol | undefined)[];
+  readonly own?: readonly string[];
+}
+
+const errorNames = ['EvalError', 'RangeError', 'ReferenceError', 'SyntaxError', 'TypeError', 'URIError', 'AggregateError'];
+
+function recipeOf(builder: GraphBuilder, value: object): Recipe | undefined {
+  const is = (expression: string): boolean => builder.sources.intrinsics.find(Reflect.getPrototypeOf(value)) === expression;
+  if (types.isDate(value)) return { maker: 'new Date', prototype: 'Date.prototype', values: [Date.prototype.getTime.call(value)] };
+  if (types.isRegExp(value)) {
+    return { maker: 'new RegExp', prototype: 'RegExp.prototype', values: [value.source, value.flags], own: ['lastIndex'] };
+  }
+  if (types.isBoxedPrimitive(value)) {
+    const primitive: unknown = (value as { valueOf(): unknown }).valueOf();
+    const type = { number: 'Number', string: 'String', boolean: 'Boolean', bigint: 'BigInt', symbol: 'Symbol' }[typeof primitive as 'string'];
+    return { maker: 'Object', prototype: `${type}.prototype`, values: [primitive as string] };
+  }
+  if (types.isNativeError(value)) {
+    const name = errorNames.find((each) => is(`${each}.prototype`)) ?? 'Error';
+    return { maker: `new ${name}`, prototype: `${name}.prototype`, values: name === 'AggregateError' ? [''] : [] };
+  }
+  if (is('URL.prototype')) return { maker: 'new URL', prototype: 'URL.prototype', values: [(value as URL).href] };
+  if (is('URLSearchParams.prototype')) {
+    return { maker: 'new URLSearchParams', prototype: 'URLSearchParams.prototype', values: [String(value)] };
+  }
+  if (is('TextEncoder.prototype')) return { maker: 'new TextEncoder', prototype: 'TextEncoder.prototype', values: [] };
+  if (!is('TextDecoder.prototype')) return undefined;
+  return { maker: 'new TextDecoder', prototype: 'TextDecoder.prototype', values: [(value as unknown as { encoding: string }).encoding] };
+}
+
+/** Objects with internal state that a constructor call gives again. */
+export function captureMade(builder: GraphBuilder, value: object, path: Path): Node | undefined {
+  const recipe = recipeOf(builder, value);
+  if (recipe === undefined) return undefined;
+  const values = recipe.values.map((each) => builder.value(each, path));
+  const node = builder.register(value, { ...builder.shell(path), kind: 'made', maker: recipe.maker, values });
+  const isBoxedString = recipe.prototype === 'String.prototype';
+  const isNodes = /URL|Text/.test(recipe.prototype);
+  const skip = (key: string | symbol, { writable, enumerable }: PropertyDescriptor): boolean =>
+    (isBoxedString && writable === false && (enumerable === true || key === 'length')) ||
+    (isNodes && typeof key === 'symbol') ||
+    (key === 'lastIndex' && (value as RegExp).lastIndex === 0);
+  builder.later(() => fillShell(builder, node, value, { usualPrototype: recipe.prototype, skip }));
+  return node;
+}

@@ -1,0 +1,100 @@
+import { fillShell } from './capture-properties.ts';
+import type { FunctionNode, MemberNode, Node } from './graph.ts';
+import type { GraphBuilder } from './graph-builder.ts';
+import type { FunctionFacts } from './inspector.ts';
+
+/** The class that a method belongs to, as far as a scope of the method holds it. */
+export function homeOf(method: Function, { scopes }: FunctionFacts): Function | undefined {
+  for (const { type, variables } of scopes) {
+    if (type === 'global') continue;
+    for (const { value } of Object.values(Object.getOwnPropertyDescriptors(variables))) {
+      if (typeof value === 'function' && (owns(value, method) || owns(value.prototype, method))) return value;
+    }
+  }
+  return undefined;
+}
+
+function owns(object: unknown, fn: Function): boolean {
+  if ((typeof object !== 'object' && typeof object !== 'function') || object === null) return false;
+  const descriptors: readonly PropertyDescriptor[] = Object.values(Object.getOwnPropertyDescriptors(object));
+  return descriptors.some(({ value, get, set }) => value === fn || get === fn || set === fn);
+}
+
+/**
+ * The members of a class or constructor function. Those that stand in a class's text come with it, and are known as its
+ * parts from the start; the others are captured as properties.
+ */
+export class ClassMembers {
+  readonly #builder: GraphBuilder;
+  readonly #node: FunctionNode;
+  readonly #fn: Function;
+  readonly #prototype: object | undefined;
+
+  constructor(builder: GraphBuilder, node: FunctionNode, fn: Function) {
+    this.#builder = builder;
+    this.#node = node;
+    this.#fn = fn;
+    const prototype: unknown = Object.getOwnPropertyDescriptor(fn, 'prototype')?.value;
+    const isOwn = typeof prototype === 'object' && prototype !== null && builder.known(prototype) === undefined;
+    this.#prototype = isOwn ? prototype : undefined;
+    if (node.syntax.class !== undefined) this.#register(node, fn);
+    if (this.#prototype !== undefined && this.#ownsPrototype(this.#prototype)) this.#registerPrototype(this.#prototype);
+  }
+
+  /** Whether a property is one that the class's text defines. */
+  include({ value, get, set }: PropertyDescriptor): boolean {
+    return this.#isTextual(value) || this.#isTextual(get) || this.#isTextual(set);
+  }
+
+  /** Captures what the text doesn't give of the object in the function's `prototype`. */
+  fillPrototype(): void {
+    const prototype = this.#prototype;
+    if (prototype === undefined) return;
+    const member = this.#builder.known(prototype);
+    if (member?.kind !== 'member' || member.owner !== this.#node) return this.#fillForeign(prototype);
+    const { class: classSyntax, isGenerator } = this.#node.syntax;
+    const skip = (key: string | symbol, descriptor: PropertyDescriptor): boolean =>
+      (key === 'constructor' && descriptor.value === this.#fn) || this.include(descriptor);
+    fillShell(this.#builder, member, prototype, { usualPrototype: isGenerator ? undefined : 'Object.prototype', skip });
+    // A superclass and a generator bring the prototype's prototype along.
+    if (classSyntax?.heritage !== undefined || isGenerator) member.prototype = undefined;
+  }
+
+  /** A prototype that was put there in place of the function's own. */
+  #fillForeign(prototype: object): void {
+    const { writable = false } = Object.getOwnPropertyDescriptor(this.#fn, 'prototype') ?? {};
+    const value = this.#builder.value(prototype, { parent: this.#node.path, label: 'prototype' });
+    const flags = { accessor: false, writable, enumerable: false, configurable: false };
+    this.#node.properties.push({ key: 'prototype', value, get: undefined, set: undefined, ...flags });
+  }
+
+  #ownsPrototype(prototype: object): boolean {
+    return Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value === this.#fn || this.#node.syntax.isGenerator;
+  }
+
+  #registerPrototype(prototype: object): void {
+    const path = { parent: this.#node.path, label: 'prototype' };
+    const shell = this.#builder.shell(path);
+    const member: MemberNode = { ...shell, kind: 'member', owner: this.#node, key: 'prototype', role: 'value' };
+    this.#builder.register(prototype, member);
+    if (this.#node.syntax.class !== undefined) this.#register(member, prototype);
+  }
+
+  #register(owner: Node, object: object): void {
+    for (const key of Reflect.ownKeys(object)) {
+      const descriptor: Partial<Record<MemberNode['role'], unknown>> = Reflect.getOwnPropertyDescriptor(object, key) ?? {};
+      for (const role of ['value', 'get', 'set'] as const) {
+        const member = descriptor[role];
+        if (!this.#isTextual(member) || this.#builder.known(member) !== undefined) continue;
+        const path = { parent: owner.path, label: String(key) };
+        const stored = typeof key === 'string' ? key : (this.#builder.value(key, path) as Node);
+        this.#builder.register(member, { ...this.#builder.shell(path), kind: 'member', owner, key: stored, role });
+      }
+    }
+  }
+
+  #isTextual(value: unknown): boolean {
+    const texts = this.#node.syntax.class?.memberTexts;
+    return typeof value === 'function' && texts !== undefined && texts.has(Function.prototype.toString.call(value));
+  }
+}

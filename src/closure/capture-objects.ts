@@ -1,0 +1,145 @@
+import { types } from 'node:util';
+import { captureBuffer, captureView } from './capture-binary.ts';
+import { captureMade } from './capture-made.ts';
+import { fillShell, readProperty } from './capture-properties.ts';
+import type { MapNode, Node, Path, SetNode } from './graph.ts';
+import type { GraphBuilder } from './graph-builder.ts';
+import { hiddenState, refusalByClass, refusalByKind } from './refusals.ts';
+
+/** A reader of one kind of object: undefined where the object is of another. */
+type Reader = (builder: GraphBuilder, value: object, path: Path) => Node | undefined;
+
+const readers: readonly Reader[] = [
+  captureArray,
+  captureCollection,
+  captureView,
+  captureBuffer,
+  captureMade,
+  capturePrototype,
+  captureNamespace,
+];
+
+/** Captures an object that is no function, by value. */
+export function captureObject(builder: GraphBuilder, value: object, path: Path): Node | undefined {
+  // Proxies first: to look at one would run its handler.
+  if (!types.isProxy(value) && builder.sources.intrinsics.find(Reflect.getPrototypeOf(value)) === 'Object.prototype') {
+    return capturePrototype(builder, value, path) ?? captureByProperties(builder, value, path);
+  }
+  if (types.isModuleNamespaceObject(value)) return captureNamespace(builder, value, path);
+  const refused = refusalByKind(value);
+  if (refused !== undefined) return builder.refuse(path, refused);
+  for (const read of readers) {
+    const node = read(builder, value, path);
+    if (node !== undefined) return node;
+  }
+  const hidden = refusalOf(builder, value);
+  if (hidden !== undefined) return builder.refuse(path, hidden);
+  const node = captureByProperties(builder, value, path);
+  // At once, so that methods which are captured by themselves are known as the class's.
+  builder.value(Reflect.getPrototypeOf(value), { parent: path, label: 'prototype' });
+  return node;
+}
+
+function captureByProperties(builder: GraphBuilder, value: object, path: Path): Node {
+  const brand = types.isArgumentsObject(value) ? 'arguments' : undefined;
+  const node = builder.register(
+    value,
+    brand === undefined
+      ? { ...builder.shell(path), kind: 'object' }
+      : { ...builder.shell(path), kind: 'made', maker: '(function () { return arguments; })', values: [] },
+  );
+  builder.later(() => fillShell(builder, node, value, { usualPrototype: 'Object.prototype' }));
+  return node;
+}
+
+function captureArray(builder: GraphBuilder, value: object, path: Path): Node | undefined {
+  if (!Array.isArray(value)) return undefined;
+  const node = builder.register(value, { ...builder.shell(path), kind: 'array', length: value.length });
+  const skip = (key: string | symbol, { writable }: PropertyDescriptor): boolean => key === 'length' && writable === true;
+  builder.later(() => fillShell(builder, node, value, { usualPrototype: 'Array.prototype', skip }));
+  return node;
+}
+
+function captureCollection(builder: GraphBuilder, value: object, path: Path): Node | undefined {
+  if (types.isMap(value)) {
+    const node: MapNode = builder.register(value, { ...builder.shell(path), kind: 'map', entries: [] });
+    builder.later(() => {
+      Map.prototype.forEach.call(value, (each, key) => {
+        const label = typeof key === 'object' ? 'Map key' : `Map entry ${String(key)}`;
+        node.entries.push([
+          builder.value(key, { parent: path, label: 'Map key' }),
+          builder.value(each, { parent: path, label }),
+        ]);
+      });
+      fillShell(builder, node, value, { usualPrototype: 'Map.prototype' });
+    });
+    return node;
+  }
+  if (!types.isSet(value)) return undefined;
+  const node: SetNode = builder.register(value, { ...builder.shell(path), kind: 'set', entries: [] });
+  builder.later(() => {
+    Set.prototype.forEach.call(value, (each) => node.entries.push(builder.value(each, { parent: path, label: 'Set entry' })));
+    fillShell(builder, node, value, { usualPrototype: 'Set.prototype' });
+  });
+  return node;
+}
+
+/** The prototype of a class or constructor function is a part of that. */
+function capturePrototype(builder: GraphBuilder, value: object, path: Path): Node | undefined {
+  const owner: unknown = Reflect.getOwnPropertyDescriptor(value, 'constructor')?.value;
+  if (typeof owner !== 'function' || Reflect.getOwnPropertyDescriptor(owner, 'prototype')?.value !== value) return undefined;
+  const ownerNode = builder.value(owner, { parent: path, label: owner.name === '' ? 'constructor' : `class ${owner.name}` });
+  return (
+    builder.known(value) ??
+    builder.register(value, { ...builder.shell(path), kind: 'member', owner: ownerNode, key: 'prototype', role: 'value' })
+  );
+}
+
+/** The namespace of one of the user's own modules; those of packages are found by the import's name. */
+function captureNamespace(builder: GraphBuilder, value: object, path: Path): Node | undefined {
+  if (!types.isModuleNamespaceObject(value)) return undefined;
+  const builtin = builder.sources.builtins.find(Reflect.get(value, 'default'));
+  if (builtin !== undefined) return builder.register(value, builder.module({ type: 'builtin', name: builtin.name }, [], path));
+  const node = builder.register(value, { ...builder.shell(path), kind: 'object' });
+  node.prototype = null;
+  builder.later(() => {
+    for (const key of Object.keys(value)) {
+      const descriptor = { value: Reflect.get(value, key) as unknown, writable: true, enumerable: true, configurable: true };
+      node.properties.push(readProperty(builder, key, { descriptor, owner: path }));
+    }
+  });
+  return node;
+}
+
+/** Classes of the environment whose instances are nothing but their properties. */
+const plain = new Set(['Object.prototype', 'Error.prototype', 'node:events prototype']);
+
+/** Why the own properties of an instance are not all there is to it. */
+function refusalOf(builder: GraphBuilder, value: object): ReturnType<typeof hiddenState> | undefined {
+  const { intrinsics, builtins, inspector } = builder.sources;
+  for (let each = Reflect.getPrototypeOf(value); each !== null; each = Reflect.getPrototypeOf(each)) {
+    const live = refusalByClass(each);
+    if (live !== undefined) return live;
+    const builtin = builtins.find(each);
+    const name = intrinsics.find(each) ?? (builtin === undefined ? undefined : `${builtin.name} ${builtin.member.at(-1)}`);
+    if (name !== undefined && !plain.has(name)) return hiddenState(`an instance of ${name.replace(/[. ]prototype$/, '')}`);
+    if (name !== undefined) break;
+  }
+  const names = mayHavePrivates(value) ? inspector.privateNames(value) : [];
+  return names.length === 0 ? undefined : hiddenState(`an object with private state (${names.join(', ')})`);
+}
+
+const privatesByPrototype = new WeakMap<object, boolean>();
+
+/** Whether any class on the chain has private names in its text. */
+function mayHavePrivates(value: object): boolean {
+  const prototype = Reflect.getPrototypeOf(value);
+  if (prototype === null) return false;
+  const known = privatesByPrototype.get(prototype);
+  if (known !== undefined) return known;
+  const owner: unknown = Reflect.getOwnPropertyDescriptor(prototype, 'constructor')?.value;
+  const own = typeof owner === 'function' && /#[\p{ID_Start}_$]/u.test(Function.prototype.toString.call(owner));
+  const found = own || mayHavePrivates(prototype);
+  privatesByPrototype.set(prototype, found);
+  return found;
+}

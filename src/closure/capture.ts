@@ -1,0 +1,84 @@
+import { dirname } from 'node:path';
+import { ClipperError } from '../errors.ts';
+import { findProjectDir } from '../util/package-files.ts';
+import { Builtins } from './builtins.ts';
+import type { CapturedClosure } from './graph.ts';
+import { GraphBuilder, type Problem } from './graph-builder.ts';
+import { HeapInspector } from './inspector.ts';
+import { Intrinsics } from './intrinsics.ts';
+import { Origins } from './origins.ts';
+
+/** Functions to capture together, so that they keep sharing what they share, by the name that the bundle exports. */
+export type Roots = Readonly<Record<string, Function>>;
+
+/**
+ * Reads a function and everything it closes over from the running process. Nothing of the user's is run, and nothing is
+ * waited for while the heap is read. Throws E_NOT_CAPTURABLE naming the path to each value that can't travel.
+ */
+export async function captureClosure(fn: Function): Promise<CapturedClosure> {
+  if (typeof fn !== 'function') {
+    throw new ClipperError('E_NOT_CAPTURABLE', `Expected a function to capture, got ${fn === null ? 'null' : typeof fn}`);
+  }
+  return captureRoots({ default: fn });
+}
+
+/** Captures several functions as one closure; see captureClosure. */
+export async function captureRoots(roots: Roots): Promise<CapturedClosure> {
+  const { captured, problems } = await readGraph(roots);
+  if (problems.length > 0) throw refusal(problems);
+  return captured;
+}
+
+/** The graph together with what can't travel, for those who want to see both. */
+export async function readGraph(roots: Roots): Promise<{ captured: CapturedClosure; problems: readonly Problem[] }> {
+  for (;;) {
+    using inspector = new HeapInspector();
+    const origins = new Origins(inspector);
+    builtins.refresh();
+    const builder = new GraphBuilder({ inspector, origins, intrinsics: intrinsicsOf(inspector, origins), builtins });
+    const captured = build(builder, roots);
+    if (origins.wanted.size === 0) return { captured, problems: builder.problems };
+    // The exports of an ES module come by a promise only; the heap is then read anew, in one go.
+    await origins.learnNamespaces();
+  }
+}
+
+function build(builder: GraphBuilder, roots: Roots): CapturedClosure {
+  const values = Object.entries(roots).map(([name, fn]) => {
+    const label = fn.name === '' || fn.name === 'default' ? (name === 'default' ? 'function' : name) : fn.name;
+    return [name, builder.value(fn, { parent: undefined, label })] as const;
+  });
+  builder.finish();
+  const { functions, buffers, modules } = builder;
+  return { roots: new Map(values), functions, buffers, modules, projectDir: projectDirOf(builder, roots) };
+}
+
+/** The package of the file that defines the first root; the working directory for code without a file. */
+function projectDirOf({ sources: { inspector, origins } }: GraphBuilder, roots: Roots): string {
+  for (const fn of Object.values(roots)) {
+    const { scriptId } = inspector.facts(fn);
+    const file = scriptId === undefined ? undefined : origins.file(scriptId);
+    if (file !== undefined) return findProjectDir(dirname(file));
+  }
+  return findProjectDir(process.cwd());
+}
+
+const builtins = new Builtins();
+let intrinsics: Intrinsics | undefined;
+let reader: { inspector: HeapInspector; origins: Origins };
+
+/** The environment is the same for the whole process, so it is indexed once. */
+function intrinsicsOf(inspector: HeapInspector, origins: Origins): Intrinsics {
+  reader = { inspector, origins };
+  intrinsics ??= new Intrinsics((fn) => {
+    const { scriptId } = reader.inspector.facts(fn);
+    return scriptId === undefined || reader.origins.owner(scriptId) === 'node';
+  });
+  return intrinsics;
+}
+
+function refusal(problems: readonly Problem[]): ClipperError {
+  const lines = problems.map(({ path, what, fix }) => `  ${path}: ${what}.\n    Fix: ${fix}.`);
+  const count = problems.length === 1 ? 'A captured value' : `${problems.length} captured values`;
+  return new ClipperError('E_NOT_CAPTURABLE', `${count} can't travel to a replica:\n${lines.join('\n')}`);
+}

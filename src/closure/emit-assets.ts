@@ -1,0 +1,47 @@
+import type { BufferNode } from './graph.ts';
+import type { Names } from './names.ts';
+
+/** A file of captured binary data. */
+export interface Asset {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+/** Data of at least this size lies in a file of its own. */
+const assetBytes = 4_096;
+
+/** Puts captured binary data into files beside the module, small data into its text. */
+export class AssetWriter {
+  readonly assets: Asset[] = [];
+  readonly #read: string;
+  readonly #readFile: string;
+
+  constructor(names: Names) {
+    this.#read = names.fresh('readAsset');
+    this.#readFile = names.fresh('readFileSync');
+  }
+
+  /** The expression of an ArrayBuffer with the captured range. */
+  expression({ buffer, start, end }: BufferNode): string {
+    const bytes = new Uint8Array(buffer, start, Math.max(0, end - start));
+    if (bytes.byteLength === 0) return 'new ArrayBuffer(0)';
+    if (bytes.byteLength < assetBytes) {
+      const base64 = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
+      return `Uint8Array.from(Buffer.from("${base64}", "base64")).buffer`;
+    }
+    const name = `${this.assets.length}.bin`;
+    this.assets.push({ name, bytes });
+    return `${this.#read}("${name}")`;
+  }
+
+  statements(): string[] {
+    if (this.assets.length === 0) return [];
+    return [
+      `import { readFileSync as ${this.#readFile} } from "node:fs";`,
+      `function ${this.#read}(name) {`,
+      `  const bytes = ${this.#readFile}(new URL("./assets/" + name, import.meta.url));`,
+      '  return bytes.byteLength === bytes.buffer.byteLength ? bytes.buffer : Uint8Array.from(bytes).buffer;',
+      '}',
+    ];
+  }
+}

@@ -1,0 +1,46 @@
+import type { ModuleNode, ModuleSource } from './graph.ts';
+import type { Names } from './names.ts';
+
+/** A member of a package that the entry uses: the name that modules.cjs exports it under, and where it comes from. */
+export interface PackageImport {
+  readonly name: string;
+  readonly source: Exclude<ModuleSource, { type: 'builtin' }>;
+  readonly member: readonly string[];
+}
+
+/** Collects what the emitted module takes from builtins and from packages. */
+export class ModuleImports {
+  readonly packages: PackageImport[] = [];
+  readonly #names: Names;
+  readonly #builtins = new Map<string, string>();
+  readonly #packageNames = new Map<ModuleNode, string>();
+
+  constructor(names: Names) {
+    this.#names = names;
+  }
+
+  reference(node: ModuleNode): string {
+    const { source, member } = node;
+    if (source.type === 'builtin') return this.#builtin(source.name) + member.map((key) => `[${JSON.stringify(key)}]`).join('');
+    const known = this.#packageNames.get(node);
+    if (known !== undefined) return known;
+    const name = this.#names.fresh(member.at(-1) ?? 'module');
+    this.#packageNames.set(node, name);
+    this.packages.push({ name, source, member });
+    return name;
+  }
+
+  statements(): string[] {
+    const builtins = [...this.#builtins].map(([module, name]) => `import ${name} from ${JSON.stringify(module)};`);
+    if (this.packages.length === 0) return builtins;
+    const all = this.#names.fresh('packages');
+    const names = this.packages.map(({ name }) => name).join(', ');
+    return [...builtins, `import ${all} from "./modules.cjs";`, `const { ${names} } = ${all};`];
+  }
+
+  #builtin(module: string): string {
+    const name = this.#builtins.get(module) ?? this.#names.fresh(module.replace(/^node:/, '').replace(/\W/g, '_'));
+    this.#builtins.set(module, name);
+    return name;
+  }
+}

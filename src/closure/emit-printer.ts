@@ -1,0 +1,135 @@
+import { ClipperError } from '../errors.ts';
+import type { AssetWriter } from './emit-assets.ts';
+import { functionExpression } from './emit-functions.ts';
+import type { ModuleImports } from './emit-modules.ts';
+import { isPlain, type Print, printArray, printDescriptor, printKey, printMember, printPrimitive } from './emit-values.ts';
+import { isNode, type MemberNode, type Node, printPath, type Property, type Value, type ViewNode } from './graph.ts';
+import type { Names } from './names.ts';
+
+/** How a node that is written already is referred to. */
+export interface Written {
+  readonly text: string;
+  /** How deep a literal it is; 0 for a name. */
+  readonly depth: number;
+}
+
+/** Prints expressions and statements of nodes, whose parts have been written before. */
+export class Printer {
+  readonly #names: Names;
+  readonly #modules: ModuleImports;
+  readonly #assets: AssetWriter;
+  readonly #written = new Map<Node, Written>();
+  readonly print: Print = (value) => this.#reference(value);
+  readonly isWritten = (value: Value): boolean => !isNode(value) || this.#written.has(value);
+
+  constructor(names: Names, modules: ModuleImports, assets: AssetWriter) {
+    this.#names = names;
+    this.#modules = modules;
+    this.#assets = assets;
+  }
+
+  wrote(node: Node, written: Written): void {
+    this.#written.set(node, written);
+  }
+
+  depthOf(value: Value): number {
+    return isNode(value) ? (this.#written.get(value)?.depth ?? 0) : 0;
+  }
+
+  #reference(value: Value): string {
+    if (!isNode(value)) return printPrimitive(value);
+    const text = this.#written.get(value)?.text;
+    if (text !== undefined) return text;
+    const message = `${printPath(value.path)} can't travel: it needs itself in order to be made again. Break the cycle, or make it in \`setup\``;
+    throw new ClipperError('E_NOT_CAPTURABLE', message);
+  }
+
+  /** The expression that makes a node; `literal` are the properties that it is to hold. */
+  expression(node: Node, literal: readonly Property[]): string {
+    const { print } = this;
+    switch (node.kind) {
+      case 'intrinsic':
+        return node.expression;
+      case 'module':
+        return this.#modules.reference(node);
+      case 'member':
+        return this.#member(node);
+      case 'symbol':
+        return `Symbol(${node.description === undefined ? '' : JSON.stringify(node.description)})`;
+      case 'function':
+        return functionExpression(node, this.#names, print);
+      case 'object':
+        return this.#object(node, literal);
+      case 'array':
+        return printArray(node, literal, print);
+      case 'map':
+        return `new Map(${this.#list(node.entries.flat(), () => node.entries.map((entry) => `[${entry.map(print).join(', ')}]`))})`;
+      case 'set':
+        return `new Set(${this.#list(node.entries, () => node.entries.map(print))})`;
+      case 'made':
+        return `${node.maker}(${node.values.map(print).join(', ')})`;
+      case 'bound':
+        return `${print(node.target)}.bind(${[node.boundThis, ...node.boundArguments].map(print).join(', ')})`;
+      case 'buffer':
+        return this.#assets.expression(node);
+      case 'view':
+        return this.#view(node);
+      default:
+        throw new TypeError(`No expression for ${String(node satisfies never)}`);
+    }
+  }
+
+  /** The statements that give a node what its expression could not. Printed when everything is written. */
+  completion(node: Node, literal: readonly Property[], late: { readonly prototype: boolean; readonly entries: boolean }): string[] {
+    const name = this.#reference(node);
+    const held = new Set(literal);
+    const properties = node.properties.filter((property) => !held.has(property));
+    return [
+      ...(late.prototype ? [`Object.setPrototypeOf(${name}, ${this.print(node.prototype)});`] : []),
+      ...(late.entries ? this.#entries(node, name) : []),
+      ...properties.map((property) => this.#property(node, name, property)),
+      ...integrity(node, name),
+    ];
+  }
+
+  #member({ owner, key, role }: MemberNode): string {
+    if (role === 'value') return this.print(owner) + printMember(key, this.print);
+    return `Object.getOwnPropertyDescriptor(${this.print(owner)}, ${this.print(key)}).${role}`;
+  }
+
+  #object(node: Node, literal: readonly Property[]): string {
+    const own = literal.map(({ key, value }) => `${printKey(key, this.print)}: ${this.print(value)}`);
+    const hasPrototype = node.prototype !== undefined && this.isWritten(node.prototype);
+    const texts = hasPrototype ? [`__proto__: ${this.print(node.prototype)}`, ...own] : own;
+    return texts.length === 0 ? '{}' : `{ ${texts.join(', ')} }`;
+  }
+
+  #list(values: readonly Value[], texts: () => readonly string[]): string {
+    return values.length > 0 && values.every(this.isWritten) ? `[${texts().join(', ')}]` : '';
+  }
+
+  #view({ type, buffer, byteOffset, length }: ViewNode): string {
+    const make = type === 'Buffer' ? 'Buffer.from' : `new ${type}`;
+    return `${make}(${this.print(buffer)}, ${byteOffset - buffer.start}, ${length})`;
+  }
+
+  #entries(node: Node, name: string): string[] {
+    if (node.kind === 'map') return node.entries.map((entry) => `${name}.set(${entry.map(this.print).join(', ')});`);
+    return node.kind === 'set' ? node.entries.map((entry) => `${name}.add(${this.print(entry)});`) : [];
+  }
+
+  // An assignment would run setters of a prototype, or be refused by a frozen one.
+  #property(node: Node, name: string, property: Property): string {
+    const isAssignable = (node.kind === 'object' || node.kind === 'array') && node.prototype === undefined;
+    if (isAssignable && isPlain(property) && property.key !== '__proto__') {
+      return `${name}${printMember(property.key, this.print)} = ${this.print(property.value)};`;
+    }
+    return `Object.defineProperty(${name}, ${this.print(property.key)}, ${printDescriptor(property, this.print)});`;
+  }
+}
+
+function integrity({ integrity: level }: Node, name: string): string[] {
+  if (level === 'extensible') return [];
+  const verb = { fixed: 'preventExtensions', sealed: 'seal', frozen: 'freeze' }[level];
+  return [`Object.${verb}(${name});`];
+}

@@ -1,0 +1,168 @@
+import { type Asset, AssetWriter } from './emit-assets.ts';
+import { definitionNeeds, inferredName } from './emit-functions.ts';
+import { ModuleImports, type PackageImport } from './emit-modules.ts';
+import { Printer } from './emit-printer.ts';
+import { childrenOf, literalProperties } from './emit-values.ts';
+import { type Binding, type CapturedClosure, type FunctionNode, isNode, type Node, type Value } from './graph.ts';
+import { Names, wishFor } from './names.ts';
+
+/** The contents of a bundle, before packages are bundled into it. */
+export interface EmittedClosure {
+  /** The entry's text, an ES module. */
+  readonly text: string;
+  readonly assets: readonly Asset[];
+  readonly packages: readonly PackageImport[];
+}
+
+/** Deeper literals are split, so that no parser runs out of stack. */
+const maxDepth = 50;
+
+/**
+ * Writes a captured closure as an ES module that exports its roots. Every captured variable becomes a variable of the
+ * module, under its own name or a new one, so that functions which shared a variable share it again and run as fast as
+ * they did. Values are written before what holds them; what cycles forbid is filled in at the end.
+ */
+export function emitClosure(captured: CapturedClosure): EmittedClosure {
+  const emitter = new Emitter(captured);
+  return emitter.emit();
+}
+
+class Emitter {
+  readonly #captured: CapturedClosure;
+  readonly #names: Names;
+  readonly #modules: ModuleImports;
+  readonly #assets: AssetWriter;
+  readonly #printer: Printer;
+  readonly #statements: string[] = [];
+  readonly #completions: Array<() => readonly string[]> = [];
+  readonly #seen = new Set<Node>();
+  readonly #queue: Value[] = [];
+  readonly #declared = new Set<Binding>();
+  /** The variable that a value was captured under, where it is never assigned. */
+  readonly #homes = new Map<Node, Binding>();
+
+  constructor(captured: CapturedClosure) {
+    this.#captured = captured;
+    this.#names = new Names(captured);
+    this.#modules = new ModuleImports(this.#names);
+    this.#assets = new AssetWriter(this.#names);
+    this.#printer = new Printer(this.#names, this.#modules, this.#assets);
+    for (const binding of this.#bindings()) {
+      const { value, written } = binding;
+      if (!written && isNode(value) && !this.#homes.has(value)) this.#homes.set(value, binding);
+    }
+  }
+
+  emit(): EmittedClosure {
+    this.#queue.push(...this.#captured.roots.values());
+    for (let index = 0; index < this.#queue.length; index++) this.#write(this.#queue[index]);
+    for (const binding of this.#bindings()) this.#declare(binding);
+    const completions = this.#completions.flatMap((print) => print());
+    const exports = [...this.#captured.roots].map(([name, value]) => this.#export(name, value));
+    const head = [...this.#modules.statements(), ...this.#assets.statements()];
+    const lines = [...head, ...this.#statements, ...completions, ...exports];
+    return { text: `${lines.join('\n')}\n`, assets: this.#assets.assets, packages: this.#modules.packages };
+  }
+
+  *#bindings(): Generator<Binding> {
+    for (const { captures } of this.#captured.functions) {
+      for (const { binding } of captures.values()) if (binding !== undefined) yield binding;
+    }
+  }
+
+  /** Writes a value and all it needs, innermost first; on an explicit stack, for chains may be long. */
+  #write(root: Value): void {
+    if (!isNode(root) || this.#seen.has(root)) return;
+    const stack = [this.#open(root)];
+    for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+      const { value, done } = top.needs.next();
+      if (done === true) {
+        stack.pop();
+        this.#close(top.node);
+      } else if (isNode(value) && !this.#seen.has(value)) stack.push(this.#open(value));
+    }
+  }
+
+  #open(node: Node): { readonly node: Node; readonly needs: Iterator<Value, void> } {
+    this.#seen.add(node);
+    return { node, needs: this.#needs(node) };
+  }
+
+  /** What must be written before a node can be; the rest of what it holds is queued. */
+  *#needs(node: Node): Generator<Value, void> {
+    if (node.kind === 'function') {
+      yield* this.#functionNeeds(node);
+      this.#queue.push(...childrenOf(node), ...[...node.captures.values()].map(({ value }) => value));
+      return;
+    }
+    for (const value of childrenOf(node)) {
+      // A bound function may need the very object that holds it, and a member's properties are not part of it.
+      const later = (isNode(value) && value.kind === 'bound') || (node.kind === 'member' && value !== node.owner && value !== node.key);
+      if (later) this.#queue.push(value);
+      else yield value;
+    }
+  }
+
+  /** A function can be made before the values of its variables; a class needs its superclass and computed keys. */
+  *#functionNeeds(node: FunctionNode): Generator<Value, void> {
+    const { values, names } = definitionNeeds(node);
+    yield* values;
+    for (const name of names) {
+      const { value, binding } = node.captures.get(name) ?? {};
+      yield value;
+      if (binding !== undefined) this.#declare(binding);
+    }
+  }
+
+  #close(node: Node): void {
+    const { isWritten, depthOf } = this.#printer;
+    const literal = literalProperties(node, isWritten);
+    const late = {
+      prototype: node.prototype !== undefined && !(node.kind === 'object' && isWritten(node.prototype)),
+      entries: (node.kind === 'map' || node.kind === 'set') && !node.entries.flat().every(isWritten),
+    };
+    const isWhole =
+      literal.length === node.properties.length && !late.prototype && !late.entries && node.integrity === 'extensible';
+    const text = this.#printer.expression(node, literal);
+    const held = literal.length > 0 || node.kind !== 'object' ? [...childrenOf(node)] : [];
+    const depth = held.reduce<number>((deepest, value) => Math.max(deepest, depthOf.call(this.#printer, value)), 0) + 1;
+    const stays = isByName(node) || (isWhole && node.references <= 1 && canBeInline(node) && depth < maxDepth);
+    if (stays && !this.#homes.has(node)) this.#printer.wrote(node, { text, depth: isByName(node) ? 0 : depth });
+    else this.#name(node, text);
+    if (!isWhole) this.#completions.push(() => this.#printer.completion(node, literal, late));
+  }
+
+  /** Gives a node a variable of its own, or that which it was captured under. */
+  #name(node: Node, text: string): void {
+    const home = this.#homes.get(node);
+    if (home !== undefined) this.#declared.add(home);
+    const name = home === undefined ? this.#names.fresh(wishFor(node)) : this.#names.of(home);
+    this.#printer.wrote(node, { text: name, depth: 0 });
+    if (node.kind !== 'function') {
+      this.#statements.push(`var ${name} = ${text};`);
+      return;
+    }
+    const inferred = inferredName(node, name);
+    // The comma keeps an anonymous function from being named after the variable.
+    this.#statements.push(`var ${name} = ${inferred === name && node.name === '' ? `(0, ${text})` : text};`);
+    if (inferred === node.name || node.name === '') return;
+    this.#statements.push(`Object.defineProperty(${name}, "name", { value: ${JSON.stringify(node.name)}, configurable: true });`);
+  }
+
+  #declare(binding: Binding): void {
+    if (this.#declared.has(binding)) return;
+    this.#declared.add(binding);
+    this.#statements.push(`var ${this.#names.of(binding)} = ${this.#printer.print(binding.value)};`);
+  }
+
+  #export(name: string, value: Value): string {
+    if (name === 'default') return `export default ${this.#printer.print(value)};`;
+    const local = this.#names.fresh(name);
+    return `const ${local} = ${this.#printer.print(value)};\nexport { ${local} as ${name} };`;
+  }
+}
+
+/** Nodes that are found where they are, rather than made. */
+const isByName = ({ kind }: Node): boolean => kind === 'intrinsic' || kind === 'module' || kind === 'member';
+
+const canBeInline = ({ kind }: Node): boolean => kind !== 'function' && kind !== 'symbol';

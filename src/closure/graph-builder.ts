@@ -1,0 +1,137 @@
+import type { Builtins } from './builtins.ts';
+import { captureFunction } from './capture-functions.ts';
+import { captureObject } from './capture-objects.ts';
+import { Environments } from './environments.ts';
+import {
+  type BufferNode,
+  type FunctionNode,
+  type IntrinsicNode,
+  type ModuleNode,
+  type ModuleSource,
+  type Node,
+  type ObjectNode,
+  type Path,
+  printPath,
+  type Shell,
+  type Value,
+} from './graph.ts';
+import type { HeapInspector } from './inspector.ts';
+import { type Intrinsics, symbolExpression } from './intrinsics.ts';
+import type { Origins } from './origins.ts';
+import type { Refusal } from './refusals.ts';
+
+/** A captured value that can't travel. */
+export interface Problem extends Refusal {
+  readonly path: string;
+}
+
+/** What the process offers to look values up in. */
+export interface Sources {
+  readonly inspector: HeapInspector;
+  readonly intrinsics: Intrinsics;
+  readonly builtins: Builtins;
+  readonly origins: Origins;
+}
+
+const isObject = (value: unknown): value is object =>
+  typeof value === 'function' || (typeof value === 'object' && value !== null);
+
+/**
+ * Turns values of the process into a graph, each object once. Nodes are made first and filled later from a work-list, so
+ * that neither cycles nor depth matter. Nothing of the user's runs: properties are read by their descriptors.
+ */
+export class GraphBuilder {
+  readonly sources: Sources;
+  readonly environments: Environments;
+  readonly functions: FunctionNode[] = [];
+  readonly buffers: BufferNode[] = [];
+  readonly modules: ModuleNode[] = [];
+  readonly problems: Problem[] = [];
+  /** Modules of the user's own of which only some members were asked for. */
+  readonly viewed = new Map<object, ObjectNode>();
+  readonly #nodes = new Map<unknown, Node>();
+  readonly #modulesByKey = new Map<string, ModuleNode>();
+  #fills: Array<() => void> = [];
+
+  constructor(sources: Sources) {
+    this.sources = sources;
+    this.environments = new Environments(sources);
+  }
+
+  /** The graph's stand-in for a value. */
+  value(value: unknown, path: Path): Value {
+    if (!isObject(value) && typeof value !== 'symbol') return value as Value;
+    const node = this.#nodes.get(value) ?? this.#reference(value, path) ?? this.#capture(value, path);
+    if (node !== undefined) node.references++;
+    return node;
+  }
+
+  /** Makes a node known as the stand-in of a value, before the value is reached in another way. */
+  register<N extends Node>(value: unknown, node: N): N {
+    this.#nodes.set(value, node);
+    return node;
+  }
+
+  known(value: unknown): Node | undefined {
+    return this.#nodes.get(value);
+  }
+
+  /** Does the rest of a node's reading once what is at hand is done. */
+  later(fill: () => void): void {
+    this.#fills.push(fill);
+  }
+
+  /** Reads on until nothing is left, and then decides which variables are shared. */
+  finish(): void {
+    while (this.#fills.length > 0) {
+      const fills = this.#fills;
+      this.#fills = [];
+      for (const fill of fills) fill();
+    }
+    this.environments.bind();
+  }
+
+  refuse(path: Path, { what, fix }: Refusal): undefined {
+    this.problems.push({ path: printPath(path), what, fix });
+  }
+
+  shell(path: Path): Shell {
+    return { path, references: 0, prototype: undefined, properties: [], integrity: 'extensible' };
+  }
+
+  intrinsic(expression: string, path: Path): IntrinsicNode {
+    return { ...this.shell(path), kind: 'intrinsic', expression };
+  }
+
+  /** One node for each member of each module, however it was reached. */
+  module(source: ModuleSource, member: readonly string[], path: Path): ModuleNode {
+    const key = JSON.stringify([source, member]);
+    const node: ModuleNode = this.#modulesByKey.get(key) ?? { ...this.shell(path), kind: 'module', source, member };
+    if (!this.#modulesByKey.has(key)) this.modules.push(node);
+    this.#modulesByKey.set(key, node);
+    return node;
+  }
+
+  /** A value that the replica has by itself, or finds in a package. */
+  #reference(value: object | symbol, path: Path): Node | undefined {
+    const node = this.#findReference(value, path);
+    return node === undefined ? undefined : this.register(value, node);
+  }
+
+  #findReference(value: object | symbol, path: Path): Node | undefined {
+    const { intrinsics, builtins, origins } = this.sources;
+    const expression = typeof value === 'symbol' ? symbolExpression(value) : intrinsics.find(value);
+    if (expression !== undefined) return this.intrinsic(expression, path);
+    if (typeof value === 'symbol') return { ...this.shell(path), kind: 'symbol', description: value.description };
+    const builtin = builtins.find(value);
+    if (builtin !== undefined) return this.module({ type: 'builtin', name: builtin.name }, builtin.member, path);
+    const exported = origins.packageExports(value);
+    if (exported?.type === 'require') return this.module({ type: 'require', file: exported.file }, exported.member, path);
+    return undefined;
+  }
+
+  #capture(value: object | symbol, path: Path): Node | undefined {
+    if (typeof value === 'function') return captureFunction(this, value, path);
+    return captureObject(this, value as object, path);
+  }
+}

@@ -1,0 +1,184 @@
+import type { FunctionSyntax } from './syntax.ts';
+
+export type Primitive = undefined | null | boolean | number | bigint | string;
+
+/** A captured value: a primitive itself, anything else as a node of the graph. */
+export type Value = Primitive | Node;
+
+/** How a value was reached: steps from the root, innermost last. */
+export interface Path {
+  readonly parent: Path | undefined;
+  readonly label: string;
+}
+
+export interface Property {
+  readonly key: string | Node;
+  readonly value: Value;
+  readonly get: Value;
+  readonly set: Value;
+  /** Whether `get` and `set` hold, rather than `value` and `writable`. */
+  readonly accessor: boolean;
+  readonly writable: boolean;
+  readonly enumerable: boolean;
+  readonly configurable: boolean;
+}
+
+export type Integrity = 'extensible' | 'fixed' | 'sealed' | 'frozen';
+
+/** What every captured object has. Written while the graph is read, read-only afterwards. */
+export interface Shell {
+  readonly path: Path;
+  /** How many places refer to it. */
+  references: number;
+  /** The prototype, where it isn't the one that its kind is made with. */
+  prototype: Value;
+  properties: Property[];
+  integrity: Integrity;
+}
+
+/** A value that is found by name in the replica's process: a global, a member of one, a well-known symbol. */
+export interface IntrinsicNode extends Shell {
+  readonly kind: 'intrinsic';
+  readonly expression: string;
+}
+
+/** Something that a module exports, or the module itself. */
+export interface ModuleNode extends Shell {
+  readonly kind: 'module';
+  readonly source: ModuleSource;
+  readonly member: readonly string[];
+}
+
+export type ModuleSource =
+  /** A builtin, by its `node:` name. */
+  | { readonly type: 'builtin'; readonly name: string }
+  /** An ES module; `specifier` is resolved from the folder `from` as an import there would be. */
+  | { readonly type: 'import'; readonly specifier: string; readonly from: string }
+  /** A CommonJS module by its file; stands for `module.exports`. */
+  | { readonly type: 'require'; readonly file: string };
+
+/** A part of another node: a class's prototype, or a function that stands in the text of a class. */
+export interface MemberNode extends Shell {
+  readonly kind: 'member';
+  readonly owner: Value;
+  readonly key: string | Node;
+  readonly role: 'value' | 'get' | 'set';
+}
+
+export interface SymbolNode extends Shell {
+  readonly kind: 'symbol';
+  readonly description: string | undefined;
+}
+
+export interface ObjectNode extends Shell {
+  readonly kind: 'object';
+}
+
+export interface ArrayNode extends Shell {
+  readonly kind: 'array';
+  readonly length: number;
+}
+
+/** A value that is made by an expression with captured arguments: dates, regular expressions, boxed primitives, errors, URLs. */
+export interface MadeNode extends Shell {
+  readonly kind: 'made';
+  /** For example `new Date`. */
+  readonly maker: string;
+  readonly values: readonly Value[];
+}
+
+export interface MapNode extends Shell {
+  readonly kind: 'map';
+  readonly entries: [Value, Value][];
+}
+
+export interface SetNode extends Shell {
+  readonly kind: 'set';
+  readonly entries: Value[];
+}
+
+/** The part of an ArrayBuffer that its captured views cover. */
+export interface BufferNode extends Shell {
+  readonly kind: 'buffer';
+  readonly buffer: ArrayBuffer;
+  start: number;
+  end: number;
+}
+
+export interface ViewNode extends Shell {
+  readonly kind: 'view';
+  /** For example `Float64Array`, `DataView` or `Buffer`. */
+  readonly type: string;
+  readonly buffer: BufferNode;
+  readonly byteOffset: number;
+  readonly length: number;
+}
+
+export interface BoundNode extends Shell {
+  readonly kind: 'bound';
+  readonly target: Value;
+  readonly boundThis: Value;
+  readonly boundArguments: readonly Value[];
+}
+
+export interface FunctionNode extends Shell {
+  readonly kind: 'function';
+  readonly name: string;
+  readonly syntax: FunctionSyntax;
+  /** The variables it uses, by the name in its text; `this` where an arrow takes it from around it. */
+  readonly captures: Map<string, Capture>;
+  /** What stands for each of the text's `require` and `import` calls; undefined: the call as it is. */
+  readonly moduleCalls: Value[];
+  /** The superclass, where the text has one. */
+  heritage: Value;
+}
+
+/** A variable as one function sees it. */
+export interface Capture {
+  readonly value: Value;
+  /** Decided once all functions are known; see environments.ts. */
+  binding: Binding | undefined;
+}
+
+/** A variable of the bundle, shared by the functions that shared it in the process. */
+export interface Binding {
+  readonly name: string;
+  readonly value: Value;
+  /** Whether any captured function assigns it. */
+  readonly written: boolean;
+}
+
+export type Node =
+  | IntrinsicNode
+  | ModuleNode
+  | MemberNode
+  | SymbolNode
+  | ObjectNode
+  | ArrayNode
+  | MadeNode
+  | MapNode
+  | SetNode
+  | BufferNode
+  | ViewNode
+  | BoundNode
+  | FunctionNode;
+
+export const isNode = (value: Value): value is Node => typeof value === 'object' && value !== null;
+
+/** `predict → captured "db" → .pool` */
+export function printPath(path: Path): string {
+  const labels: string[] = [];
+  for (let step: Path | undefined = path; step !== undefined; step = step.parent) labels.push(step.label);
+  return labels.reverse().join(' → ');
+}
+
+/** Everything a function needs in order to run elsewhere. Written by capture.ts, read by emit.ts and explain.ts. */
+export interface CapturedClosure {
+  /** What the bundle's entry exports, by name. */
+  readonly roots: ReadonlyMap<string, Value>;
+  readonly functions: readonly FunctionNode[];
+  readonly buffers: readonly BufferNode[];
+  readonly modules: readonly ModuleNode[];
+  /** The folder of the user's package, from which packages are bundled. */
+  readonly projectDir: string;
+}

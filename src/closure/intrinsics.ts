@@ -1,0 +1,98 @@
+import { runInThisContext } from 'node:vm';
+
+/** How a symbol that exists in every process is written, or undefined for one of the user's own. */
+export function symbolExpression(symbol: symbol): string | undefined {
+  const key = Symbol.keyFor(symbol);
+  if (key !== undefined) return `Symbol.for(${JSON.stringify(key)})`;
+  const name = symbol.description?.replace(/^Symbol\./, '') ?? '';
+  return Reflect.get(Symbol, name) === symbol ? `Symbol.${name}` : undefined;
+}
+
+/** Globals that hold the language's and Node's functions, but are no functions themselves. */
+const namespaces = ['JSON', 'Math', 'Intl', 'Reflect', 'Atomics', 'WebAssembly', 'Temporal', 'console', 'process', 'Buffer'];
+const constants = new Set(['undefined', 'NaN', 'Infinity', 'globalThis', 'global', 'GLOBAL', 'root']);
+
+/** Intrinsics that no global names. */
+const hidden = [
+  'Object.getPrototypeOf(async () => {}).constructor',
+  'Object.getPrototypeOf(async () => {})',
+  'Object.getPrototypeOf(function* () {})',
+  'Object.getPrototypeOf(async function* () {})',
+  'Object.getPrototypeOf(Int8Array)',
+  'Object.getPrototypeOf([][Symbol.iterator]())',
+  'Object.getPrototypeOf(new Map()[Symbol.iterator]())',
+  'Object.getPrototypeOf(new Set()[Symbol.iterator]())',
+  'Object.getPrototypeOf(""[Symbol.iterator]())',
+];
+
+/** What a name means that no scope of a function declares. */
+export type GlobalMeaning =
+  /** Node or the language provides it in every process. */
+  | { readonly kind: 'environment' }
+  /** The user put it on globalThis, or the REPL did for them. */
+  | { readonly kind: 'user'; readonly value: unknown }
+  | { readonly kind: 'undeclared' };
+
+/** Where the values of the language and of Node's globals are found by name; knows every realm that tests may run in. */
+export class Intrinsics {
+  readonly #expressions = new Map<unknown, string>();
+  readonly #realms: readonly object[] = [...new Set([globalThis as object, runInThisContext('globalThis') as object])];
+  readonly #isNodes: (fn: Function) => boolean;
+
+  /** `isNodes` tells whether a function that has source text belongs to Node itself. */
+  constructor(isNodes: (fn: Function) => boolean) {
+    this.#isNodes = isNodes;
+    for (const realm of this.#realms) this.#addRealm(realm);
+  }
+
+  /** The expression that gives this value in any process, for example `Array.prototype.push`. */
+  find(value: unknown): string | undefined {
+    return this.#expressions.get(value);
+  }
+
+  meaning(name: string): GlobalMeaning {
+    const realm = this.#realms.find((each) => Object.hasOwn(each, name));
+    if (realm === undefined) return { kind: 'undeclared' };
+    const { get } = Object.getOwnPropertyDescriptor(realm, name) ?? {};
+    const value: unknown = Reflect.get(realm, name);
+    if (constants.has(name) || this.find(value) === name) return { kind: 'environment' };
+    // Node defines its heavier globals as accessors that load on first use.
+    const isLazy = get !== undefined && this.#isEnvironment(get) && process.getBuiltinModule?.(`node:${name}`) !== value;
+    const isNodes = typeof value === 'function' && this.#isEnvironment(value);
+    return isLazy || isNodes ? { kind: 'environment' } : { kind: 'user', value };
+  }
+
+  #isEnvironment(fn: Function): boolean {
+    return /\{\s*\[native code\]\s*\}$/.test(Function.prototype.toString.call(fn)) || this.#isNodes(fn);
+  }
+
+  #addRealm(realm: object): void {
+    const isMain = realm !== (globalThis as object);
+    const evaluate = (text: string): unknown => (isMain ? runInThisContext(text) : (0, eval)(text));
+    this.#expressions.set(realm, 'globalThis');
+    for (const name of Object.getOwnPropertyNames(realm)) {
+      const { value } = Object.getOwnPropertyDescriptor(realm, name) ?? {};
+      if (typeof value === 'function') this.#walk(value, name);
+    }
+    for (const name of namespaces) this.#walk(Reflect.get(realm, name), name);
+    this.#walk(process.env, 'process.env');
+    for (const expression of hidden) this.#walk(evaluate(expression), `(${expression})`);
+  }
+
+  #walk(value: unknown, expression: string, depth = 0): void {
+    if ((typeof value !== 'function' && (typeof value !== 'object' || value === null)) || this.#expressions.has(value)) return;
+    if (typeof value === 'function' && !this.#isEnvironment(value)) return;
+    this.#expressions.set(value, expression);
+    if (expression.startsWith('process') || depth > 3) return;
+    for (const key of Reflect.ownKeys(value)) {
+      const descriptor = Object.getOwnPropertyDescriptor(value, key) as PropertyDescriptor;
+      const name = typeof key === 'symbol' ? symbolExpression(key) : JSON.stringify(key);
+      if (name === undefined || key === 'constructor') continue;
+      const member = typeof key === 'string' && /^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${name}]`;
+      this.#walk(descriptor.value, expression + member, depth + 1);
+      const accessor = `Object.getOwnPropertyDescriptor(${expression}, ${name})`;
+      this.#walk(descriptor.get, `${accessor}.get`, 4);
+      this.#walk(descriptor.set, `${accessor}.set`, 4);
+    }
+  }
+}

@@ -1,0 +1,160 @@
+import { existsSync, realpathSync } from 'node:fs';
+import { createRequire, isBuiltin } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { packageDir } from '../util/package-files.ts';
+import type { HeapInspector, Script } from './inspector.ts';
+import { type ImportedName, type ModuleTable, readModuleTable } from './module-table.ts';
+
+/** Whose code a script is: only the user's own travels by value. */
+export type Owner = 'user' | 'package' | 'node';
+
+/** A value as something that a package's module exports. */
+export type PackageMember =
+  | { readonly type: 'require'; readonly file: string; readonly member: readonly string[] }
+  | { readonly type: 'import'; readonly file: string; readonly member: readonly string[] };
+
+type ModuleCache = Readonly<Record<string, { exports: unknown } | undefined>>;
+
+/** The CommonJS modules of the process. Under jest `require` is jest's, and so is its cache. */
+const moduleCache = (): ModuleCache =>
+  (typeof require === 'function' ? require : createRequire(join(packageDir, 'package.json'))).cache as ModuleCache;
+
+const inPackage = (path: string): boolean => /[\\/]node_modules[\\/]/.test(path);
+
+/** ES modules of packages, by URL. A namespace never changes, so one look is enough for the process. */
+const namespaces = new Map<string, object | undefined>();
+
+/** By script id. */
+const tables = new Map<string, ModuleTable>();
+
+/** Knows which module of the process a script, a function or an exported object belongs to. */
+export class Origins {
+  readonly #inspector: HeapInspector;
+  readonly #exports = new Map<unknown, string>();
+  /** URLs of ES modules whose exports are needed and not yet known. */
+  readonly wanted = new Set<string>();
+
+  constructor(inspector: HeapInspector) {
+    this.#inspector = inspector;
+    for (const [file, module] of Object.entries(moduleCache())) {
+      const exports = module?.exports;
+      const isObject = typeof exports === 'function' || (typeof exports === 'object' && exports !== null);
+      if (isObject && !this.#exports.has(exports)) this.#exports.set(exports, file);
+    }
+  }
+
+  /** Looks up what `wanted` names, without evaluating any module again. */
+  async learnNamespaces(): Promise<void> {
+    const urls = [...this.wanted];
+    this.wanted.clear();
+    for (const url of urls) namespaces.set(url, await import(url).catch(() => undefined));
+  }
+
+  owner(scriptId: string): Owner {
+    const url = this.#script(scriptId)?.url ?? '';
+    if (url.startsWith('node:')) return 'node';
+    return inPackage(url) ? 'package' : 'user';
+  }
+
+  /** The file of a script; undefined for code that has none, such as the REPL's. */
+  file(scriptId: string): string | undefined {
+    const path = this.#script(scriptId)?.url.replace(/[?#].*$/, '') ?? '';
+    if (path.startsWith('file:')) return fileURLToPath(path);
+    return path.startsWith('/') || /^[A-Za-z]:\\/.test(path) ? path : undefined;
+  }
+
+  /** The file of the CommonJS module whose `module.exports` this is. */
+  exportsOf(value: unknown): string | undefined {
+    return this.#exports.get(value);
+  }
+
+  /** `module.exports` of a package's file. */
+  packageExports(value: unknown): PackageMember | undefined {
+    const file = this.#exports.get(value);
+    return file !== undefined && inPackage(file) ? { type: 'require', file, member: [] } : undefined;
+  }
+
+  /** A function of a package, as a member of the module that defines it; undefined where that doesn't export it. */
+  packageFunction(fn: Function, scriptId: string): PackageMember | undefined {
+    const file = this.file(scriptId);
+    if (file === undefined) return undefined;
+    const loaded = moduleCache()[file];
+    if (loaded !== undefined) return memberOf(loaded.exports, fn, { type: 'require', file });
+    const url = this.#script(scriptId)?.url ?? '';
+    if (!namespaces.has(url) && this.#script(scriptId)?.isModule) this.wanted.add(url);
+    return memberOf(namespaces.get(url), fn, { type: 'import', file });
+  }
+
+  /** What an ES module's name was imported as; undefined for names of its own. */
+  importOf(scriptId: string, name: string): ImportedName | undefined {
+    return this.#script(scriptId)?.isModule === true ? this.#table(scriptId).imports.get(name) : undefined;
+  }
+
+  /** Whether a bare specifier, seen from a file, leads into an installed package. */
+  isPackage(specifier: string, from: string): boolean {
+    if (/^[./#]|^file:/.test(specifier) || isBuiltin(specifier)) return false;
+    const name = specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
+    for (let dir = dirname(from); ; dir = dirname(dir)) {
+      const candidate = join(dir, 'node_modules', name);
+      if (existsSync(candidate)) return inPackage(realpathSync(candidate));
+      if (dir === dirname(dir)) return false;
+    }
+  }
+
+  /** The variable behind an import of the user's own ES module, so that importer and exporter share it. */
+  variableBehind(scriptId: string, { specifier, imported }: ImportedName): { scriptId: string; name: string } | undefined {
+    const target = this.#resolve(scriptId, specifier);
+    if (target === undefined || imported === '*') return undefined;
+    const table = this.#table(target.id);
+    const again = table.reExports.get(imported) ?? table.imports.get(table.exports.get(imported) ?? '');
+    if (again !== undefined) return this.variableBehind(target.id, again);
+    const name = table.exports.get(imported);
+    if (name !== undefined) return { scriptId: target.id, name };
+    for (const star of table.stars) {
+      const found = this.variableBehind(target.id, { specifier: star, imported });
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  #resolve(scriptId: string, specifier: string): Script | undefined {
+    const from = this.file(scriptId);
+    if (from === undefined || !specifier.startsWith('.')) return undefined;
+    const path = join(dirname(from), specifier);
+    const stem = path.replace(/\.[cm]?jsx?$/, '');
+    const endings = ['.ts', '.tsx', '.mts', '.js', '.mjs', '/index.ts', '/index.js'];
+    const candidates = new Set([path, ...endings.map((ending) => stem + ending)].map((each) => pathToFileURL(each).href));
+    for (const script of this.#inspector.scripts) {
+      if (script.isModule && candidates.has(script.url.replace(/[?#].*$/, ''))) return script;
+    }
+    return undefined;
+  }
+
+  #script(scriptId: string): Script | undefined {
+    return this.#inspector.script(scriptId);
+  }
+
+  #table(scriptId: string): ModuleTable {
+    const table = tables.get(scriptId) ?? readModuleTable(this.#inspector.source(scriptId));
+    tables.set(scriptId, table);
+    return table;
+  }
+}
+
+function memberOf(
+  exports: unknown,
+  value: unknown,
+  where: { readonly type: 'require' | 'import'; readonly file: string },
+): PackageMember | undefined {
+  if (exports === value) return { ...where, member: [] };
+  if ((typeof exports !== 'object' && typeof exports !== 'function') || exports === null) return undefined;
+  for (const key of Object.keys(exports)) {
+    try {
+      if (Reflect.get(exports, key) === value) return { ...where, member: [key] };
+    } catch {
+      // A name that is still uninitialised is not the one we look for.
+    }
+  }
+  return undefined;
+}

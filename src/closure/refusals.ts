@@ -1,0 +1,71 @@
+import { types } from 'node:util';
+
+/** Why a value can't travel, and what to do instead. */
+export interface Refusal {
+  readonly what: string;
+  readonly fix: string;
+}
+
+const inSetup = 'open or create it in `setup`, which runs in the replica and whose result is passed to the function';
+
+/** Classes of Node whose instances hold something of this process. By module, where the process has loaded it. */
+const liveClasses: ReadonlyArray<readonly [module: string, names: readonly string[]]> = [
+  ['node:net', ['Socket', 'Server', 'BlockList']],
+  ['node:tls', ['TLSSocket', 'Server']],
+  ['node:http', ['Server', 'ClientRequest', 'IncomingMessage', 'ServerResponse', 'Agent']],
+  ['node:https', ['Server', 'Agent']],
+  ['node:dgram', ['Socket']],
+  ['node:child_process', ['ChildProcess']],
+  ['node:worker_threads', ['Worker', 'MessagePort', 'MessageChannel', 'BroadcastChannel']],
+  ['node:fs', ['ReadStream', 'WriteStream', 'FSWatcher', 'Dir']],
+  ['node:stream', ['Readable', 'Writable', 'Duplex', 'Transform', 'PassThrough']],
+  ['node:crypto', ['Hash', 'Hmac', 'Sign', 'Verify', 'KeyObject', 'X509Certificate', 'DiffieHellman', 'ECDH']],
+  ['node:async_hooks', ['AsyncLocalStorage', 'AsyncResource']],
+  ['node:readline', ['Interface']],
+];
+
+const byType: ReadonlyArray<readonly [test: (value: unknown) => boolean, what: string, fix: string]> = [
+  [types.isProxy, 'a Proxy', 'capture the object behind it'],
+  [types.isPromise, 'a promise', 'await it before the deploy and capture its result'],
+  [types.isWeakMap, 'a WeakMap', 'its entries can not be listed; use a Map'],
+  [types.isWeakSet, 'a WeakSet', 'its entries can not be listed; use a Set'],
+  [(value) => value instanceof WeakRef, 'a WeakRef', 'capture the object that it refers to'],
+  [types.isGeneratorObject, 'a generator that has started', 'call the generator function inside the deployed function'],
+  [types.isSharedArrayBuffer, 'a SharedArrayBuffer', 'its memory is shared with this process; copy it into an ArrayBuffer'],
+  [types.isExternal, 'a native pointer', inSetup],
+  [types.isKeyObject, 'a KeyObject', 'read the key in `setup`'],
+  [types.isModuleNamespaceObject, 'the namespace of a module that could not be found', 'import the module inside the function'],
+];
+
+/** Whether a value is of a kind that is bound to this process. */
+export function refusalByKind(value: object): Refusal | undefined {
+  const found = byType.find(([test]) => test(value));
+  return found === undefined ? undefined : { what: found[1], fix: found[2] };
+}
+
+let liveNames: Map<object, string> | undefined;
+
+/** Whether a value's class is one of Node's that hold handles. `prototype` is any on the value's chain. */
+export function refusalByClass(prototype: object): Refusal | undefined {
+  liveNames ??= listLiveClasses();
+  const name = liveNames.get(prototype);
+  return name === undefined ? undefined : { what: name, fix: inSetup };
+}
+
+function listLiveClasses(): Map<object, string> {
+  const names = new Map<object, string>();
+  for (const [module, classes] of liveClasses) {
+    const exports = process.getBuiltinModule(module) as Record<string, { prototype?: object } | undefined>;
+    for (const name of classes) {
+      const prototype = exports[name]?.prototype;
+      if (prototype !== undefined && !names.has(prototype)) names.set(prototype, `${name} of ${module}`);
+    }
+  }
+  return names;
+}
+
+/** For an instance whose state can't be read from outside. */
+export const hiddenState = (what: string): Refusal => ({
+  what: `${what}, whose state can't be read from outside`,
+  fix: inSetup,
+});

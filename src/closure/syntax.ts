@@ -1,0 +1,265 @@
+import { type Node as AcornNode, type Options, parse } from 'acorn';
+import { analyze, type Reference } from 'eslint-scope';
+import { ClipperError, messageOf } from '../errors.ts';
+
+/** A stretch of a function's text. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** One use of a free name. */
+export interface NameUse extends Span {
+  /** `{ n }`: the name is a key too, so a new name needs `n: ` before it. */
+  readonly shorthand: boolean;
+}
+
+/** How a function uses a name that it does not declare. */
+export interface FreeName {
+  readonly uses: NameUse[];
+  written: boolean;
+  /** The properties that are read of it, where nothing else is done with it. */
+  members: Set<string> | undefined;
+}
+
+/** `require('x')` or `import('x')` with a literal specifier. */
+export interface ModuleCall extends Span {
+  readonly kind: 'require' | 'import';
+  readonly specifier: string;
+}
+
+export interface ClassSyntax {
+  readonly heritage: Span | undefined;
+  /** Static fields and blocks, whose effects are captured as values. */
+  readonly statics: readonly Span[];
+  /** Names that computed keys use, needed when the class is made. */
+  readonly keyNames: ReadonlySet<string>;
+  /** Texts of the methods and accessors, to tell them from functions that were put on the class later. */
+  readonly memberTexts: ReadonlySet<string>;
+  readonly hasPrivate: boolean;
+}
+
+/** What is known of a function from its text alone. */
+export interface FunctionSyntax {
+  readonly text: string;
+  /** Whether the text is an expression as it stands, or a method that needs an object around it. */
+  readonly form: 'expression' | 'method';
+  readonly kind: 'function' | 'arrow' | 'class';
+  readonly isAsync: boolean;
+  readonly isGenerator: boolean;
+  /** Its own name in its text. */
+  readonly id: (Span & { readonly name: string }) | undefined;
+  /** A method's key. */
+  readonly key: Span | undefined;
+  readonly role: 'value' | 'get' | 'set';
+  readonly freeNames: ReadonlyMap<string, FreeName>;
+  /** Where `this` means that of the surroundings. */
+  readonly outerThis: readonly Span[];
+  readonly usesOuterSuper: boolean;
+  readonly usesEval: boolean;
+  readonly moduleCalls: readonly ModuleCall[];
+  /** Every identifier in the text that is no property's name. */
+  readonly identifiers: ReadonlySet<string>;
+  readonly class: ClassSyntax | undefined;
+}
+
+/** Acorn's nodes, as far as they are read here. */
+export interface Ast extends AcornNode {
+  readonly [field: string]: unknown;
+}
+
+const options: Options = {
+  ecmaVersion: 'latest',
+  sourceType: 'script',
+  // The text of a method may hold what only its surroundings allow.
+  allowSuperOutsideMethod: true,
+  allowAwaitOutsideFunction: false,
+  allowImportExportEverywhere: true,
+  allowHashBang: true,
+  checkPrivateFields: false,
+  ranges: true,
+};
+
+const wrappers = [
+  { before: '(', after: '\n)', form: 'expression' },
+  { before: '({', after: '\n})', form: 'method' },
+] as const;
+
+/** Reads the text of a function as V8 gives it. Throws E_NOT_CAPTURABLE where it is no JavaScript. */
+export function readSyntax(text: string, name: string): FunctionSyntax {
+  let failure: unknown;
+  for (const { before, after, form } of wrappers) {
+    try {
+      const program = parse(`${before}${text}${after}`, options) as unknown as Ast;
+      return describe(text, program, { form, shift: before.length });
+    } catch (error) {
+      failure ??= error;
+    }
+  }
+  const message = `The text of function "${name}" can't be read as JavaScript: ${messageOf(failure)}`;
+  throw new ClipperError('E_NOT_CAPTURABLE', message, { cause: failure });
+}
+
+interface Wrapping {
+  readonly form: FunctionSyntax['form'];
+  readonly shift: number;
+}
+
+function describe(text: string, program: Ast, { form, shift }: Wrapping): FunctionSyntax {
+  const expression = (program.body as Ast[])[0]?.expression as Ast;
+  const property = form === 'method' ? (expression.properties as Ast[])[0] : undefined;
+  const fn = (property?.value ?? expression) as Ast;
+  const span = (node: Ast | null | undefined): Span | undefined =>
+    node == null ? undefined : { start: node.start - shift, end: node.end - shift };
+  const walked = new Walk(fn, shift);
+  const kind = fn.type === 'ArrowFunctionExpression' ? 'arrow' : fn.type === 'ClassExpression' ? 'class' : 'function';
+  const id = fn.id as Ast | null | undefined;
+  const classSyntax = kind === 'class' ? describeClass(fn, text, shift) : undefined;
+  return {
+    text,
+    form,
+    kind,
+    isAsync: fn.async === true,
+    isGenerator: fn.generator === true,
+    id: id == null ? undefined : { ...(span(id) as Span), name: id.name as string },
+    key: span(property?.key as Ast | undefined),
+    role: property?.kind === 'get' || property?.kind === 'set' ? property.kind : 'value',
+    freeNames: freeNames(program, walked, { shift, unused: classSyntax === undefined ? [] : replacedSpans(classSyntax) }),
+    outerThis: kind === 'arrow' ? walked.outerThis : [],
+    usesOuterSuper: form === 'method' || kind === 'arrow' ? walked.usesOuterSuper : false,
+    usesEval: walked.usesEval,
+    moduleCalls: walked.moduleCalls,
+    identifiers: walked.identifiers,
+    class: classSyntax,
+  };
+}
+
+/** The parts of a class's text that are not evaluated again in the replica. */
+const replacedSpans = ({ heritage, statics }: ClassSyntax): readonly Span[] =>
+  heritage === undefined ? statics : [heritage, ...statics];
+
+/** Names that the text uses and does not declare, by scope analysis; but for those in `unused` parts. */
+function freeNames(
+  program: Ast,
+  walked: Walk,
+  { shift, unused }: { shift: number; unused: readonly Span[] },
+): Map<string, FreeName> {
+  const scopes = analyze(program as never, { ecmaVersion: 2022, sourceType: 'script' });
+  const names = new Map<string, FreeName>();
+  for (const reference of (scopes.globalScope?.through ?? []) as Reference[]) {
+    const { name, start, end } = reference.identifier as unknown as { name: string; start: number; end: number };
+    if (unused.some((span) => span.start <= start - shift && end - shift <= span.end)) continue;
+    const found = names.get(name) ?? { uses: [], written: false, members: new Set<string>() };
+    names.set(name, found);
+    // A default in a pattern is reported both as read and as written.
+    if (!found.uses.some((use) => use.start === start - shift)) {
+      found.uses.push({ start: start - shift, end: end - shift, shorthand: walked.shorthands.has(start) });
+    }
+    found.written ||= reference.isWrite();
+    const member = walked.memberOf.get(start);
+    if (member === undefined) found.members = undefined;
+    else found.members?.add(member);
+  }
+  return names;
+}
+
+/** What one pass over a function's tree collects. */
+class Walk {
+  readonly identifiers = new Set<string>();
+  readonly outerThis: Span[] = [];
+  readonly moduleCalls: ModuleCall[] = [];
+  /** By where an identifier starts: the property that is read of it. */
+  readonly memberOf = new Map<number, string>();
+  readonly shorthands = new Set<number>();
+  usesOuterSuper = false;
+  usesEval = false;
+  readonly #shift: number;
+  readonly #root: Ast;
+
+  constructor(root: Ast, shift: number) {
+    this.#shift = shift;
+    this.#root = root;
+    this.#visit(root, true);
+  }
+
+  /** `outer`: whether `this` and `super` mean those around the root. */
+  #visit(node: Ast, outer: boolean): void {
+    this.#note(node, outer);
+    for (const [field, child] of Object.entries(node)) {
+      if (typeof child !== 'object' || child === null || isPropertyName(node, field)) continue;
+      const inside = outer && (node === this.#root || !changesThis(node, field));
+      for (const each of Array.isArray(child) ? (child as unknown[]) : [child]) {
+        if (isAst(each)) this.#visit(each, inside);
+      }
+    }
+  }
+
+  #note(node: Ast, outer: boolean): void {
+    if (node.type === 'Identifier') this.identifiers.add(node.name as string);
+    else if (node.type === 'ThisExpression' && outer) this.outerThis.push(this.#span(node));
+    else if (node.type === 'Super' && outer) this.usesOuterSuper = true;
+    else if (node.type === 'MemberExpression') this.#noteMember(node);
+    else if (node.type === 'Property' && node.shorthand === true) this.shorthands.add((node.key as Ast).start);
+    else if (node.type === 'CallExpression') this.#noteCall(node);
+    else if (node.type === 'ImportExpression') this.#noteModule(node, 'import', node.source as Ast);
+  }
+
+  #noteMember(node: Ast): void {
+    const object = node.object as Ast;
+    const property = node.property as Ast;
+    if (object.type !== 'Identifier') return;
+    const key = node.computed === true ? property.value : property.name;
+    if (typeof key === 'string') this.memberOf.set(object.start, key);
+  }
+
+  #noteCall(node: Ast): void {
+    const callee = node.callee as Ast;
+    if (callee.type !== 'Identifier') return;
+    if (callee.name === 'eval') this.usesEval = true;
+    const [specifier] = node.arguments as Ast[];
+    if (callee.name === 'require' && specifier !== undefined) this.#noteModule(node, 'require', specifier);
+  }
+
+  #noteModule(node: Ast, kind: ModuleCall['kind'], specifier: Ast): void {
+    if (typeof specifier.value === 'string') this.moduleCalls.push({ ...this.#span(node), kind, specifier: specifier.value });
+  }
+
+  #span({ start, end }: Ast): Span {
+    return { start: start - this.#shift, end: end - this.#shift };
+  }
+}
+
+const isAst = (value: unknown): value is Ast =>
+  typeof value === 'object' && value !== null && typeof (value as Ast).type === 'string';
+
+const isPropertyName = (node: Ast, field: string): boolean =>
+  node.computed === false && node.shorthand !== true && (field === 'key' || (field === 'property' && node.type === 'MemberExpression'));
+
+/** Whether a child of a node has a `this` of its own. */
+function changesThis(node: Ast, field: string): boolean {
+  if (node.type === 'FunctionExpression' || node.type === 'FunctionDeclaration') return field === 'body' || field === 'params';
+  return node.type === 'PropertyDefinition' ? field === 'value' : node.type === 'StaticBlock';
+}
+
+function describeClass(node: Ast, text: string, shift: number): ClassSyntax {
+  const members = (node.body as Ast).body as Ast[];
+  const sliced = ({ start, end }: Span): string => text.slice(start - shift, end - shift);
+  const span = ({ start, end }: Span): Span => ({ start: start - shift, end: end - shift });
+  const isPrivate = (member: Ast): boolean => (member.key as Ast | undefined)?.type === 'PrivateIdentifier';
+  const dropped = members.filter(
+    (member) =>
+      member.type === 'StaticBlock' || (member.type === 'PropertyDefinition' && member.static === true && !isPrivate(member)),
+  );
+  const computed = members.filter((member) => member.computed === true && !dropped.includes(member));
+  const superclass = node.superClass as Ast | null;
+  const heritage = superclass?.type === 'Literal' ? null : superclass;
+  return {
+    heritage: heritage === null ? undefined : span(heritage),
+    statics: dropped.map(span),
+    keyNames: new Set(computed.flatMap((member) => [...new Walk(member.key as Ast, shift).identifiers])),
+    memberTexts: new Set(
+      members.filter(({ type }) => type === 'MethodDefinition').map((member) => sliced(member).replace(/^static\s*(?=[^\s(=])/, '')),
+    ),
+    hasPrivate: members.some(isPrivate),
+  };
+}

@@ -1,0 +1,66 @@
+const table = {
+  E_INVALID_OPTION: { status: 400, retryable: false },
+  E_INVALID_INPUT: { status: 400, retryable: false },
+  E_MALFORMED_JSON: { status: 400, retryable: false },
+  E_BODY_TOO_LARGE: { status: 413, retryable: false },
+  E_UNKNOWN_APPLICATION: { status: 404, retryable: false },
+  E_UNKNOWN_MODEL: { status: 404, retryable: false },
+  E_UNKNOWN_VERSION: { status: 400, retryable: false },
+  E_UNKNOWN_PATH: { status: 404, retryable: false },
+  E_APPLICATION_EXISTS: { status: 409, retryable: false },
+  E_MODEL_EXISTS: { status: 409, retryable: false },
+  E_LINK_REFUSED: { status: 409, retryable: false },
+  E_INPUT_TYPE_MISMATCH: { status: 409, retryable: false },
+  E_NOT_CAPTURABLE: { status: 400, retryable: false },
+  E_BUNDLE_FAILED: { status: 500, retryable: false },
+  E_PORT_IN_USE: { status: 500, retryable: true },
+  E_SERVER_EXITED: { status: 500, retryable: false },
+  E_SERVER_UNREACHABLE: { status: 503, retryable: true },
+  E_REMOTE_BUNDLE: { status: 400, retryable: false },
+  E_REPLICA_EXITED: { status: 500, retryable: false },
+  E_REPLICA_NOT_READY: { status: 504, retryable: true },
+  E_REPLICA_LOST: { status: 503, retryable: true },
+  E_SAMPLE_FAILED: { status: 400, retryable: false },
+  E_REFUSED: { status: 400, retryable: false },
+  E_PROTOCOL: { status: 400, retryable: false },
+  E_CANCELLED: { status: 499, retryable: true },
+  E_INTERNAL: { status: 500, retryable: false },
+} as const;
+
+export type ErrorCode = keyof typeof table;
+export const errorCodes = Object.keys(table) as readonly ErrorCode[];
+
+const brand = Symbol.for('clipper-ts.error');
+
+/** Every error that clipper-ts throws on purpose. `code` is one of the table in docs/errors.md. */
+export class ClipperError extends Error {
+  readonly [brand] = true;
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'ClipperError';
+    this.code = code;
+  }
+
+  /** The HTTP status that answers this error. */
+  get status(): number {
+    return table[this.code].status;
+  }
+
+  /** Whether the same call may succeed later. */
+  get retryable(): boolean {
+    return table[this.code].retryable;
+  }
+}
+
+/** Recognises our errors across copies of the package, vm contexts and the wire. */
+export const isClipperError = (value: unknown): value is ClipperError =>
+  typeof value === 'object' && value !== null && brand in value;
+
+/** Whether `text` is one of our codes, for errors that arrive as JSON. */
+export const isErrorCode = (text: unknown): text is ErrorCode =>
+  typeof text === 'string' && Object.hasOwn(table, text);
+
+/** The message of anything that was thrown. */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

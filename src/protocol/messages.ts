@@ -1,0 +1,179 @@
+import { ClipperError } from '../errors.ts';
+import { readU32, readU64s, textOf, u32, u64s, utf8 } from './bytes.ts';
+import { type InputType, inputTypeCode, inputTypeOfCode } from './input-types.ts';
+
+/** The version of Clipper's container RPC that both sides must speak. */
+export const rpcVersion = 3;
+
+const types = { newContainer: 0, content: 1, heartbeat: 2 } as const;
+const heartbeats = { keepAlive: 0, requestMetadata: 1 } as const;
+const requests = { predict: 0, feedback: 1 } as const;
+
+/** What a replica of ours adds to its announcement, once its environment says that the server understands it. */
+export interface Extensions {
+  /** Outputs carry a status each, so that a failed input answers with its error. */
+  readonly errors: boolean;
+  /** The supervisor's name for the process or container that this replica runs in. */
+  readonly instance?: string;
+}
+
+/** One answer: the output's text, or with `failed` the JSON of a RemoteError. */
+export interface Output {
+  readonly text: string;
+  readonly failed: boolean;
+}
+
+/** Why a function failed in a replica. */
+export interface RemoteError {
+  readonly name: string;
+  readonly message: string;
+  readonly stack?: string;
+}
+
+/** From a replica to the server. */
+export type ContainerMessage =
+  | { readonly kind: 'heartbeat' }
+  | {
+      readonly kind: 'newContainer';
+      readonly modelName: string;
+      readonly modelVersion: string;
+      readonly inputType: InputType;
+      readonly rpcVersion: number;
+      readonly extensions?: Extensions;
+    }
+  | { readonly kind: 'response'; readonly messageId: number; readonly outputs: readonly Output[] };
+
+/** From the server to a replica. */
+export type ServerMessage =
+  | { readonly kind: 'heartbeat'; readonly requestMetadata: boolean }
+  | {
+      readonly kind: 'request';
+      readonly messageId: number;
+      readonly request: keyof typeof requests;
+      readonly inputType: InputType;
+      readonly inputs: readonly Uint8Array[];
+    };
+
+const delimiter = new Uint8Array(0);
+
+const unexpected = (what: string, expected: string, got: unknown): ClipperError =>
+  new ClipperError('E_PROTOCOL', `Expected ${expected} as the ${what}, got ${String(got)}`);
+
+/** The frames of a replica's message, delimiter first. Output statuses are sent only with `errors`. */
+export function encodeContainerMessage(message: ContainerMessage, { errors = false } = {}): Uint8Array[] {
+  switch (message.kind) {
+    case 'heartbeat':
+      return [delimiter, u32(types.heartbeat)];
+    case 'newContainer': {
+      const { modelName, modelVersion, inputType, extensions } = message;
+      const frames = [utf8(modelName), utf8(modelVersion), utf8(String(inputTypeCode(inputType)))];
+      const announced = [delimiter, u32(types.newContainer), ...frames, u32(message.rpcVersion)];
+      return extensions === undefined ? announced : [...announced, utf8(JSON.stringify(extensions))];
+    }
+    case 'response': {
+      const texts = message.outputs.map(({ text }) => utf8(text));
+      const statuses = errors ? message.outputs.map(({ failed }) => Number(failed)) : [];
+      const header = u64s([texts.length, ...texts.map(({ byteLength }) => byteLength), ...statuses]);
+      return [delimiter, u32(types.content), u32(message.messageId), u64s([header.byteLength]), header, ...texts];
+    }
+    default:
+      throw new TypeError(`No encoding for ${String(message satisfies never)}`);
+  }
+}
+
+/** Reads a replica's message from its frames, delimiter first. Throws E_PROTOCOL. */
+export function decodeContainerMessage(frames: readonly Uint8Array[]): ContainerMessage {
+  if (frames[0]?.byteLength !== 0) throw unexpected('first frame', 'an empty delimiter', `${frames[0]?.byteLength} bytes`);
+  const type = readU32(frames[1], 'message type');
+  if (type === types.heartbeat) return { kind: 'heartbeat' };
+  if (type === types.newContainer) return decodeNewContainer(frames);
+  if (type === types.content) return decodeResponse(frames);
+  throw unexpected('message type', '0, 1 or 2', type);
+}
+
+function decodeNewContainer(frames: readonly Uint8Array[]): ContainerMessage {
+  if (frames.length < 6 || frames.length > 7) throw unexpected('frame count of a new container', '6 or 7', frames.length);
+  const [, , name, version, type, , extensions] = frames.map((frame) => textOf(frame));
+  return {
+    kind: 'newContainer',
+    modelName: name ?? '',
+    modelVersion: version ?? '',
+    inputType: inputTypeOfCode(/^\d$/.test(type ?? '') ? Number(type) : Number.NaN),
+    rpcVersion: readU32(frames[5], 'RPC version'),
+    ...(extensions === undefined ? {} : { extensions: decodeExtensions(extensions) }),
+  };
+}
+
+function decodeExtensions(text: string): Extensions {
+  try {
+    const { errors, instance } = JSON.parse(text) as Record<string, unknown>;
+    return { errors: errors === true, ...(typeof instance === 'string' ? { instance } : {}) };
+  } catch (error) {
+    throw new ClipperError('E_PROTOCOL', 'Expected JSON in the extensions frame', { cause: error });
+  }
+}
+
+function decodeResponse(frames: readonly Uint8Array[]): ContainerMessage {
+  const messageId = readU32(frames[2], 'message id');
+  const [headerBytes] = readU64s(frames[3], 'header size');
+  const header = readU64s(frames[4], 'response header');
+  if (headerBytes !== header.length * 8) throw unexpected('header size', `${header.length * 8}`, headerBytes);
+  const texts = frames.slice(5);
+  const count = texts.length;
+  if (header[0] !== count) throw unexpected('output count', `${count} (the output frames)`, header[0]);
+  if (header.length !== 1 + count && header.length !== 1 + 2 * count) {
+    throw unexpected('header length', `${1 + count} or ${1 + 2 * count}`, header.length);
+  }
+  const outputs = texts.map((frame, index) => {
+    if (header[1 + index] !== frame.byteLength) throw unexpected('output size', `${frame.byteLength}`, header[1 + index]);
+    return { text: textOf(frame), failed: header[1 + count + index] === 1 };
+  });
+  return { kind: 'response', messageId, outputs };
+}
+
+/** The frames of a server's message, delimiter first. */
+export function encodeServerMessage(message: ServerMessage): Uint8Array[] {
+  switch (message.kind) {
+    case 'heartbeat': {
+      const what = message.requestMetadata ? heartbeats.requestMetadata : heartbeats.keepAlive;
+      return [delimiter, u32(rpcVersion), u32(types.heartbeat), u32(what)];
+    }
+    case 'request': {
+      const { messageId, request, inputType, inputs } = message;
+      const sizes = inputs.map(({ byteLength }) => byteLength);
+      const header = u64s([inputTypeCode(inputType), inputs.length, ...sizes]);
+      const head = [delimiter, u32(rpcVersion), u32(types.content), u32(messageId), u32(requests[request])];
+      return [...head, u64s([header.byteLength]), header, ...inputs];
+    }
+    default:
+      throw new TypeError(`No encoding for ${String(message satisfies never)}`);
+  }
+}
+
+/** Reads a server's message from its frames, delimiter first. Throws E_PROTOCOL, also for another RPC version. */
+export function decodeServerMessage(frames: readonly Uint8Array[]): ServerMessage {
+  if (frames[0]?.byteLength !== 0) throw unexpected('first frame', 'an empty delimiter', `${frames[0]?.byteLength} bytes`);
+  const version = readU32(frames[1], 'RPC version');
+  if (version !== rpcVersion) {
+    throw new ClipperError('E_PROTOCOL', `The server speaks RPC version ${version}, this container speaks ${rpcVersion}`);
+  }
+  const type = readU32(frames[2], 'message type');
+  if (type === types.heartbeat) {
+    return { kind: 'heartbeat', requestMetadata: readU32(frames[3], 'heartbeat type') === heartbeats.requestMetadata };
+  }
+  if (type !== types.content) throw unexpected('message type', '1 or 2', type);
+  return decodeRequest(frames);
+}
+
+function decodeRequest(frames: readonly Uint8Array[]): ServerMessage {
+  const messageId = readU32(frames[3], 'message id');
+  const request = readU32(frames[4], 'request type') === requests.feedback ? 'feedback' : 'predict';
+  const header = readU64s(frames[6], 'request header');
+  const inputs = frames.slice(7);
+  const [type = Number.NaN, count] = header;
+  if (count !== inputs.length) throw unexpected('input count', `${inputs.length} (the input frames)`, count);
+  inputs.forEach((input, index) => {
+    if (header[2 + index] !== input.byteLength) throw unexpected('input size', `${input.byteLength}`, header[2 + index]);
+  });
+  return { kind: 'request', messageId, request, inputType: inputTypeOfCode(type), inputs };
+}

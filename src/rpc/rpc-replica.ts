@@ -1,0 +1,75 @@
+import { ClipperError } from '../errors.ts';
+import type { InputType } from '../protocol/input-types.ts';
+import type { ContainerMessage, Output } from '../protocol/messages.ts';
+
+export type Announcement = Extract<ContainerMessage, { kind: 'newContainer' }>;
+
+/** Sends a batch to the replica under this message id. */
+export type SendBatch = (messageId: number, inputs: readonly Uint8Array[]) => void;
+
+interface PendingBatch {
+  readonly size: number;
+  readonly resolve: (outputs: readonly Output[]) => void;
+  readonly reject: (error: ClipperError) => void;
+}
+
+/** A replica that is connected and has announced its model. */
+export class RpcReplica {
+  readonly modelName: string;
+  readonly modelVersion: string;
+  readonly inputType: InputType;
+  /** The supervisor's name for it; none for a container that was started by hand. */
+  readonly instance: string | undefined;
+  /** Counts from 0 per model version. */
+  readonly replicaId: number;
+  heardAt = performance.now();
+  readonly #send: SendBatch;
+  readonly #pending = new Map<number, PendingBatch>();
+  #nextMessageId = 0;
+  #lost: string | undefined;
+
+  constructor(announcement: Announcement, replicaId: number, send: SendBatch) {
+    this.modelName = announcement.modelName;
+    this.modelVersion = announcement.modelVersion;
+    this.inputType = announcement.inputType;
+    this.instance = announcement.extensions?.instance;
+    this.replicaId = replicaId;
+    this.#send = send;
+  }
+
+  /** `name:version`. */
+  get model(): string {
+    return `${this.modelName}:${this.modelVersion}`;
+  }
+
+  /** One output per input, in order. Rejects with E_REPLICA_LOST when the replica goes away first. */
+  predict(inputs: readonly Uint8Array[]): Promise<readonly Output[]> {
+    return new Promise((resolve, reject) => {
+      if (this.#lost !== undefined) return reject(new ClipperError('E_REPLICA_LOST', this.#lost));
+      const messageId = this.#nextMessageId;
+      this.#nextMessageId = (messageId + 1) >>> 0;
+      this.#pending.set(messageId, { size: inputs.length, resolve, reject });
+      this.#send(messageId, inputs);
+    });
+  }
+
+  /** Takes a response; false where no batch waits for it. A response of the wrong size fails its whole batch. */
+  settle(messageId: number, outputs: readonly Output[]): boolean {
+    const batch = this.#pending.get(messageId);
+    if (batch === undefined) return false;
+    this.#pending.delete(messageId);
+    if (outputs.length === batch.size) batch.resolve(outputs);
+    else {
+      const message = `Replica ${this.model}:${this.replicaId} answered ${outputs.length} outputs to ${batch.size} inputs`;
+      batch.reject(new ClipperError('E_PROTOCOL', message));
+    }
+    return true;
+  }
+
+  /** Fails what is in flight and everything asked from now on. */
+  lose(why: string): void {
+    this.#lost = `Replica ${this.model}:${this.replicaId} is gone: ${why}`;
+    for (const { reject } of this.#pending.values()) reject(new ClipperError('E_REPLICA_LOST', this.#lost));
+    this.#pending.clear();
+  }
+}

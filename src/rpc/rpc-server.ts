@@ -1,0 +1,173 @@
+import { type Message, Router } from 'zeromq';
+import { ClipperError, messageOf } from '../errors.ts';
+import type { Log } from '../log.ts';
+import {
+  type ContainerMessage,
+  decodeContainerMessage,
+  encodeServerMessage,
+  rpcVersion,
+  type ServerMessage,
+} from '../protocol/messages.ts';
+import { type Announcement, RpcReplica } from './rpc-replica.ts';
+
+const silenceMs = 30_000;
+const checkMs = 1_000;
+
+export interface RpcServerOptions {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  readonly log: Log;
+  readonly onConnected: (replica: RpcReplica) => void;
+  readonly onLost: (replica: RpcReplica) => void;
+}
+
+/** The server's end of Clipper's container RPC: knows which replicas are connected and carries batches to them. */
+export class RpcServer implements AsyncDisposable {
+  readonly #options: RpcServerOptions;
+  readonly #socket = new Router({ linger: 0, handover: true });
+  readonly #replicas = new Map<string, RpcReplica>();
+  readonly #outbox: Uint8Array[][] = [];
+  readonly #watch: NodeJS.Timeout;
+  #sending = false;
+  #received: Promise<void> = Promise.resolve();
+  port = 0;
+
+  private constructor(options: RpcServerOptions) {
+    this.#options = options;
+    this.#watch = setInterval(() => this.#dropSilent(), checkMs);
+  }
+
+  /** Throws E_PORT_IN_USE. */
+  static async listen(options: RpcServerOptions): Promise<RpcServer> {
+    const server = new RpcServer(options);
+    try {
+      await server.#socket.bind(`tcp://${options.host}:${options.port === 0 ? '*' : options.port}`);
+    } catch (error) {
+      await server.close();
+      const message = `The RPC port ${options.port} on ${options.host} can't be used: ${messageOf(error)}`;
+      throw new ClipperError('E_PORT_IN_USE', `${message}. Choose another rpcPort (0 takes any free one)`, { cause: error });
+    }
+    server.port = Number(server.#socket.lastEndpoint?.split(':').at(-1));
+    server.#received = server.#receive();
+    return server;
+  }
+
+  get replicas(): readonly RpcReplica[] {
+    return [...this.#replicas.values()];
+  }
+
+  /** Drops the replica of a supervised instance that is known to have ended. */
+  instanceEnded(instance: string, why: string): void {
+    for (const [identity, replica] of this.#replicas) {
+      if (replica.instance === instance) this.#drop(identity, why);
+    }
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#watch);
+    for (const identity of [...this.#replicas.keys()]) this.#drop(identity, 'the server is closing');
+    this.#socket.close();
+    await this.#received;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #receive(): Promise<void> {
+    while (!this.#socket.closed) {
+      let frames: Message[];
+      try {
+        frames = await this.#socket.receive();
+      } catch (error) {
+        if (this.#socket.closed) return;
+        this.#options.log.error({ err: error }, 'receiving from replicas failed');
+        continue;
+      }
+      this.#take(frames);
+    }
+  }
+
+  #take([identityFrame, ...frames]: Message[]): void {
+    const identity = (identityFrame ?? Buffer.alloc(0)).toString('latin1');
+    try {
+      this.#handle(identity, decodeContainerMessage(frames));
+    } catch (error) {
+      // Anything may connect to the port; what it sends must not disturb the others.
+      this.#options.log.warn({ err: error, replica: this.#replicas.get(identity)?.model }, 'a message was ignored');
+    }
+  }
+
+  #handle(identity: string, message: ContainerMessage): void {
+    const replica = this.#replicas.get(identity);
+    if (replica !== undefined) replica.heardAt = performance.now();
+    if (message.kind === 'heartbeat') {
+      this.#send(identity, { kind: 'heartbeat', requestMetadata: replica === undefined });
+    } else if (message.kind === 'newContainer') {
+      this.#admit(identity, message);
+    } else if (replica?.settle(message.messageId, message.outputs) !== true) {
+      this.#options.log.warn({ replica: replica?.model, messageId: message.messageId }, 'an answer to no question was ignored');
+    }
+  }
+
+  #admit(identity: string, announcement: Announcement): void {
+    const model = `${announcement.modelName}:${announcement.modelVersion}`;
+    if (announcement.rpcVersion !== rpcVersion) {
+      const versions = { container: announcement.rpcVersion, server: rpcVersion };
+      this.#options.log.error(
+        { model, versions },
+        `a container of ${model} was refused: it speaks RPC version ${versions.container}, the server ${versions.server}`,
+      );
+      return;
+    }
+    this.#drop(identity, 'it announced itself again');
+    const { inputType } = announcement;
+    const replica = new RpcReplica(announcement, this.#freeReplicaId(model), (messageId, inputs) =>
+      this.#send(identity, { kind: 'request', messageId, request: 'predict', inputType, inputs }),
+    );
+    this.#replicas.set(identity, replica);
+    this.#options.onConnected(replica);
+  }
+
+  #freeReplicaId(model: string): number {
+    const taken = new Set(this.replicas.filter((replica) => replica.model === model).map(({ replicaId }) => replicaId));
+    let id = 0;
+    while (taken.has(id)) id++;
+    return id;
+  }
+
+  #drop(identity: string, why: string): void {
+    const replica = this.#replicas.get(identity);
+    if (replica === undefined) return;
+    this.#replicas.delete(identity);
+    replica.lose(why);
+    this.#options.onLost(replica);
+  }
+
+  #dropSilent(): void {
+    const limit = performance.now() - silenceMs;
+    for (const [identity, { heardAt }] of this.#replicas) {
+      if (heardAt < limit) this.#drop(identity, `nothing was heard from it for ${silenceMs / 1_000} s`);
+    }
+  }
+
+  #send(identity: string, message: ServerMessage): void {
+    this.#outbox.push([Buffer.from(identity, 'latin1'), ...encodeServerMessage(message)]);
+    if (!this.#sending) void this.#flush();
+  }
+
+  /** zeromq takes one send at a time. */
+  async #flush(): Promise<void> {
+    this.#sending = true;
+    for (let frames = this.#outbox.shift(); frames !== undefined; frames = this.#outbox.shift()) {
+      try {
+        await this.#socket.send(frames);
+      } catch (error) {
+        if (this.#socket.closed) break;
+        this.#options.log.warn({ err: error }, 'a message to a replica could not be sent');
+      }
+    }
+    this.#sending = false;
+  }
+}

@@ -1,0 +1,24 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+/** The nearest folder at or above `dir` for which `test` holds. */
+function findUp(dir: string, test: (dir: string) => boolean): string | undefined {
+  if (test(dir)) return dir;
+  return dir === dirname(dir) ? undefined : findUp(dirname(dir), test);
+}
+
+/** The nearest folder at or above `dir` that holds a package.json; `dir` itself where there is none. */
+export const findProjectDir = (dir: string): string => findUp(dir, (each) => existsSync(join(each, 'package.json'))) ?? dir;
+
+// The build folder has a package.json too, which only says which module format it is in.
+const isOurs = (dir: string): boolean => {
+  const file = join(dir, 'package.json');
+  return existsSync(file) && (JSON.parse(readFileSync(file, 'utf8')) as { name?: string }).name === 'clipper-ts';
+};
+
+/** The folder of this package, from its sources and from its build alike. */
+export const packageDir: string = findUp(import.meta.dirname, isOurs) ?? import.meta.dirname;
+
+/** The built programs that run as processes of their own. */
+export const serverProgram: string = join(packageDir, 'dist', 'server.js');
+export const replicaProgram: string = join(packageDir, 'dist', 'runtime', 'main.js');
