@@ -13,6 +13,7 @@ export class Registry {
   readonly #models: Map<string, ModelVersion>;
   readonly #currentVersions: Map<string, string>;
   readonly #links: Map<string, readonly string[]>;
+  readonly #generations = new Map<string, number>();
   #changing: Promise<unknown> = Promise.resolve();
 
   private constructor(store: StateStore, state: Awaited<ReturnType<StateStore['load']>>) {
@@ -45,6 +46,11 @@ export class Registry {
 
   currentVersion(name: string): string | undefined {
     return this.#currentVersions.get(name);
+  }
+
+  /** Counts how often a version of this name was added, since a deleted one may be added anew. */
+  generation(name: string, version: string): number {
+    return this.#generations.get(modelKey(name, version)) ?? 0;
   }
 
   /** The models linked to an application: none or one. */
@@ -111,18 +117,25 @@ export class Registry {
     });
   }
 
+  /** Throws where a version could not be added: E_MODEL_EXISTS, E_INPUT_TYPE_MISMATCH, E_INVALID_OPTION. */
+  checkAddable(model: ModelVersion): void {
+    checkName(model.name, 'model name');
+    checkVersion(model.version);
+    model.labels.forEach(checkLabel);
+    if (this.model(model.name, model.version) !== undefined) {
+      const message = `A model with name '${model.name}' and version '${model.version}' already exists`;
+      throw new ClipperError('E_MODEL_EXISTS', `${message}. Leave the version out for the next free one`);
+    }
+    this.#checkLinkedTypes(model);
+  }
+
   /** Adds a version without making it current. Throws E_MODEL_EXISTS, E_INPUT_TYPE_MISMATCH. */
   addModel(model: ModelVersion): Promise<void> {
     return this.#change(async () => {
-      checkName(model.name, 'model name');
-      checkVersion(model.version);
-      model.labels.forEach(checkLabel);
-      if (this.model(model.name, model.version) !== undefined) {
-        throw new ClipperError('E_MODEL_EXISTS', `A model with name '${model.name}' and version '${model.version}' already exists`);
-      }
-      this.#checkLinkedTypes(model);
+      this.checkAddable(model);
       await this.#store.putModel(model);
       this.#models.set(modelKey(model.name, model.version), model);
+      this.#generations.set(modelKey(model.name, model.version), this.generation(model.name, model.version) + 1);
     });
   }
 

@@ -24,9 +24,13 @@ const spellings: Readonly<Record<InputType, readonly string[]>> = {
 /** Every spelling that Clipper accepts, for messages. */
 export const inputTypeSpellings: string = Object.values(spellings).flat().join(' ');
 
+const spelled = (text: string): InputType | undefined => inputTypes.find((type) => spellings[type].includes(text));
+
+export const isInputTypeSpelling = (text: string): boolean => spelled(text) !== undefined;
+
 /** The canonical name of an input type. Throws E_INVALID_OPTION for an unknown spelling. */
-export function parseInputType(spelling: unknown): InputType {
-  const found = inputTypes.find((type) => spellings[type].includes(String(spelling)));
+export function parseInputType(spelling: string): InputType {
+  const found = spelled(spelling);
   if (found === undefined) {
     throw new ClipperError(
       'E_INVALID_OPTION',

@@ -1,0 +1,130 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { modelKey } from '../control/names.ts';
+import type { Registry } from '../control/registry.ts';
+import type { ModelVersion } from '../control/state-store.ts';
+import { ClipperError } from '../errors.ts';
+import type { InputType } from '../protocol/input-types.ts';
+import type { RemoteError } from '../protocol/messages.ts';
+import type { RpcReplica } from '../rpc/rpc-replica.ts';
+import { cancelled, type Supervisor } from './supervisor.ts';
+
+export interface DeployRequest {
+  readonly name: string;
+  /** Left out: the next free integer. */
+  readonly version?: string | undefined;
+  readonly inputType: InputType;
+  readonly labels: readonly string[];
+  readonly batchSize: number;
+  readonly replicas: number;
+  readonly env: Readonly<Record<string, string>>;
+  /** Names a bundle in the cluster's store. */
+  readonly digest: string;
+  /** An input that a replica must answer before the version becomes current. */
+  readonly sample?: Uint8Array | undefined;
+}
+
+const connectTimeoutMs = 60_000;
+const sampleTimeoutMs = 30_000;
+
+/** Takes bundles to serving model versions. A version is current only after its replicas connected and answered. */
+export class Deployments {
+  readonly #registry: Registry;
+  readonly #supervisor: Supervisor;
+  readonly #storeDir: string;
+  /** Versions that are being deployed and are not registered yet. */
+  readonly #underway = new Set<string>();
+
+  constructor(registry: Registry, supervisor: Supervisor, storeDir: string) {
+    this.#registry = registry;
+    this.#supervisor = supervisor;
+    this.#storeDir = storeDir;
+  }
+
+  /**
+   * Starts replicas of a bundle and makes it the current version. Where anything fails nothing is left running, and the
+   * version before keeps serving. Throws E_MODEL_EXISTS, E_INPUT_TYPE_MISMATCH, E_REPLICA_EXITED, E_REPLICA_NOT_READY,
+   * E_SAMPLE_FAILED, E_CANCELLED.
+   */
+  async deploy(request: DeployRequest, signal: AbortSignal): Promise<{ readonly version: string }> {
+    const model = this.#reserve(request);
+    const key = modelKey(model.name, model.version);
+    try {
+      const { name: modelName, version: modelVersion } = model;
+      const { inputType, env } = request;
+      const fleet = this.#supervisor.add({ modelName, modelVersion, inputType, bundleDir: this.#bundleDir(request.digest), env });
+      const options = { timeoutMs: connectTimeoutMs, signal };
+      const replicas = await this.#supervisor.scaleUntilConnected(fleet, request.replicas, options);
+      const [first] = replicas;
+      if (first !== undefined && request.sample !== undefined) await askSample(first, request.sample, signal);
+      if (signal.aborted) throw cancelled();
+      await this.#registry.addModel(model);
+      await this.#registry.setCurrentVersion(model.name, model.version);
+      return { version: model.version };
+    } catch (error) {
+      await this.#supervisor.remove(model.name, model.version);
+      throw error;
+    } finally {
+      this.#underway.delete(key);
+    }
+  }
+
+  /** Changes how many replicas a deployed version has; resolves when they serve. */
+  async setReplicas(name: string, version: string, replicas: number, signal: AbortSignal): Promise<void> {
+    const fleet = this.#supervisor.fleet(name, version);
+    if (fleet === undefined) {
+      const message = `The replicas of model '${modelKey(name, version)}' are not this server's to start or stop`;
+      throw new ClipperError('E_UNKNOWN_MODEL', `${message}: it was registered, not deployed, or it was stopped`);
+    }
+    await this.#supervisor.scaleUntilConnected(fleet, replicas, { timeoutMs: connectTimeoutMs, signal });
+  }
+
+  /** Stops a version's replicas; the version stays registered. */
+  async stop(name: string, version: string): Promise<void> {
+    await this.#supervisor.fleet(name, version)?.scale(0);
+  }
+
+  #reserve(request: DeployRequest): ModelVersion {
+    const model = { ...this.#describe(request), version: request.version ?? this.#nextVersion(request.name) };
+    const key = modelKey(model.name, model.version);
+    this.#registry.checkAddable(model);
+    if (this.#underway.has(key)) {
+      throw new ClipperError('E_MODEL_EXISTS', `Model '${key}' is being deployed by another call`);
+    }
+    this.#underway.add(key);
+    return model;
+  }
+
+  #describe({ name, inputType, labels, batchSize, digest }: DeployRequest): Omit<ModelVersion, 'version'> {
+    return { name, inputType, labels, containerName: `clipper-ts/closure:${digest.slice(0, 12)}`, modelDataPath: digest, batchSize };
+  }
+
+  #nextVersion(name: string): string {
+    let version = Number(this.#registry.nextVersion(name));
+    while (this.#underway.has(modelKey(name, String(version)))) version++;
+    return String(version);
+  }
+
+  #bundleDir(digest: string): string {
+    const dir = join(this.#storeDir, digest);
+    if (/^[0-9a-f]{64}$/.test(digest) && existsSync(join(dir, 'manifest.json'))) return dir;
+    throw new ClipperError('E_INVALID_OPTION', `The cluster has no bundle with digest "${digest}"`);
+  }
+}
+
+async function askSample(replica: RpcReplica, sample: Uint8Array, signal: AbortSignal): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const message = `The sample was not answered within ${sampleTimeoutMs / 1_000} s`;
+    timer = setTimeout(() => reject(new ClipperError('E_SAMPLE_FAILED', message)), sampleTimeoutMs);
+    signal.addEventListener('abort', () => reject(cancelled()), { once: true });
+  });
+  try {
+    const [output] = await Promise.race([replica.predict([sample]), late]);
+    if (output?.failed !== true) return;
+    const { name, message, stack } = JSON.parse(output.text) as RemoteError;
+    throw new ClipperError('E_SAMPLE_FAILED', `The function failed on the sample with ${name}: ${message}\n\nIn the replica:\n${stack ?? ''}`);
+  } finally {
+    clearTimeout(timer);
+  }
+}

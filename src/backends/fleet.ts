@@ -1,0 +1,106 @@
+import { randomUUID } from 'node:crypto';
+import type { Log } from '../log.ts';
+import type { Backend, ReplicaExit, ReplicaSpec, RunningReplica } from './backend.ts';
+
+/** A replica that is wanted: running, or about to be started again. */
+interface Member {
+  instance: string;
+  running: RunningReplica | undefined;
+  startedAt: number;
+  quickDeaths: number;
+  restart: NodeJS.Timeout | undefined;
+  isStopping: boolean;
+}
+
+export interface FleetEvents {
+  /** Before a replica is stopped on purpose: it must get no more work. */
+  readonly onStopping: (instance: string) => void;
+  readonly onEnded: (instance: string, exit: ReplicaExit) => void;
+}
+
+const firstDelayMs = 100;
+const longestDelayMs = 30_000;
+/** A replica that lived this long has proved itself: the next restart is quick again. */
+const provenMs = 10_000;
+
+/** The replicas of one model version: keeps as many running as are wanted, with back-off for those that die. */
+export class Fleet {
+  readonly spec: ReplicaSpec;
+  readonly #backend: Backend;
+  readonly #log: Log;
+  readonly #events: FleetEvents;
+  readonly #members: Member[] = [];
+  readonly #instances: string[] = [];
+  #nextNumber = 0;
+
+  constructor(spec: ReplicaSpec, { backend, log, events }: { backend: Backend; log: Log; events: FleetEvents }) {
+    this.spec = spec;
+    this.#backend = backend;
+    this.#log = log;
+    this.#events = events;
+  }
+
+  get wanted(): number {
+    return this.#members.length;
+  }
+
+  /** Every instance there was, oldest first. */
+  get instances(): readonly string[] {
+    return this.#instances;
+  }
+
+  get running(): readonly RunningReplica[] {
+    return this.#members.flatMap(({ running }) => (running === undefined ? [] : [running]));
+  }
+
+  /** Starts or stops replicas until there are as many as wanted; the newest are stopped first. */
+  async scale(wanted: number): Promise<void> {
+    const stopped = this.#members.splice(wanted);
+    const started = Array.from({ length: Math.max(0, wanted - this.#members.length) }, () => this.#add());
+    await Promise.all([...stopped.map((member) => this.#stop(member)), ...started]);
+  }
+
+  #add(): Promise<void> {
+    const member: Member = { instance: '', running: undefined, startedAt: 0, quickDeaths: 0, restart: undefined, isStopping: false };
+    this.#members.push(member);
+    return this.#start(member);
+  }
+
+  async #start(member: Member): Promise<void> {
+    const { modelName, modelVersion } = this.spec;
+    member.instance = `${modelName}-${modelVersion}-${this.#nextNumber++}-${randomUUID().slice(0, 8)}`;
+    member.startedAt = performance.now();
+    this.#instances.push(member.instance);
+    const running = await this.#backend.start(this.spec, member.instance);
+    member.running = running;
+    void running.exited.then((exit) => this.#ended(member, exit));
+    if (member.isStopping) await running.stop();
+  }
+
+  #ended(member: Member, exit: ReplicaExit): void {
+    const { instance } = member;
+    member.running = undefined;
+    this.#events.onEnded(instance, exit);
+    if (member.isStopping) return;
+    member.quickDeaths = performance.now() - member.startedAt > provenMs ? 0 : member.quickDeaths + 1;
+    const delayMs = Math.min(longestDelayMs, firstDelayMs * 2 ** Math.max(0, member.quickDeaths - 1)) * (0.75 + Math.random() / 2);
+    this.#log.warn({ instance, exit: exit.how, delayMs: Math.round(delayMs) }, 'a replica ended and will be started again');
+    member.restart = setTimeout(() => void this.#restart(member), delayMs);
+  }
+
+  async #restart(member: Member): Promise<void> {
+    try {
+      await this.#start(member);
+    } catch (error) {
+      this.#log.error({ err: error, instance: member.instance }, 'a replica could not be started');
+      this.#ended(member, { how: 'not started' });
+    }
+  }
+
+  async #stop(member: Member): Promise<void> {
+    member.isStopping = true;
+    clearTimeout(member.restart);
+    this.#events.onStopping(member.instance);
+    await member.running?.stop();
+  }
+}

@@ -1,0 +1,101 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, open, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ClipperError } from '../errors.ts';
+import { replicaProgram } from '../util/package-files.ts';
+import type { Backend, ReplicaExit, ReplicaSpec, RunningReplica } from './backend.ts';
+
+const defaultGraceMs = 5_000;
+
+export interface ProcessBackendOptions {
+  /** Where logs and ready files of replicas are kept. */
+  readonly dir: string;
+  /** The RPC server's address, from the replicas' side. */
+  readonly rpcHost: string;
+  readonly rpcPort: number;
+}
+
+/** Runs replicas as child processes of the server. They end with it, however it ends. */
+export class ProcessBackend implements Backend {
+  readonly name = 'process';
+  readonly #options: ProcessBackendOptions;
+  readonly #running = new Set<RunningReplica>();
+
+  constructor(options: ProcessBackendOptions) {
+    this.#options = options;
+  }
+
+  async start(spec: ReplicaSpec, instance: string): Promise<RunningReplica> {
+    const dir = this.#dirOf(instance);
+    await mkdir(dir, { recursive: true });
+    const log = await open(join(dir, 'log'), 'a');
+    try {
+      const child = spawn(process.execPath, [replicaProgram], {
+        cwd: dir,
+        env: { ...process.env, ...spec.env, ...this.#environment(spec, instance) },
+        // The channel tells the replica when the server is gone.
+        stdio: ['ignore', log.fd, log.fd, 'ipc'],
+      });
+      return this.#supervise(child, instance);
+    } finally {
+      await log.close();
+    }
+  }
+
+  async logs(instance: string, { tailLines }: { readonly tailLines: number }): Promise<readonly string[]> {
+    const text = await readFile(join(this.#dirOf(instance), 'log'), 'utf8').catch(() => '');
+    const lines = text.split('\n');
+    if (lines.at(-1) === '') lines.pop();
+    return lines.slice(-tailLines);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#running].map((replica) => replica.stop()));
+  }
+
+  #supervise(child: ChildProcess, instance: string): RunningReplica {
+    const exited = exitOf(child);
+    const replica: RunningReplica = {
+      instance,
+      pid: child.pid,
+      exited,
+      stop: async ({ graceMs = defaultGraceMs } = {}) => {
+        child.kill('SIGTERM');
+        const force = setTimeout(() => child.kill('SIGKILL'), graceMs);
+        await exited;
+        clearTimeout(force);
+      },
+    };
+    this.#running.add(replica);
+    void exited.then(() => this.#running.delete(replica));
+    return replica;
+  }
+
+  #environment(spec: ReplicaSpec, instance: string): Record<string, string> {
+    return {
+      CLIPPER_MODEL_NAME: spec.modelName,
+      CLIPPER_MODEL_VERSION: spec.modelVersion,
+      CLIPPER_INPUT_TYPE: spec.inputType,
+      CLIPPER_MODEL_PATH: spec.bundleDir,
+      CLIPPER_IP: this.#options.rpcHost,
+      CLIPPER_PORT: String(this.#options.rpcPort),
+      CLIPPER_RPC_EXTENSIONS: 'errors',
+      CLIPPER_INSTANCE: instance,
+      CLIPPER_READY_FILE: join(this.#dirOf(instance), 'model_is_ready.check'),
+    };
+  }
+
+  #dirOf(instance: string): string {
+    return join(this.#options.dir, instance);
+  }
+}
+
+async function exitOf(child: ChildProcess): Promise<ReplicaExit> {
+  try {
+    const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
+    return { how: code === null ? `signal ${signal}` : `exit code ${code}` };
+  } catch (error) {
+    return { how: new ClipperError('E_REPLICA_EXITED', `could not be started: ${String(error)}`, { cause: error }).message };
+  }
+}

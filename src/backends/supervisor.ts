@@ -1,0 +1,140 @@
+import { modelKey } from '../control/names.ts';
+import { ClipperError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { RpcReplica } from '../rpc/rpc-replica.ts';
+import type { Backend, ReplicaExit, ReplicaSpec } from './backend.ts';
+import { deferred } from '../util/deferred.ts';
+import { Fleet, type FleetEvents } from './fleet.ts';
+
+/** Is told of replicas that connect and of those that end. */
+interface Waiter {
+  readonly onConnected: (replica: RpcReplica) => void;
+  readonly onEnded: (instance: string, exit: ReplicaExit) => void;
+}
+
+export interface LogSelection {
+  readonly name?: string | undefined;
+  readonly version?: string | undefined;
+  readonly tailLines: number;
+}
+
+/** Keeps the replicas of every deployed model version as wanted. */
+export class Supervisor implements AsyncDisposable {
+  readonly #backend: Backend;
+  readonly #log: Log;
+  readonly #events: FleetEvents;
+  readonly #fleets = new Map<string, Fleet>();
+  readonly #waiters = new Set<Waiter>();
+
+  constructor(backend: Backend, log: Log, events: FleetEvents) {
+    this.#backend = backend;
+    this.#log = log;
+    this.#events = events;
+  }
+
+  get backendName(): string {
+    return this.#backend.name;
+  }
+
+  fleet(name: string, version: string): Fleet | undefined {
+    return this.#fleets.get(modelKey(name, version));
+  }
+
+  /** Takes charge of a model version, as yet without replicas. */
+  add(spec: ReplicaSpec): Fleet {
+    const onEnded = (instance: string, exit: ReplicaExit): void => {
+      for (const waiter of this.#waiters) waiter.onEnded(instance, exit);
+      this.#events.onEnded(instance, exit);
+    };
+    const events = { ...this.#events, onEnded };
+    const fleet = new Fleet(spec, { backend: this.#backend, log: this.#log, events });
+    this.#fleets.set(modelKey(spec.modelName, spec.modelVersion), fleet);
+    return fleet;
+  }
+
+  /** Stops all replicas of a model version and forgets it. */
+  async remove(name: string, version: string): Promise<void> {
+    const key = modelKey(name, version);
+    const fleet = this.#fleets.get(key);
+    this.#fleets.delete(key);
+    await fleet?.scale(0);
+  }
+
+  /** To be told of each replica that announces itself. */
+  connected(replica: RpcReplica): void {
+    for (const waiter of this.#waiters) waiter.onConnected(replica);
+  }
+
+  /**
+   * Scales a fleet and waits until that many replicas are connected. Throws E_REPLICA_EXITED, with the end of its log,
+   * where one ends before; E_REPLICA_NOT_READY after `timeoutMs`; E_CANCELLED.
+   */
+  async scaleUntilConnected(
+    fleet: Fleet,
+    wanted: number,
+    { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal },
+  ): Promise<readonly RpcReplica[]> {
+    const connected: RpcReplica[] = [];
+    const missing = wanted - fleet.wanted;
+    const all = deferred<void>();
+    const waiter: Waiter = {
+      onConnected: (replica) => {
+        if (!fleet.instances.includes(replica.instance ?? '')) return;
+        if (connected.push(replica) >= missing) all.resolve();
+      },
+      onEnded: (instance, exit) => {
+        if (fleet.instances.includes(instance)) void this.#exited(instance, exit).then(all.reject);
+      },
+    };
+    const late = setTimeout(() => all.reject(this.#notReady(fleet, timeoutMs)), timeoutMs);
+    const abort = (): void => all.reject(cancelled());
+    signal.addEventListener('abort', abort);
+    this.#waiters.add(waiter);
+    try {
+      if (signal.aborted) throw cancelled();
+      if (missing <= 0) all.resolve();
+      await Promise.all([fleet.scale(wanted), all.promise]);
+      return connected;
+    } finally {
+      clearTimeout(late);
+      signal.removeEventListener('abort', abort);
+      this.#waiters.delete(waiter);
+    }
+  }
+
+  /** The last lines of the replicas of a model version, of a model or of all, each line headed by its instance. */
+  async logs({ name, version, tailLines }: LogSelection): Promise<readonly string[]> {
+    const fleets = [...this.#fleets.values()].filter(
+      ({ spec }) => (name ?? spec.modelName) === spec.modelName && (version ?? spec.modelVersion) === spec.modelVersion,
+    );
+    const texts = await Promise.all(
+      fleets
+        .flatMap(({ instances }) => instances)
+        .map(async (instance) => {
+          const lines = await this.#backend.logs(instance, { tailLines });
+          return lines.map((line) => `${instance} | ${line}`);
+        }),
+    );
+    return texts.flat().slice(-tailLines);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#fleets.values()].map((fleet) => fleet.scale(0)));
+    this.#fleets.clear();
+  }
+
+  async #exited(instance: string, { how }: ReplicaExit): Promise<ClipperError> {
+    const tail = (await this.#backend.logs(instance, { tailLines: 20 })).join('\n');
+    return new ClipperError(
+      'E_REPLICA_EXITED',
+      `Replica ${instance} ended with ${how} before it was ready. The end of its log:\n${tail === '' ? '(nothing)' : tail}`,
+    );
+  }
+
+  #notReady({ spec }: Fleet, timeoutMs: number): ClipperError {
+    const model = modelKey(spec.modelName, spec.modelVersion);
+    return new ClipperError('E_REPLICA_NOT_READY', `The replicas of ${model} did not connect within ${timeoutMs / 1_000} s`);
+  }
+}
+
+export const cancelled = (): ClipperError => new ClipperError('E_CANCELLED', 'The deploy was cancelled');

@@ -1,0 +1,223 @@
+import { checkName, checkVersion } from '../control/names.ts';
+import { ClipperError } from '../errors.ts';
+import type { ClusterInfo } from '../http/cluster-routes.ts';
+import { resolveOptions } from '../util/options.ts';
+import { type ApplicationOptions, type LogOptions, type ModelOptions, type PredictOptions, schemas } from './options.ts';
+import { RestClient } from './rest-client.ts';
+import {
+  type ApplicationInfo,
+  applicationInfo,
+  type Input,
+  type ModelInfo,
+  modelInfo,
+  type Prediction,
+  plainInput,
+  prediction,
+  type ReplicaInfo,
+  replicaInfo,
+  type WireApplication,
+  type WireModel,
+  type WirePrediction,
+  type WireReplica,
+} from './wire.ts';
+
+export interface ConnectionParts {
+  readonly queryUrl: string;
+  readonly managementUrl: string;
+  /** Undefined for a server that isn't ours. */
+  readonly cluster: ClusterInfo | undefined;
+  /** Ends the server, where this connection started it and it isn't detached. */
+  readonly stopServer: (() => Promise<void>) | undefined;
+}
+
+/** A connection to a Clipper server: everything that can be done with a cluster. */
+export class ClipperConnection implements AsyncDisposable {
+  readonly queryUrl: string;
+  readonly managementUrl: string;
+  readonly cluster: ClusterInfo | undefined;
+  readonly management: RestClient;
+  readonly #query: RestClient;
+  readonly #stopServer: (() => Promise<void>) | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor({ queryUrl, managementUrl, cluster, stopServer }: ConnectionParts) {
+    this.queryUrl = queryUrl;
+    this.managementUrl = managementUrl;
+    this.cluster = cluster;
+    this.management = new RestClient(managementUrl);
+    this.#query = new RestClient(queryUrl);
+    this.#stopServer = stopServer;
+  }
+
+  /** Makes a REST endpoint, and links it to a model where one is named. Throws E_INVALID_OPTION, E_REFUSED. */
+  async registerApplication(options: ApplicationOptions): Promise<void> {
+    const { name, inputType, defaultOutput, sloMicros, model } = resolveOptions(schemas.ApplicationOptions, options, 'registerApplication');
+    checkName(name, 'application name');
+    const body = { name, input_type: inputType, default_output: defaultOutput, latency_slo_micros: sloMicros };
+    await this.management.post('/admin/add_app', body);
+    if (model === undefined) return;
+    await this.linkModelToApp(name, model).catch(async (error: unknown) => {
+      await this.unregisterApplication(name);
+      throw error;
+    });
+  }
+
+  async unregisterApplication(name: string): Promise<void> {
+    await this.management.post('/admin/delete_app', { name });
+  }
+
+  /** Sends an application's queries to the current version of a model. */
+  async linkModelToApp(application: string, model: string): Promise<void> {
+    await this.management.post('/admin/add_model_links', { app_name: application, model_names: [model] });
+  }
+
+  async unlinkModelFromApp(application: string, model: string): Promise<void> {
+    await this.management.post('/admin/delete_model_links', { app_name: application, model_names: [model] });
+  }
+
+  /** Makes a model version known whose containers are started by someone else. */
+  async registerModel(options: ModelOptions): Promise<void> {
+    const { name, version, inputType, image, labels, batchSize } = resolveOptions(schemas.ModelOptions, options, 'registerModel');
+    await this.management.post('/admin/add_model', {
+      model_name: checkName(name, 'model name'),
+      model_version: checkVersion(version),
+      input_type: inputType,
+      container_name: image,
+      model_data_path: '',
+      labels,
+      batch_size: batchSize,
+    });
+  }
+
+  /** Makes a version the current one: rolls forward or back. Its replicas should still run; see setNumReplicas. */
+  async setModelVersion(name: string, version: string | number): Promise<void> {
+    await this.management.post('/admin/set_model_version', { model_name: name, model_version: checkVersion(version) });
+  }
+
+  /** How many replicas of a version are connected; of the current version where none is named. */
+  async getNumReplicas(name: string, version?: string | number): Promise<number> {
+    const wanted = await this.#versionOrCurrent(name, version);
+    const replicas = await this.getAllModelReplicas();
+    return replicas.filter((replica) => replica.name === name && replica.version === wanted).length;
+  }
+
+  /** Starts or stops replicas of a version; resolves when so many serve. */
+  async setNumReplicas(name: string, replicas: number, version?: string | number): Promise<void> {
+    const wanted = await this.#versionOrCurrent(name, version);
+    await this.management.post('/admin/v1/replicas', { name, version: wanted, replicas });
+  }
+
+  async getAllApps(): Promise<readonly ApplicationInfo[]> {
+    const all = (await this.management.post('/admin/get_all_applications', { verbose: true })) as readonly WireApplication[];
+    return all.map(applicationInfo);
+  }
+
+  async getAppInfo(name: string): Promise<ApplicationInfo | undefined> {
+    const found = (await this.management.post('/admin/get_application', { name })) as Partial<WireApplication>;
+    return found.name === undefined ? undefined : applicationInfo(found as WireApplication);
+  }
+
+  async getAllModels(): Promise<readonly ModelInfo[]> {
+    const all = (await this.management.post('/admin/get_all_models', { verbose: true })) as readonly WireModel[];
+    return all.map(modelInfo);
+  }
+
+  async getModelInfo(name: string, version: string | number): Promise<ModelInfo | undefined> {
+    const body = { model_name: name, model_version: String(version) };
+    const found = (await this.management.post('/admin/get_model', body)) as Partial<WireModel>;
+    return found.model_name === undefined ? undefined : modelInfo(found as WireModel);
+  }
+
+  async getLinkedModels(application: string): Promise<readonly string[]> {
+    return (await this.management.post('/admin/get_linked_models', { app_name: application })) as readonly string[];
+  }
+
+  async getAllModelReplicas(): Promise<readonly ReplicaInfo[]> {
+    const all = (await this.management.post('/admin/get_all_containers', { verbose: true })) as readonly WireReplica[];
+    return all.map(replicaInfo);
+  }
+
+  async getModelReplicaInfo(name: string, version: string | number, replicaId: number): Promise<ReplicaInfo | undefined> {
+    const body = { model_name: name, model_version: String(version), replica_id: replicaId };
+    const found = (await this.management.post('/admin/get_container', body)) as Partial<WireReplica>;
+    return found.model_name === undefined ? undefined : replicaInfo(found as WireReplica);
+  }
+
+  /** The last lines that replicas wrote, each headed by the replica's name. */
+  async getLogs(options: LogOptions = {}): Promise<readonly string[]> {
+    return (await this.management.post('/admin/v1/logs', resolveOptions(schemas.LogOptions, options, 'getLogs'))) as readonly string[];
+  }
+
+  /** The query frontend's metrics, as JSON. */
+  async inspectInstance(): Promise<unknown> {
+    const response = await fetch(`${this.queryUrl}/metrics`, { headers: { accept: 'application/json' } });
+    return response.json();
+  }
+
+  /** Stops every replica of these models. The models stay registered. */
+  async stopModels(names: string | readonly string[]): Promise<void> {
+    const wanted = [names].flat();
+    await this.#stop(({ name }) => wanted.includes(name));
+  }
+
+  /** Stops the replicas of some versions: `{ digits: ['1', '2'] }`. */
+  async stopVersionedModels(versions: Readonly<Record<string, readonly (string | number)[]>>): Promise<void> {
+    await this.#stop(({ name, version }) => versions[name]?.map(String).includes(version) === true);
+  }
+
+  /** Stops the replicas of all versions of these models but the current one. */
+  async stopInactiveModelVersions(names: string | readonly string[]): Promise<void> {
+    const wanted = [names].flat();
+    await this.#stop(({ name, isCurrent }) => wanted.includes(name) && !isCurrent);
+  }
+
+  async stopAllModelContainers(): Promise<void> {
+    await this.#stop(() => true);
+  }
+
+  /** Stops all replicas and the server itself, also one that other connections use. */
+  async stopAll(): Promise<void> {
+    await this.management.post('/admin/v1/shutdown', {});
+    await this.#stopServer?.();
+    await this.management.untilGone();
+  }
+
+  /** Asks an application for one prediction. Throws E_UNKNOWN_APPLICATION, E_INVALID_INPUT, E_UNKNOWN_VERSION. */
+  async predict(application: string, input: Input, options: PredictOptions = {}): Promise<Prediction> {
+    const { version } = resolveOptions(schemas.PredictOptions, options, 'predict');
+    const answer = await this.#query.post(`/${application}/predict`, { input: plainInput(input), version });
+    return prediction(answer as WirePrediction);
+  }
+
+  /** Asks for one prediction for each input, in their order. */
+  async predictBatch(application: string, inputs: readonly Input[], options: PredictOptions = {}): Promise<readonly Prediction[]> {
+    const { version } = resolveOptions(schemas.PredictOptions, options, 'predictBatch');
+    const body = { input_batch: inputs.map(plainInput), version };
+    const answer = (await this.#query.post(`/${application}/predict`, body)) as
+      | WirePrediction
+      | { batch_predictions: readonly WirePrediction[] };
+    return 'batch_predictions' in answer ? answer.batch_predictions.map(prediction) : [prediction(answer)];
+  }
+
+  /** Ends the connection and, where this connection started it and it isn't detached, the server with its replicas. */
+  close(): Promise<void> {
+    this.#closing ??= this.#stopServer?.() ?? Promise.resolve();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #stop(isWanted: (model: ModelInfo) => boolean): Promise<void> {
+    const models = (await this.getAllModels()).filter(isWanted).map(({ name, version }) => ({ name, version }));
+    await this.management.post('/admin/v1/stop', { models });
+  }
+
+  async #versionOrCurrent(name: string, version: string | number | undefined): Promise<string> {
+    if (version !== undefined) return String(version);
+    const current = (await this.getAllModels()).find((model) => model.name === name && model.isCurrent);
+    if (current !== undefined) return current.version;
+    throw new ClipperError('E_UNKNOWN_MODEL', `No model with name '${name}' exists`);
+  }
+}

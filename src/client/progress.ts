@@ -1,0 +1,45 @@
+import yoctoSpinner, { type Spinner } from 'yocto-spinner';
+
+/** A stage of a deploy, as it begins. */
+export interface ProgressEvent {
+  readonly stage: 'capture' | 'bundle' | 'start' | 'ready';
+  readonly message: string;
+  /** Since the deploy began, in milliseconds. */
+  readonly elapsedMs: number;
+}
+
+export type OnProgress = (event: ProgressEvent) => void;
+
+/** Tells of a deploy's stages: to `onProgress`, or with a spinner on a terminal and plain lines elsewhere. */
+export class Progress implements Disposable {
+  readonly #beganAt = performance.now();
+  readonly #onProgress: OnProgress | undefined;
+  readonly #what: string;
+  #spinner: Spinner | undefined;
+
+  constructor(what: string, onProgress: OnProgress | undefined) {
+    this.#what = what;
+    this.#onProgress = onProgress;
+  }
+
+  report(stage: ProgressEvent['stage'], message: string): void {
+    const elapsedMs = performance.now() - this.#beganAt;
+    if (this.#onProgress !== undefined) this.#onProgress({ stage, message, elapsedMs });
+    else if (process.stderr.isTTY) this.#spin(stage, message, elapsedMs);
+    else process.stderr.write(`clipper: ${this.#what}: ${message} (${elapsedMs.toFixed(0)} ms)\n`);
+  }
+
+  /** Ends the spinner of a deploy that failed; one that is ready has ended it already. */
+  [Symbol.dispose](): void {
+    this.#spinner?.error(`${this.#what}: failed`);
+    this.#spinner = undefined;
+  }
+
+  #spin(stage: ProgressEvent['stage'], message: string, elapsedMs: number): void {
+    this.#spinner ??= yoctoSpinner({ stream: process.stderr }).start();
+    this.#spinner.text = `${this.#what}: ${message}`;
+    if (stage !== 'ready') return;
+    this.#spinner.success(`${this.#what}: ${message} (${elapsedMs.toFixed(0)} ms)`);
+    this.#spinner = undefined;
+  }
+}

@@ -1,0 +1,140 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, open, readFile, rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import { checkName } from '../control/names.ts';
+import { ClipperError, isErrorCode, messageOf } from '../errors.ts';
+import type { ClusterInfo } from '../http/cluster-routes.ts';
+import type { ServerProgramMessage, ServerProgramOptions } from '../server-program.ts';
+import { resolveOptions } from '../util/options.ts';
+import { serverProgram } from '../util/package-files.ts';
+import { ClipperConnection } from './connection.ts';
+import { RestClient } from './rest-client.ts';
+import { makeStateDir, sweepStateDirs } from './state-dir.ts';
+
+const port = (standard: number, what: string): z.ZodDefault<z.ZodNumber> =>
+  z.number().int().min(0).max(65_535).default(standard).describe(`Port of the ${what}; 0: any free one.`);
+
+const StartOptions = z.strictObject({
+  name: z.string().default('default').describe("The cluster's name."),
+  backend: z.enum(['process']).default('process').describe('Where replicas run.'),
+  host: z.string().default('127.0.0.1').describe('The address to listen on.'),
+  queryPort: port(1337, 'query REST'),
+  managementPort: port(1338, 'management REST'),
+  rpcPort: port(7000, "replicas' RPC"),
+  stateDir: z.string().optional().describe('Where bundles and logs are kept; left out: a folder that goes with the server.'),
+  cacheBytes: z.number().int().min(0).default(32 * 2 ** 20).describe('Size of the prediction cache; 0: none.'),
+  maxBodyBytes: z.number().int().positive().default(64 * 2 ** 20).describe('The largest request body that is taken.'),
+  detached: z.boolean().default(false).describe('Whether the server outlives this process.'),
+  signal: z.instanceof(AbortSignal).optional().describe('Gives up the start.'),
+});
+export type StartOptions = z.input<typeof StartOptions>;
+
+const ConnectOptions = z.strictObject({
+  host: z.string().default('127.0.0.1'),
+  managementPort: z.number().int().min(1).max(65_535).default(1338),
+  queryPort: z.number().int().min(1).max(65_535).optional().describe("Left out: as a server of ours says, else Clipper's 1337."),
+  managementUrl: z.url().optional().describe('In place of host and managementPort.'),
+  queryUrl: z.url().optional().describe('In place of host and queryPort.'),
+});
+export type ConnectOptions = z.input<typeof ConnectOptions>;
+
+const startTimeoutMs = 30_000;
+const stopTimeoutMs = 15_000;
+
+/**
+ * Starts a server in a process of its own and connects to it. The server and its replicas end with this process unless
+ * `detached`; until then they keep it alive, as a listening HTTP server would. Throws E_PORT_IN_USE, E_SERVER_EXITED
+ * with the end of its log, E_CANCELLED.
+ */
+export async function startClipper(options: StartOptions = {}): Promise<ClipperConnection> {
+  const { signal, stateDir, backend: _backend, ...serve } = resolveOptions(StartOptions, options, 'startClipper');
+  checkName(serve.name, 'cluster name');
+  if (signal?.aborted === true) throw new ClipperError('E_CANCELLED', 'The start of the server was cancelled');
+  const swept = sweepStateDirs();
+  const dir = stateDir === undefined ? await makeStateDir(serve.name) : resolve(stateDir);
+  await mkdir(dir, { recursive: true });
+  const program = { ...serve, stateDir: dir, removeStateDir: stateDir === undefined };
+  const child = await spawnServer(program);
+  try {
+    const { queryPort, managementPort } = await untilReady(child, program, signal);
+    await swept;
+    if (serve.detached) child.unref();
+    const host = serve.host === '0.0.0.0' ? '127.0.0.1' : serve.host;
+    const managementUrl = `http://${host}:${managementPort}`;
+    return new ClipperConnection({
+      queryUrl: `http://${host}:${queryPort}`,
+      managementUrl,
+      cluster: (await new RestClient(managementUrl).get('/admin/v1/cluster')) as ClusterInfo,
+      stopServer: serve.detached ? undefined : () => stopServer(child, program),
+    });
+  } catch (error) {
+    await stopServer(child, program);
+    throw error;
+  }
+}
+
+/** Connects to a running server: one of ours, or Berkeley's Clipper by its addresses. Throws E_SERVER_UNREACHABLE. */
+export async function connectClipper(options: ConnectOptions = {}): Promise<ClipperConnection> {
+  const { host, managementPort, queryPort, ...urls } = resolveOptions(ConnectOptions, options, 'connectClipper');
+  const managementUrl = trimmed(urls.managementUrl ?? `http://${host}:${managementPort}`);
+  const management = new RestClient(managementUrl);
+  await management.get('/admin/ping');
+  // Clipper's own server has no such path, and closes the connection.
+  const cluster = (await management.get('/admin/v1/cluster').catch(() => undefined)) as ClusterInfo | undefined;
+  const queryUrl = trimmed(urls.queryUrl ?? `http://${new URL(managementUrl).hostname}:${queryPort ?? cluster?.queryPort ?? 1337}`);
+  return new ClipperConnection({ queryUrl, managementUrl, cluster, stopServer: undefined });
+}
+
+const trimmed = (url: string): string => url.replace(/\/+$/, '');
+
+async function spawnServer(options: ServerProgramOptions): Promise<ChildProcess> {
+  const log = await open(join(options.stateDir, 'server.log'), 'a');
+  try {
+    return spawn(process.execPath, [serverProgram, JSON.stringify(options)], {
+      // A group of its own: Ctrl-C in a terminal is for this process, and the server learns of its end by the channel.
+      detached: true,
+      stdio: ['ignore', log.fd, log.fd, 'ipc'],
+    });
+  } finally {
+    await log.close();
+  }
+}
+
+type Ready = Extract<ServerProgramMessage, { kind: 'ready' }>;
+
+async function untilReady(child: ChildProcess, options: ServerProgramOptions, signal: AbortSignal | undefined): Promise<Ready> {
+  const timeout = AbortSignal.timeout(startTimeoutMs);
+  const ended = once(child, 'exit').then(() => undefined);
+  const given = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
+  try {
+    const told = once(child, 'message', { signal: given }).then(([message]) => message as ServerProgramMessage);
+    const message = await Promise.race([told, ended]);
+    if (message?.kind === 'ready') return message;
+    if (message?.kind === 'failed' && isErrorCode(message.code)) throw new ClipperError(message.code, message.message);
+    throw new ClipperError('E_SERVER_EXITED', `The server ended before it was ready. The end of its log:\n${await logTail(options)}`);
+  } catch (error) {
+    if (signal?.aborted === true) throw new ClipperError('E_CANCELLED', 'The start of the server was cancelled', { cause: error });
+    if (!timeout.aborted) throw error;
+    const message = `The server was not ready within ${startTimeoutMs / 1_000} s. The end of its log:\n${await logTail(options)}`;
+    throw new ClipperError('E_SERVER_EXITED', message, { cause: error });
+  }
+}
+
+async function logTail({ stateDir }: ServerProgramOptions): Promise<string> {
+  const text = await readFile(join(stateDir, 'server.log'), 'utf8').catch(messageOf);
+  return text.trimEnd().split('\n').slice(-20).join('\n');
+}
+
+/** Asks the server to end, makes it end if need be, and leaves nothing of it. */
+async function stopServer(child: ChildProcess, { stateDir, removeStateDir }: ServerProgramOptions): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null && child.pid !== undefined) {
+    const ended = once(child, 'exit');
+    child.kill('SIGTERM');
+    const force = setTimeout(() => child.kill('SIGKILL'), stopTimeoutMs);
+    await ended;
+    clearTimeout(force);
+  }
+  if (removeStateDir) await rm(stateDir, { recursive: true, force: true });
+}

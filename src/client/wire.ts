@@ -1,0 +1,114 @@
+import type { InputType } from '../protocol/input-types.ts';
+import type { DefaultReason } from '../serving/query-frontend.ts';
+
+/** What an application answers: the prediction, or its default output and why. */
+export interface Prediction {
+  readonly queryId: number;
+  /** What the function returned: parsed where it is JSON, else the text. */
+  readonly output: unknown;
+  /** Whether `output` is the application's default output. */
+  readonly default: boolean;
+  readonly defaultExplanation?: string;
+  readonly defaultReason?: DefaultReason;
+}
+
+/** One input as a caller has it: an array of numbers of any kind, bytes, or a string. */
+export type Input = ArrayLike<number> | Uint8Array | string;
+
+/** A model version as management describes it. */
+export interface ModelInfo {
+  readonly name: string;
+  readonly version: string;
+  readonly inputType: InputType;
+  readonly labels: readonly string[];
+  readonly image: string;
+  readonly isCurrent: boolean;
+}
+
+export interface ApplicationInfo {
+  readonly name: string;
+  readonly inputType: InputType;
+  readonly defaultOutput: string;
+  readonly sloMicros: number;
+  readonly linkedModels: readonly string[];
+}
+
+export interface ReplicaInfo {
+  readonly name: string;
+  readonly version: string;
+  readonly replicaId: number;
+  readonly inputType: InputType;
+}
+
+/** What the management REST sends. */
+export interface WireApplication {
+  readonly name: string;
+  readonly input_type: InputType;
+  readonly default_output: string;
+  readonly latency_slo_micros: number;
+  readonly linked_models: readonly string[];
+}
+
+export interface WireModel {
+  readonly model_name: string;
+  readonly model_version: string;
+  readonly input_type: InputType;
+  readonly labels: readonly string[];
+  readonly container_name: string;
+  readonly is_current_version: boolean;
+}
+
+export interface WireReplica {
+  readonly model_name: string;
+  readonly model_version: string;
+  readonly model_replica_id: number;
+  readonly input_type: InputType;
+}
+
+/** What the query REST sends. */
+export interface WirePrediction {
+  readonly query_id: number;
+  readonly output: unknown;
+  readonly default: boolean;
+  readonly default_explanation?: string;
+  readonly default_reason?: DefaultReason;
+}
+
+export const applicationInfo = (wire: WireApplication): ApplicationInfo => ({
+  name: wire.name,
+  inputType: wire.input_type,
+  defaultOutput: wire.default_output,
+  sloMicros: wire.latency_slo_micros,
+  linkedModels: wire.linked_models,
+});
+
+export const modelInfo = (wire: WireModel): ModelInfo => ({
+  name: wire.model_name,
+  version: wire.model_version,
+  inputType: wire.input_type,
+  labels: wire.labels,
+  image: wire.container_name,
+  isCurrent: wire.is_current_version,
+});
+
+export const replicaInfo = (wire: WireReplica): ReplicaInfo => ({
+  name: wire.model_name,
+  version: wire.model_version,
+  replicaId: wire.model_replica_id,
+  inputType: wire.input_type,
+});
+
+export const prediction = (wire: WirePrediction): Prediction => ({
+  queryId: wire.query_id,
+  output: wire.output,
+  default: wire.default,
+  ...(wire.default_explanation === undefined ? {} : { defaultExplanation: wire.default_explanation }),
+  ...(wire.default_reason === undefined ? {} : { defaultReason: wire.default_reason }),
+});
+
+/** An input as JSON has it: bytes in base64, numbers as an array. */
+export function plainInput(input: Input): unknown {
+  if (typeof input === 'string') return input;
+  if (input instanceof Uint8Array) return Buffer.from(input.buffer, input.byteOffset, input.byteLength).toString('base64');
+  return Array.from(input);
+}

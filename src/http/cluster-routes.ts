@@ -1,0 +1,88 @@
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { z } from 'zod';
+import type { Deployments } from '../backends/deployments.ts';
+import type { Supervisor } from '../backends/supervisor.ts';
+import type { ClipperError } from '../errors.ts';
+import { inputTypes } from '../protocol/input-types.ts';
+import { resolveOptions } from '../util/options.ts';
+import { parseObject } from './json-inputs.ts';
+
+/** What a server tells its clients of itself. */
+export interface ClusterInfo {
+  readonly name: string;
+  readonly backend: string;
+  readonly pid: number;
+  /** Where bundles are put for its replicas, on the server's machine. */
+  readonly storeDir: string;
+  readonly hostname: string;
+  readonly queryPort: number;
+  readonly rpcPort: number;
+}
+
+export interface ClusterServices {
+  readonly info: ClusterInfo;
+  readonly deployments: Deployments;
+  readonly supervisor: Supervisor;
+  readonly stop: () => void;
+}
+
+const DeployBody = z.strictObject({
+  name: z.string(),
+  version: z.string().optional(),
+  inputType: z.enum(inputTypes),
+  labels: z.array(z.string()),
+  batchSize: z.number().int(),
+  replicas: z.number().int().positive(),
+  env: z.record(z.string(), z.string()),
+  digest: z.string(),
+  sampleBase64: z.base64().optional(),
+});
+export type DeployBody = z.input<typeof DeployBody>;
+
+const ReplicasBody = z.strictObject({ name: z.string(), version: z.string(), replicas: z.number().int().nonnegative() });
+const StopBody = z.strictObject({ models: z.array(z.strictObject({ name: z.string(), version: z.string() })) });
+const LogsBody = z.strictObject({
+  name: z.string().optional(),
+  version: z.string().optional(),
+  tailLines: z.number().int().positive(),
+});
+
+/** Our additions to the management REST: deploys, replicas, logs. Errors are JSON with a code. */
+export function addClusterRoutes(server: FastifyInstance, { info, deployments, supervisor, stop }: ClusterServices): void {
+  server.get('/admin/v1/cluster', () => info);
+  server.post('/admin/v1/deploy', async (request, reply) => {
+    const { sampleBase64, ...body } = resolveOptions(DeployBody, parseObject(request.body), 'the deploy');
+    const sample = sampleBase64 === undefined ? undefined : Buffer.from(sampleBase64, 'base64');
+    return deployments.deploy({ ...body, sample }, abandonedSignal(reply));
+  });
+  server.post('/admin/v1/replicas', async (request, reply) => {
+    const { name, version, replicas } = resolveOptions(ReplicasBody, parseObject(request.body), 'setNumReplicas');
+    await deployments.setReplicas(name, version, replicas, abandonedSignal(reply));
+    return {};
+  });
+  server.post('/admin/v1/stop', async (request) => {
+    const { models } = resolveOptions(StopBody, parseObject(request.body), 'stopModels');
+    await Promise.all(models.map(({ name, version }) => deployments.stop(name, version)));
+    return {};
+  });
+  server.post('/admin/v1/logs', (request) =>
+    supervisor.logs(resolveOptions(LogsBody, parseObject(request.body), 'getLogs')),
+  );
+  server.post('/admin/v1/shutdown', (_request, reply) => {
+    reply.raw.once('finish', stop);
+    return reply.send({});
+  });
+}
+
+/** Errors of our own endpoints: a client throws them again as they were. */
+export const sendClusterError = (error: ClipperError, reply: FastifyReply): FastifyReply =>
+  reply.code(error.status).send({ code: error.code, message: error.message });
+
+/** Aborts when the client goes away before its answer: work that nobody waits for is taken back. */
+function abandonedSignal(reply: FastifyReply): AbortSignal {
+  const controller = new AbortController();
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) controller.abort();
+  });
+  return controller.signal;
+}

@@ -1,0 +1,93 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Registry } from '../control/registry.ts';
+import type { Application } from '../control/state-store.ts';
+import { ClipperError } from '../errors.ts';
+import type { Metrics } from '../metrics.ts';
+import type { Answer, QueryFrontend } from '../serving/query-frontend.ts';
+import { inputBytes, parseObject } from './json-inputs.ts';
+
+type ForApplication = FastifyRequest<{ Params: { application: string } }>;
+
+export interface QueryServices {
+  readonly registry: Registry;
+  readonly frontend: QueryFrontend;
+  readonly metrics: Metrics;
+}
+
+/** Clipper's query REST: predictions, feedback and metrics. */
+export function addQueryRoutes(server: FastifyInstance, { registry, frontend, metrics }: QueryServices): void {
+  const applicationOf = (request: ForApplication): Application => {
+    const { application: name } = request.params;
+    const application = registry.application(name);
+    if (application !== undefined) return application;
+    throw new ClipperError('E_UNKNOWN_APPLICATION', `No application with name '${name}' exists`);
+  };
+  server.post('/:application/predict', async (request: ForApplication, reply) => {
+    const application = applicationOf(request);
+    const { inputs, version } = readQuery(application, request.body);
+    const answers = await frontend.query(application, inputs, version);
+    return reply.type('application/json; charset=utf-8').send(printAnswers(answers));
+  });
+  server.post('/:application/update', (request: ForApplication, reply) => {
+    const application = applicationOf(request);
+    checkFeedback(application, parseObject(request.body));
+    metrics.feedbackReceived(application.name);
+    return reply.type('text/plain; charset=utf-8').send('Feedback received? 1');
+  });
+  server.get('/metrics', (request, reply) => sendMetrics(metrics, request, reply));
+}
+
+/** Prometheus text, or JSON for clients that ask for it. */
+export async function sendMetrics(metrics: Metrics, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  if (request.headers.accept?.includes('application/json') === true) return reply.send(await metrics.json());
+  return reply.type('text/plain; version=0.0.4; charset=utf-8').send(await metrics.text());
+}
+
+/** Errors of the query REST as Clipper words them, with our code beside. */
+export function sendQueryError(error: ClipperError, reply: FastifyReply): FastifyReply {
+  const title = error.code === 'E_MALFORMED_JSON' ? 'Json error' : error.status === 404 ? 'Not found' : 'Query processing error';
+  return reply.code(error.status).send({ error: title, cause: error.message, code: error.code });
+}
+
+function readQuery(application: Application, body: unknown): { inputs: readonly Uint8Array[]; version: string | undefined } {
+  const { input, input_batch: batch, version } = parseObject(body);
+  if (version !== undefined && typeof version !== 'string' && typeof version !== 'number') {
+    throw new ClipperError('E_INVALID_INPUT', `"version" must be a string or a number, got ${JSON.stringify(version)}`);
+  }
+  const type = application.inputType;
+  const wanted = version === undefined ? undefined : String(version);
+  if (input !== undefined) return { inputs: [inputBytes(type, input)], version: wanted };
+  if (Array.isArray(batch)) return { inputs: batch.map((each) => inputBytes(type, each)), version: wanted };
+  const got = batch === undefined ? 'neither' : `"input_batch": ${JSON.stringify(batch).slice(0, 80)}`;
+  throw new ClipperError('E_INVALID_INPUT', `Expected "input", or "input_batch" with an array of inputs, got ${got}`);
+}
+
+function checkFeedback(application: Application, { uid, input, label }: Record<string, unknown>): void {
+  if (typeof uid !== 'number' || typeof label !== 'number') {
+    throw new ClipperError('E_INVALID_INPUT', 'Feedback must hold the numbers "uid" and "label", and "input"');
+  }
+  inputBytes(application.inputType, input);
+}
+
+/** A batch of one is answered like a single input. */
+function printAnswers(answers: readonly Answer[]): string {
+  const [first] = answers;
+  if (first !== undefined && answers.length === 1) return printAnswer(first);
+  return `{"batch_predictions":[${answers.map(printAnswer).join(',')}]}`;
+}
+
+function printAnswer({ queryId, output, fallback }: Answer): string {
+  const head = `{"query_id":${queryId},"output":${asJson(output)},"default":${fallback !== undefined}`;
+  if (fallback === undefined) return `${head}}`;
+  return `${head},"default_explanation":${JSON.stringify(fallback.explanation)},"default_reason":"${fallback.reason}"}`;
+}
+
+/** An output is a string on the wire; one that is JSON stands for what it says. */
+function asJson(output: string): string {
+  try {
+    JSON.parse(output);
+    return output;
+  } catch {
+    return JSON.stringify(output);
+  }
+}

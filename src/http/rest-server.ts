@@ -1,0 +1,57 @@
+import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { ClipperError, isClipperError, messageOf } from '../errors.ts';
+import type { Log } from '../log.ts';
+
+export interface RestServerOptions {
+  readonly log: Log;
+  readonly maxBodyBytes: number;
+  /** How an error is put into an answer. */
+  readonly sendError: (error: ClipperError, reply: FastifyReply) => unknown;
+}
+
+/** An HTTP server whose handlers get the body as text, whatever content type the client claims. */
+export function createRestServer({ log, maxBodyBytes, sendError }: RestServerOptions): FastifyInstance {
+  const server = fastify({
+    bodyLimit: maxBodyBytes,
+    forceCloseConnections: true,
+    routerOptions: { ignoreTrailingSlash: true },
+  });
+  server.removeAllContentTypeParsers();
+  server.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
+  answerErrors(server, { log, maxBodyBytes, sendError });
+  server.setNotFoundHandler((request: FastifyRequest, reply) =>
+    sendError(new ClipperError('E_UNKNOWN_PATH', `There is nothing at ${request.method} ${request.url}`), reply),
+  );
+  return server;
+}
+
+/** Answers what handlers of this scope throw; an inner scope may word its errors differently. */
+export function answerErrors(scope: FastifyInstance, { log, maxBodyBytes, sendError }: RestServerOptions): void {
+  scope.setErrorHandler((error: unknown, request, reply) => {
+    const known = asClipperError(error, maxBodyBytes);
+    if (known.code === 'E_INTERNAL') log.error({ err: error, url: request.url }, 'a request failed');
+    return sendError(known, reply);
+  });
+}
+
+function asClipperError(error: unknown, maxBodyBytes: number): ClipperError {
+  if (isClipperError(error)) return error;
+  const { statusCode = 500 } = error as { statusCode?: number };
+  if (statusCode === 413) {
+    return new ClipperError('E_BODY_TOO_LARGE', `The request's body is larger than the ${maxBodyBytes} bytes that are allowed`);
+  }
+  const code = statusCode >= 400 && statusCode < 500 ? 'E_INVALID_INPUT' : 'E_INTERNAL';
+  return new ClipperError(code, messageOf(error), { cause: error });
+}
+
+/** Listens on a port, 0 for any free one, and returns the port. Throws E_PORT_IN_USE naming the option to change. */
+export async function listen(server: FastifyInstance, address: { host: string; port: number }, option: string): Promise<number> {
+  try {
+    await server.listen(address);
+  } catch (error) {
+    await server.close();
+    const message = `${address.host}:${address.port} can't be listened on: ${messageOf(error)}`;
+    throw new ClipperError('E_PORT_IN_USE', `${message}. Choose another ${option} (0 takes any free one)`, { cause: error });
+  }
+  return (server.server.address() as { port: number }).port;
+}

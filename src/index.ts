@@ -1,0 +1,21 @@
+export { type Bundle, type BundleOptions, bundleClosure } from './bundle/bundle.ts';
+export type { BundleFile } from './bundle/write-files.ts';
+export { ClipperConnection } from './client/connection.ts';
+export {
+  createEndpoint,
+  type DeployOptions,
+  type Deployment,
+  deployPredictFunction,
+  type Endpoint,
+  type EndpointOptions,
+} from './client/deploy.ts';
+export type { ApplicationOptions, LogOptions, ModelOptions, PredictOptions } from './client/options.ts';
+export type { OnProgress, ProgressEvent } from './client/progress.ts';
+export { type ConnectOptions, connectClipper, type StartOptions, startClipper } from './client/start.ts';
+export type { ApplicationInfo, Input, ModelInfo, Prediction, ReplicaInfo } from './client/wire.ts';
+export { captureClosure } from './closure/capture.ts';
+export { type CaptureEntry, type CaptureReport, explainClosure } from './closure/explain.ts';
+export type { CapturedClosure } from './closure/graph.ts';
+export { ClipperError, type ErrorCode, errorCodes, isClipperError } from './errors.ts';
+export type { InputType, InputValues } from './protocol/input-types.ts';
+export type { DefaultReason } from './serving/query-frontend.ts';

@@ -1,0 +1,124 @@
+import { mkdir } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { Deployments } from './backends/deployments.ts';
+import { ProcessBackend } from './backends/process-backend.ts';
+import { Supervisor } from './backends/supervisor.ts';
+import { MemoryStore } from './control/memory-store.ts';
+import { Registry } from './control/registry.ts';
+import { addClusterRoutes, sendClusterError } from './http/cluster-routes.ts';
+import { addManagementRoutes, sendManagementError } from './http/management-routes.ts';
+import { addQueryRoutes, sendQueryError } from './http/query-routes.ts';
+import { answerErrors, createRestServer, listen } from './http/rest-server.ts';
+import type { Log } from './log.ts';
+import { Metrics } from './metrics.ts';
+import { RpcServer } from './rpc/rpc-server.ts';
+import { QueryFrontend } from './serving/query-frontend.ts';
+import { UndoStack } from './util/undo-stack.ts';
+
+export interface ServeOptions {
+  readonly name: string;
+  readonly host: string;
+  readonly queryPort: number;
+  readonly managementPort: number;
+  readonly rpcPort: number;
+  readonly stateDir: string;
+  readonly cacheBytes: number;
+  readonly maxBodyBytes: number;
+}
+
+/** A server that is up, with the ports that it got. */
+export interface RunningServer extends AsyncDisposable {
+  readonly queryPort: number;
+  readonly managementPort: number;
+  readonly rpcPort: number;
+}
+
+/** What the parts of a server have in common while they are put together. */
+interface Parts {
+  readonly options: ServeOptions;
+  readonly log: Log;
+  readonly undo: UndoStack;
+  readonly registry: Registry;
+  readonly metrics: Metrics;
+  readonly frontend: QueryFrontend;
+}
+
+/**
+ * Starts a cluster's server in this process: query frontend, management, RPC and supervisor. `onStopAsked` is called
+ * when a client asks for its end. Throws E_PORT_IN_USE, with nothing left open.
+ */
+export async function serve(options: ServeOptions, log: Log, onStopAsked: () => void): Promise<RunningServer> {
+  await using undo = new UndoStack();
+  const metrics = new Metrics();
+  const registry = await Registry.open(new MemoryStore());
+  const frontend = new QueryFrontend(registry, metrics, options.cacheBytes);
+  undo.push(async () => frontend.close());
+  const parts = { options, log, undo, registry, metrics, frontend };
+  const replicas = await openReplicas(parts);
+  const queryPort = await openQuery(parts);
+  const managementPort = await openManagement(parts, { ...replicas, queryPort, onStopAsked });
+  const running = undo.move();
+  const rpcPort = replicas.rpc.port;
+  return { queryPort, managementPort, rpcPort, [Symbol.asyncDispose]: () => running[Symbol.asyncDispose]() };
+}
+
+interface Replicas {
+  readonly rpc: RpcServer;
+  readonly supervisor: Supervisor;
+}
+
+/** The RPC server and the supervisor, which learn of replicas from each other. */
+async function openReplicas({ options, log, undo, frontend }: Parts): Promise<Replicas> {
+  const rpc = await RpcServer.listen({
+    host: options.host,
+    port: options.rpcPort,
+    log,
+    onConnected: (replica) => {
+      log.info({ model: replica.model, replica: replica.replicaId }, 'a replica connected');
+      frontend.replicaConnected(replica);
+      supervisor.connected(replica);
+    },
+    onLost: (replica) => {
+      log.info({ model: replica.model, replica: replica.replicaId }, 'a replica is gone');
+      frontend.replicaGone(replica);
+    },
+  });
+  undo.push(() => rpc.close());
+  const rpcHost = options.host === '0.0.0.0' ? '127.0.0.1' : options.host;
+  const backend = new ProcessBackend({ dir: join(options.stateDir, 'replicas'), rpcHost, rpcPort: rpc.port });
+  const supervisor = new Supervisor(backend, log, {
+    onStopping: (instance) => {
+      for (const replica of rpc.replicas) if (replica.instance === instance) frontend.replicaGone(replica);
+    },
+    onEnded: (instance, { how }) => rpc.instanceEnded(instance, `it ended with ${how}`),
+  });
+  undo.push(() => supervisor[Symbol.asyncDispose]());
+  return { rpc, supervisor };
+}
+
+async function openQuery({ options, log, undo, ...services }: Parts): Promise<number> {
+  const server = createRestServer({ log, maxBodyBytes: options.maxBodyBytes, sendError: sendQueryError });
+  addQueryRoutes(server, services);
+  undo.push(() => server.close());
+  return listen(server, { host: options.host, port: options.queryPort }, 'queryPort');
+}
+
+async function openManagement(
+  { options, log, undo, registry, metrics }: Parts,
+  { rpc, supervisor, queryPort, onStopAsked }: Replicas & { queryPort: number; onStopAsked: () => void },
+): Promise<number> {
+  const storeDir = join(options.stateDir, 'bundles');
+  await mkdir(storeDir, { recursive: true });
+  const { maxBodyBytes, host, name } = options;
+  const server = createRestServer({ log, maxBodyBytes, sendError: sendManagementError });
+  addManagementRoutes(server, { registry, metrics, replicas: () => rpc.replicas });
+  const facts = { name, backend: supervisor.backendName, pid: process.pid, storeDir, hostname: hostname(), queryPort };
+  await server.register(async (scope) => {
+    answerErrors(scope, { log, maxBodyBytes, sendError: sendClusterError });
+    const deployments = new Deployments(registry, supervisor, storeDir);
+    addClusterRoutes(scope, { info: { ...facts, rpcPort: rpc.port }, deployments, supervisor, stop: onStopAsked });
+  });
+  undo.push(() => server.close());
+  return listen(server, { host, port: options.managementPort }, 'managementPort');
+}

@@ -1,0 +1,50 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isClipperError, messageOf } from './errors.ts';
+import { createLog } from './log.ts';
+import { type RunningServer, type ServeOptions, serve } from './serve.ts';
+
+/** What the program is given, as JSON in its first argument. */
+export interface ServerProgramOptions extends ServeOptions {
+  /** Whether the server outlives the process that started it. */
+  readonly detached: boolean;
+  /** Whether its folder goes with it. */
+  readonly removeStateDir: boolean;
+}
+
+/** What it says to the process that started it. */
+export type ServerProgramMessage =
+  | { readonly kind: 'ready'; readonly queryPort: number; readonly managementPort: number; readonly rpcPort: number }
+  | { readonly kind: 'failed'; readonly code: string; readonly message: string };
+
+const say = (message: ServerProgramMessage): Promise<void> =>
+  new Promise((resolve) => (process.send === undefined ? resolve() : process.send(message, () => resolve())));
+
+/** The program of a server's process. */
+async function main(options: ServerProgramOptions): Promise<void> {
+  const log = createLog({ cluster: options.name });
+  let server: RunningServer | undefined;
+  let stopping: Promise<void> | undefined;
+  const stop = (why: string): void => {
+    stopping ??= (async () => {
+      log.info({ why }, 'the server stops');
+      await server?.[Symbol.asyncDispose]();
+      if (options.removeStateDir) await rm(options.stateDir, { recursive: true, force: true });
+      process.exit(0);
+    })();
+  };
+  process.on('SIGTERM', () => stop('SIGTERM')).on('SIGINT', () => stop('SIGINT'));
+  if (!options.detached) process.once('disconnect', () => stop('the process that started it ended'));
+  await writeFile(join(options.stateDir, 'server.pid'), String(process.pid));
+  server = await serve(options, log, () => stop('a client asked for it'));
+  const { queryPort, managementPort, rpcPort } = server;
+  log.info({ queryPort, managementPort, rpcPort }, 'the server is up');
+  await say({ kind: 'ready', queryPort, managementPort, rpcPort });
+  if (options.detached && process.connected) process.disconnect();
+}
+
+main(JSON.parse(process.argv[2] ?? '{}') as ServerProgramOptions).catch(async (error: unknown) => {
+  console.error(error);
+  await say({ kind: 'failed', code: isClipperError(error) ? error.code : 'E_SERVER_EXITED', message: messageOf(error) });
+  process.exit(1);
+});

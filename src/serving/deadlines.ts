@@ -1,0 +1,44 @@
+import { Fifo } from '../util/fifo.ts';
+
+interface Timed {
+  readonly deadline: number;
+  readonly isSettled: boolean;
+}
+
+/** Calls back when queries pass their deadline, with one timer for all. They must be added in order of deadline. */
+export class Deadlines<T extends Timed> {
+  readonly #queries = new Fifo<T>();
+  readonly #onExpired: (query: T) => void;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(onExpired: (query: T) => void) {
+    this.#onExpired = onExpired;
+  }
+
+  add(query: T): void {
+    this.#queries.push(query);
+    this.#arm();
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #arm(): void {
+    const first = this.#queries.peek();
+    if (this.#timer !== undefined || first === undefined) return;
+    this.#timer = setTimeout(() => this.#expire(), Math.max(1, Math.ceil(first.deadline - performance.now())));
+  }
+
+  #expire(): void {
+    this.#timer = undefined;
+    const now = performance.now();
+    for (let query = this.#queries.peek(); query !== undefined; query = this.#queries.peek()) {
+      if (!query.isSettled && query.deadline > now) break;
+      this.#queries.shift();
+      if (!query.isSettled) this.#onExpired(query);
+    }
+    this.#arm();
+  }
+}
