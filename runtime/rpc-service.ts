@@ -134,7 +134,10 @@ export class RPCService {
     const expected = this.#environment.inputType;
     const outputs =
       inputType === expected
-        ? await this.#answers(inputType, inputs.map((input) => decodeInput(inputType, input)))
+        ? await this.#answers(
+            inputType,
+            inputs.map((input) => decodeInput(inputType, input)),
+          )
         : inputs.map(() => failed(`This container serves ${expected}, but the server sent ${inputType}`));
     for (const output of outputs) {
       if (output.failed) logFailure(output);

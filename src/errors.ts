@@ -59,8 +59,7 @@ export const isClipperError = (value: unknown): value is ClipperError =>
   typeof value === 'object' && value !== null && brand in value;
 
 /** Whether `text` is one of our codes, for errors that arrive as JSON. */
-export const isErrorCode = (text: unknown): text is ErrorCode =>
-  typeof text === 'string' && Object.hasOwn(table, text);
+export const isErrorCode = (text: unknown): text is ErrorCode => typeof text === 'string' && Object.hasOwn(table, text);
 
 /** The message of anything that was thrown. */
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -3,8 +3,8 @@ export type { BundleFile } from './bundle/write-files.ts';
 export { ClipperConnection } from './client/connection.ts';
 export {
   createEndpoint,
-  type DeployOptions,
   type Deployment,
+  type DeployOptions,
   deployPredictFunction,
   type Endpoint,
   type EndpointOptions,

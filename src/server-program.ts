@@ -24,14 +24,14 @@ const say = (message: ServerProgramMessage): Promise<void> =>
 async function main(options: ServerProgramOptions): Promise<void> {
   const log = createLog({ cluster: options.name });
   let server: RunningServer | undefined;
-  let stopping: Promise<void> | undefined;
-  const stop = (why: string): void => {
-    stopping ??= (async () => {
-      log.info({ why }, 'the server stops');
-      await server?.[Symbol.asyncDispose]();
-      if (options.removeStateDir) await rm(options.stateDir, { recursive: true, force: true });
-      process.exit(0);
-    })();
+  let isStopping = false;
+  const stop = async (why: string): Promise<void> => {
+    if (isStopping) return;
+    isStopping = true;
+    log.info({ why }, 'the server stops');
+    await server?.[Symbol.asyncDispose]();
+    if (options.removeStateDir) await rm(options.stateDir, { recursive: true, force: true });
+    process.exit(0);
   };
   process.on('SIGTERM', () => stop('SIGTERM')).on('SIGINT', () => stop('SIGINT'));
   if (!options.detached) process.once('disconnect', () => stop('the process that started it ended'));

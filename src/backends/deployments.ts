@@ -96,7 +96,14 @@ export class Deployments {
   }
 
   #describe({ name, inputType, labels, batchSize, digest }: DeployRequest): Omit<ModelVersion, 'version'> {
-    return { name, inputType, labels, containerName: `clipper-ts/closure:${digest.slice(0, 12)}`, modelDataPath: digest, batchSize };
+    return {
+      name,
+      inputType,
+      labels,
+      containerName: `clipper-ts/closure:${digest.slice(0, 12)}`,
+      modelDataPath: digest,
+      batchSize,
+    };
   }
 
   #nextVersion(name: string): string {
@@ -123,7 +130,10 @@ async function askSample(replica: RpcReplica, sample: Uint8Array, signal: AbortS
     const [output] = await Promise.race([replica.predict([sample]), late]);
     if (output?.failed !== true) return;
     const { name, message, stack } = JSON.parse(output.text) as RemoteError;
-    throw new ClipperError('E_SAMPLE_FAILED', `The function failed on the sample with ${name}: ${message}\n\nIn the replica:\n${stack ?? ''}`);
+    throw new ClipperError(
+      'E_SAMPLE_FAILED',
+      `The function failed on the sample with ${name}: ${message}\n\nIn the replica:\n${stack ?? ''}`,
+    );
   } finally {
     clearTimeout(timer);
   }

@@ -61,7 +61,14 @@ export class Fleet {
   }
 
   #add(): Promise<void> {
-    const member: Member = { instance: '', running: undefined, startedAt: 0, quickDeaths: 0, restart: undefined, isStopping: false };
+    const member: Member = {
+      instance: '',
+      running: undefined,
+      startedAt: 0,
+      quickDeaths: 0,
+      restart: undefined,
+      isStopping: false,
+    };
     this.#members.push(member);
     return this.#start(member);
   }
@@ -83,7 +90,8 @@ export class Fleet {
     this.#events.onEnded(instance, exit);
     if (member.isStopping) return;
     member.quickDeaths = performance.now() - member.startedAt > provenMs ? 0 : member.quickDeaths + 1;
-    const delayMs = Math.min(longestDelayMs, firstDelayMs * 2 ** Math.max(0, member.quickDeaths - 1)) * (0.75 + Math.random() / 2);
+    const delayMs =
+      Math.min(longestDelayMs, firstDelayMs * 2 ** Math.max(0, member.quickDeaths - 1)) * (0.75 + Math.random() / 2);
     this.#log.warn({ instance, exit: exit.how, delayMs: Math.round(delayMs) }, 'a replica ended and will be started again');
     member.restart = setTimeout(() => void this.#restart(member), delayMs);
   }

@@ -2,8 +2,8 @@ import { modelKey } from '../control/names.ts';
 import { ClipperError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
-import type { Backend, ReplicaExit, ReplicaSpec } from './backend.ts';
 import { deferred } from '../util/deferred.ts';
+import type { Backend, ReplicaExit, ReplicaSpec } from './backend.ts';
 import { Fleet, type FleetEvents } from './fleet.ts';
 
 /** Is told of replicas that connect and of those that end. */

@@ -11,7 +11,10 @@ const namespace = 'clipper';
 export async function bundlePackages(packages: readonly PackageImport[], projectDir: string): Promise<Uint8Array> {
   try {
     const { outputFiles } = await build({
-      stdin: { contents: packages.map((_, index) => `export * from "${namespace}:${index}";`).join('\n'), resolveDir: projectDir },
+      stdin: {
+        contents: packages.map((_, index) => `export * from "${namespace}:${index}";`).join('\n'),
+        resolveDir: projectDir,
+      },
       absWorkingDir: projectDir,
       bundle: true,
       write: false,
@@ -44,7 +47,11 @@ const importsOf = (packages: readonly PackageImport[]): Plugin => ({
     onLoad({ filter: /.*/, namespace }, ({ path }) => {
       const wanted = packages[Number(path)];
       if (wanted === undefined) return undefined;
-      return { contents: exportStatement(wanted), resolveDir: wanted.source.type === 'import' ? wanted.source.from : '/', loader: 'js' };
+      return {
+        contents: exportStatement(wanted),
+        resolveDir: wanted.source.type === 'import' ? wanted.source.from : '/',
+        loader: 'js',
+      };
     });
   },
 });
@@ -56,7 +63,9 @@ function exportStatement({ name, source, member }: PackageImport): string {
   }
   const specifier = JSON.stringify(source.specifier);
   const [imported] = member;
-  return imported === undefined ? `export * as ${name} from ${specifier};` : `export { ${imported} as ${name} } from ${specifier};`;
+  return imported === undefined
+    ? `export * as ${name} from ${specifier};`
+    : `export { ${imported} as ${name} } from ${specifier};`;
 }
 
 function reasons(error: unknown): string {

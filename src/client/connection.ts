@@ -51,7 +51,11 @@ export class ClipperConnection implements AsyncDisposable {
 
   /** Makes a REST endpoint, and links it to a model where one is named. Throws E_INVALID_OPTION, E_REFUSED. */
   async registerApplication(options: ApplicationOptions): Promise<void> {
-    const { name, inputType, defaultOutput, sloMicros, model } = resolveOptions(schemas.ApplicationOptions, options, 'registerApplication');
+    const { name, inputType, defaultOutput, sloMicros, model } = resolveOptions(
+      schemas.ApplicationOptions,
+      options,
+      'registerApplication',
+    );
     checkName(name, 'application name');
     const body = { name, input_type: inputType, default_output: defaultOutput, latency_slo_micros: sloMicros };
     await this.management.post('/admin/add_app', body);
@@ -145,7 +149,10 @@ export class ClipperConnection implements AsyncDisposable {
 
   /** The last lines that replicas wrote, each headed by the replica's name. */
   async getLogs(options: LogOptions = {}): Promise<readonly string[]> {
-    return (await this.management.post('/admin/v1/logs', resolveOptions(schemas.LogOptions, options, 'getLogs'))) as readonly string[];
+    return (await this.management.post(
+      '/admin/v1/logs',
+      resolveOptions(schemas.LogOptions, options, 'getLogs'),
+    )) as readonly string[];
   }
 
   /** The query frontend's metrics, as JSON. */
@@ -190,7 +197,11 @@ export class ClipperConnection implements AsyncDisposable {
   }
 
   /** Asks for one prediction for each input, in their order. */
-  async predictBatch(application: string, inputs: readonly Input[], options: PredictOptions = {}): Promise<readonly Prediction[]> {
+  async predictBatch(
+    application: string,
+    inputs: readonly Input[],
+    options: PredictOptions = {},
+  ): Promise<readonly Prediction[]> {
     const { version } = resolveOptions(schemas.PredictOptions, options, 'predictBatch');
     const body = { input_batch: inputs.map(plainInput), version };
     const answer = (await this.#query.post(`/${application}/predict`, body)) as

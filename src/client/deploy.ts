@@ -140,7 +140,12 @@ async function deploy(clipper: ClipperConnection, config: DeployConfig): Promise
 
 function deployBody(
   { inputType, labels, batchSize, replicas, env }: DeployConfig,
-  { name, version, sample, bundle }: { name: string; version: string | undefined; sample: Uint8Array | undefined; bundle: Bundle },
+  {
+    name,
+    version,
+    sample,
+    bundle,
+  }: { name: string; version: string | undefined; sample: Uint8Array | undefined; bundle: Bundle },
 ): DeployBody {
   return {
     name,

@@ -18,7 +18,9 @@ const ApplicationOptions = z.strictObject({
   ...applicationShape,
   model: z.string().optional().describe('The name of a model to link at once.'),
 });
-export type ApplicationOptions = Omit<z.input<typeof ApplicationOptions>, 'inputType'> & { readonly inputType: InputType | (string & {}) };
+export type ApplicationOptions = Omit<z.input<typeof ApplicationOptions>, 'inputType'> & {
+  readonly inputType: InputType | (string & {});
+};
 
 const ModelOptions = z.strictObject({
   name: z.string(),

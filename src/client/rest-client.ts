@@ -11,7 +11,11 @@ export class RestClient {
 
   /** The answer's JSON, or its text where it is none. Throws the server's own error, E_REFUSED or E_SERVER_UNREACHABLE. */
   async post(path: string, body: unknown, signal?: AbortSignal): Promise<unknown> {
-    return this.#ask(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }, signal);
+    return this.#ask(
+      path,
+      { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) },
+      signal,
+    );
   }
 
   async get(path: string, signal?: AbortSignal): Promise<unknown> {
@@ -37,7 +41,9 @@ export class RestClient {
       response = await fetch(`${this.url}${path}`, signal === undefined ? request : { ...request, signal });
       text = await response.text();
     } catch (error) {
-      throw signal?.aborted === true ? new ClipperError('E_CANCELLED', `${path} was cancelled`, { cause: error }) : unreachable(this.url, error);
+      throw signal?.aborted === true
+        ? new ClipperError('E_CANCELLED', `${path} was cancelled`, { cause: error })
+        : unreachable(this.url, error);
     }
     if (!response.ok) throw remoteError(text, `${this.url}${path} answered ${response.status}`);
     return parsed(text) ?? text;

@@ -24,8 +24,18 @@ const StartOptions = z.strictObject({
   managementPort: port(1338, 'management REST'),
   rpcPort: port(7000, "replicas' RPC"),
   stateDir: z.string().optional().describe('Where bundles and logs are kept; left out: a folder that goes with the server.'),
-  cacheBytes: z.number().int().min(0).default(32 * 2 ** 20).describe('Size of the prediction cache; 0: none.'),
-  maxBodyBytes: z.number().int().positive().default(64 * 2 ** 20).describe('The largest request body that is taken.'),
+  cacheBytes: z
+    .number()
+    .int()
+    .min(0)
+    .default(32 * 2 ** 20)
+    .describe('Size of the prediction cache; 0: none.'),
+  maxBodyBytes: z
+    .number()
+    .int()
+    .positive()
+    .default(64 * 2 ** 20)
+    .describe('The largest request body that is taken.'),
   detached: z.boolean().default(false).describe('Whether the server outlives this process.'),
   signal: z.instanceof(AbortSignal).optional().describe('Gives up the start.'),
 });
@@ -83,7 +93,9 @@ export async function connectClipper(options: ConnectOptions = {}): Promise<Clip
   await management.get('/admin/ping');
   // Clipper's own server has no such path, and closes the connection.
   const cluster = (await management.get('/admin/v1/cluster').catch(() => undefined)) as ClusterInfo | undefined;
-  const queryUrl = trimmed(urls.queryUrl ?? `http://${new URL(managementUrl).hostname}:${queryPort ?? cluster?.queryPort ?? 1337}`);
+  const queryUrl = trimmed(
+    urls.queryUrl ?? `http://${new URL(managementUrl).hostname}:${queryPort ?? cluster?.queryPort ?? 1337}`,
+  );
   return new ClipperConnection({ queryUrl, managementUrl, cluster, stopServer: undefined });
 }
 
@@ -113,9 +125,13 @@ async function untilReady(child: ChildProcess, options: ServerProgramOptions, si
     const message = await Promise.race([told, ended]);
     if (message?.kind === 'ready') return message;
     if (message?.kind === 'failed' && isErrorCode(message.code)) throw new ClipperError(message.code, message.message);
-    throw new ClipperError('E_SERVER_EXITED', `The server ended before it was ready. The end of its log:\n${await logTail(options)}`);
+    throw new ClipperError(
+      'E_SERVER_EXITED',
+      `The server ended before it was ready. The end of its log:\n${await logTail(options)}`,
+    );
   } catch (error) {
-    if (signal?.aborted === true) throw new ClipperError('E_CANCELLED', 'The start of the server was cancelled', { cause: error });
+    if (signal?.aborted === true)
+      throw new ClipperError('E_CANCELLED', 'The start of the server was cancelled', { cause: error });
     if (!timeout.aborted) throw error;
     const message = `The server was not ready within ${startTimeoutMs / 1_000} s. The end of its log:\n${await logTail(options)}`;
     throw new ClipperError('E_SERVER_EXITED', message, { cause: error });

@@ -1,8 +1,8 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { captureVariables } from './capture-variables.ts';
 import { ClassMembers, homeOf } from './capture-members.ts';
 import { fillShell } from './capture-properties.ts';
+import { captureVariables } from './capture-variables.ts';
 import type { BoundNode, FunctionNode, Node, Path, Value } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 import type { FunctionFacts } from './inspector.ts';
@@ -138,8 +138,7 @@ function fillFunction(
   }
   const flavour = syntax.isGenerator ? (syntax.isAsync ? 'asyncGenerator' : 'generator') : syntax.isAsync ? 'async' : 'plain';
   const usual = syntax.class?.heritage === undefined ? prototypes[flavour] : undefined;
-  const skip = (key: string | symbol, descriptor: PropertyDescriptor): boolean =>
-    skipsOwn(key) || members.include(descriptor);
+  const skip = (key: string | symbol, descriptor: PropertyDescriptor): boolean => skipsOwn(key) || members.include(descriptor);
   fillShell(builder, node, at.fn, { usualPrototype: usual, skip });
   if (usual === undefined) node.prototype = undefined;
   members.fillPrototype();

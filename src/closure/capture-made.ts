@@ -15,13 +15,16 @@ const errorNames = ['EvalError', 'RangeError', 'ReferenceError', 'SyntaxError', 
 
 function recipeOf(builder: GraphBuilder, value: object): Recipe | undefined {
   const is = (expression: string): boolean => builder.sources.intrinsics.find(Reflect.getPrototypeOf(value)) === expression;
-  if (types.isDate(value)) return { maker: 'new Date', prototype: 'Date.prototype', values: [Date.prototype.getTime.call(value)] };
+  if (types.isDate(value))
+    return { maker: 'new Date', prototype: 'Date.prototype', values: [Date.prototype.getTime.call(value)] };
   if (types.isRegExp(value)) {
     return { maker: 'new RegExp', prototype: 'RegExp.prototype', values: [value.source, value.flags], own: ['lastIndex'] };
   }
   if (types.isBoxedPrimitive(value)) {
     const primitive: unknown = (value as { valueOf(): unknown }).valueOf();
-    const type = { number: 'Number', string: 'String', boolean: 'Boolean', bigint: 'BigInt', symbol: 'Symbol' }[typeof primitive as 'string'];
+    const type = { number: 'Number', string: 'String', boolean: 'Boolean', bigint: 'BigInt', symbol: 'Symbol' }[
+      typeof primitive as 'string'
+    ];
     return { maker: 'Object', prototype: `${type}.prototype`, values: [primitive as string] };
   }
   if (types.isNativeError(value)) {
@@ -34,7 +37,11 @@ function recipeOf(builder: GraphBuilder, value: object): Recipe | undefined {
   }
   if (is('TextEncoder.prototype')) return { maker: 'new TextEncoder', prototype: 'TextEncoder.prototype', values: [] };
   if (!is('TextDecoder.prototype')) return undefined;
-  return { maker: 'new TextDecoder', prototype: 'TextDecoder.prototype', values: [(value as unknown as { encoding: string }).encoding] };
+  return {
+    maker: 'new TextDecoder',
+    prototype: 'TextDecoder.prototype',
+    values: [(value as unknown as { encoding: string }).encoding],
+  };
 }
 
 /** Objects with internal state that a constructor call gives again. */

@@ -66,10 +66,7 @@ function captureCollection(builder: GraphBuilder, value: object, path: Path): No
     builder.later(() => {
       Map.prototype.forEach.call(value, (each, key) => {
         const label = typeof key === 'object' ? 'Map key' : `Map entry ${String(key)}`;
-        node.entries.push([
-          builder.value(key, { parent: path, label: 'Map key' }),
-          builder.value(each, { parent: path, label }),
-        ]);
+        node.entries.push([builder.value(key, { parent: path, label: 'Map key' }), builder.value(each, { parent: path, label })]);
       });
       fillShell(builder, node, value, { usualPrototype: 'Map.prototype' });
     });

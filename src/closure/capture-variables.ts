@@ -13,7 +13,10 @@ export function captureVariables(builder: GraphBuilder, node: FunctionNode, at: 
   for (const [name, free] of node.syntax.freeNames) captureName(builder, node, { ...at, name, free });
   if (node.syntax.outerThis.length > 0) captureThis(builder, node, at);
   if (node.syntax.usesOuterSuper) {
-    builder.refuse(node.path, { what: 'a function that uses `super` outside its class', fix: 'capture the object and call its method' });
+    builder.refuse(node.path, {
+      what: 'a function that uses `super` outside its class',
+      fix: 'capture the object and call its method',
+    });
   }
 }
 
@@ -26,7 +29,10 @@ function captureName(builder: GraphBuilder, node: FunctionNode, at: NameAtHand):
   const { name, free, facts } = at;
   const { moduleCalls } = node.syntax;
   // A `require` that is only called with literals is replaced call by call.
-  if (name === 'require' && free.uses.every((use) => moduleCalls.some((call) => call.kind === 'require' && call.start === use.start))) {
+  if (
+    name === 'require' &&
+    free.uses.every((use) => moduleCalls.some((call) => call.kind === 'require' && call.start === use.start))
+  ) {
     if (node.syntax.moduleCalls.every(({ specifier }) => builder.sources.builtins.named(specifier) === undefined)) return;
   }
   const scope = facts.scopes.find(({ type, variables }) => type !== 'global' && Object.hasOwn(variables, name));
@@ -60,8 +66,8 @@ function captureImport(builder: GraphBuilder, node: FunctionNode, at: NameAtHand
     exported !== undefined
       ? exported
       : builtin === undefined
-      ? builder.module({ type: 'import', specifier: imported.specifier, from: dirname(file) }, memberOf(imported), path)
-      : builder.module({ type: 'builtin', name: builtin }, imported.imported === 'default' ? [] : memberOf(imported), path);
+        ? builder.module({ type: 'import', specifier: imported.specifier, from: dirname(file) }, memberOf(imported), path)
+        : builder.module({ type: 'builtin', name: builtin }, imported.imported === 'default' ? [] : memberOf(imported), path);
   addUse(builder, node, { ...at, raw: value, value, place: { type: 'constant' } });
   return true;
 }
@@ -73,7 +79,9 @@ function captureScoped(builder: GraphBuilder, node: FunctionNode, at: NameAtHand
   const raw = readVariable(scope, name);
   const path = pathOf(node, name);
   const isView = free.members !== undefined && isModuleView(builder, raw);
-  const value = isView ? viewOf(builder, raw as object, { members: free.members as Set<string>, path }) : builder.value(raw, path);
+  const value = isView
+    ? viewOf(builder, raw as object, { members: free.members as Set<string>, path })
+    : builder.value(raw, path);
   addUse(builder, node, { ...at, raw, value, place: placeOf(builder, at) });
 }
 
@@ -135,7 +143,9 @@ function isModuleView(builder: GraphBuilder, value: unknown): boolean {
   const { origins, builtins } = builder.sources;
   if (builtins.find(value) !== undefined || origins.packageExports(value) !== undefined) return false;
   const { value: original } = Object.getOwnPropertyDescriptor(value, 'default') ?? {};
-  return origins.exportsOf(value) !== undefined || origins.exportsOf(original) !== undefined || builtins.find(original) !== undefined;
+  return (
+    origins.exportsOf(value) !== undefined || origins.exportsOf(original) !== undefined || builtins.find(original) !== undefined
+  );
 }
 
 /** The node of a module object with (at least) these members; accessors travel as such, so that they stay live. */

@@ -40,7 +40,8 @@ function replacements(node: FunctionNode, names: Names, print: (value: Value) =>
     return uses.map(({ start, end, shorthand }) => ({ start, end, text: shorthand ? `${name}: ${given}` : given }));
   });
   // A method is named by its key, which may have been computed.
-  const keys = syntax.form === 'method' && syntax.key !== undefined ? [{ ...syntax.key, text: JSON.stringify(plainName(node)) }] : [];
+  const keys =
+    syntax.form === 'method' && syntax.key !== undefined ? [{ ...syntax.key, text: JSON.stringify(plainName(node)) }] : [];
   const parts = syntax.class;
   const base = parts?.heritage === undefined ? [] : [{ ...parts.heritage, text: `(${print(heritage)})` }];
   const statics = (parts?.statics ?? []).map((span) => ({ ...span, text: '' }));

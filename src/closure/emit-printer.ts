@@ -3,7 +3,7 @@ import type { AssetWriter } from './emit-assets.ts';
 import { functionExpression } from './emit-functions.ts';
 import type { ModuleImports } from './emit-modules.ts';
 import { isPlain, type Print, printArray, printDescriptor, printKey, printMember, printPrimitive } from './emit-values.ts';
-import { isNode, type MemberNode, type Node, printPath, type Property, type Value, type ViewNode } from './graph.ts';
+import { isNode, type MemberNode, type Node, type Property, printPath, type Value, type ViewNode } from './graph.ts';
 import type { Names } from './names.ts';
 
 /** How a node that is written already is referred to. */
@@ -80,7 +80,11 @@ export class Printer {
   }
 
   /** The statements that give a node what its expression could not. Printed when everything is written. */
-  completion(node: Node, literal: readonly Property[], late: { readonly prototype: boolean; readonly entries: boolean }): string[] {
+  completion(
+    node: Node,
+    literal: readonly Property[],
+    late: { readonly prototype: boolean; readonly entries: boolean },
+  ): string[] {
     const name = this.#reference(node);
     const held = new Set(literal);
     const properties = node.properties.filter((property) => !held.has(property));

@@ -97,7 +97,8 @@ class Emitter {
     }
     for (const value of childrenOf(node)) {
       // A bound function may need the very object that holds it, and a member's properties are not part of it.
-      const later = (isNode(value) && value.kind === 'bound') || (node.kind === 'member' && value !== node.owner && value !== node.key);
+      const later =
+        (isNode(value) && value.kind === 'bound') || (node.kind === 'member' && value !== node.owner && value !== node.key);
       if (later) this.#queue.push(value);
       else yield value;
     }

@@ -1,5 +1,5 @@
-import type { Sources } from './graph-builder.ts';
 import type { Binding, Capture, FunctionNode } from './graph.ts';
+import type { Sources } from './graph-builder.ts';
 import type { Scope } from './inspector.ts';
 
 /** One function's use of one variable, as read from its scopes. */
@@ -113,11 +113,11 @@ function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string
 }
 
 /** Groups by SameValueZero but for -0, which a variable may well hold. */
-function groupBySame<T>(items: readonly T[], valueOf: (item: T) => unknown): Iterable<T[]> {
+function groupBySame<T>(items: readonly T[], read: (item: T) => unknown): Iterable<T[]> {
   const groups = new Map<unknown, T[]>();
   const minusZero = Symbol('-0');
   for (const item of items) {
-    const value = valueOf(item);
+    const value = read(item);
     const key = Object.is(value, -0) ? minusZero : value;
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [item]);

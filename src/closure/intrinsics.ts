@@ -67,8 +67,8 @@ export class Intrinsics {
   }
 
   #addRealm(realm: object): void {
-    const isMain = realm !== (globalThis as object);
-    const evaluate = (text: string): unknown => (isMain ? runInThisContext(text) : (0, eval)(text));
+    const evaluate = (text: string): unknown =>
+      realm === (globalThis as object) ? new Function(`return ${text}`)() : runInThisContext(text);
     this.#expressions.set(realm, 'globalThis');
     for (const name of Object.getOwnPropertyNames(realm)) {
       const { value } = Object.getOwnPropertyDescriptor(realm, name) ?? {};

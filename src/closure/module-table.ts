@@ -54,10 +54,7 @@ function readImport(statement: Ast, imports: Map<string, ImportedName>): void {
   }
 }
 
-function readExport(
-  statement: Ast,
-  table: { exports: Map<string, string>; reExports: Map<string, ImportedName> },
-): void {
+function readExport(statement: Ast, table: { exports: Map<string, string>; reExports: Map<string, ImportedName> }): void {
   const source = statement.source as Ast | null;
   for (const each of statement.specifiers as Ast[]) {
     const exported = nameOf(each.exported as Ast);
@@ -68,7 +65,10 @@ function readExport(
   const declaration = statement.declaration as Ast | null;
   if (declaration === null) return;
   // Names inside patterns are few; every identifier of the declared side is one of them or is never asked for.
-  const declared = declaration.type === 'VariableDeclaration' ? (declaration.declarations as Ast[]).map(({ id }) => id as Ast) : [declaration.id as Ast];
+  const declared =
+    declaration.type === 'VariableDeclaration'
+      ? (declaration.declarations as Ast[]).map(({ id }) => id as Ast)
+      : [declaration.id as Ast];
   for (const id of declared) {
     if (id.type === 'Identifier') table.exports.set(nameOf(id), nameOf(id));
   }

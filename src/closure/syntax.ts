@@ -233,7 +233,9 @@ const isAst = (value: unknown): value is Ast =>
   typeof value === 'object' && value !== null && typeof (value as Ast).type === 'string';
 
 const isPropertyName = (node: Ast, field: string): boolean =>
-  node.computed === false && node.shorthand !== true && (field === 'key' || (field === 'property' && node.type === 'MemberExpression'));
+  node.computed === false &&
+  node.shorthand !== true &&
+  (field === 'key' || (field === 'property' && node.type === 'MemberExpression'));
 
 /** Whether a child of a node has a `this` of its own. */
 function changesThis(node: Ast, field: string): boolean {
@@ -258,7 +260,9 @@ function describeClass(node: Ast, text: string, shift: number): ClassSyntax {
     statics: dropped.map(span),
     keyNames: new Set(computed.flatMap((member) => [...new Walk(member.key as Ast, shift).identifiers])),
     memberTexts: new Set(
-      members.filter(({ type }) => type === 'MethodDefinition').map((member) => sliced(member).replace(/^static\s*(?=[^\s(=])/, '')),
+      members
+        .filter(({ type }) => type === 'MethodDefinition')
+        .map((member) => sliced(member).replace(/^static\s*(?=[^\s(=])/, '')),
     ),
     hasPrivate: members.some(isPrivate),
   };

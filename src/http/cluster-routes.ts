@@ -65,9 +65,7 @@ export function addClusterRoutes(server: FastifyInstance, { info, deployments, s
     await Promise.all(models.map(({ name, version }) => deployments.stop(name, version)));
     return {};
   });
-  server.post('/admin/v1/logs', (request) =>
-    supervisor.logs(resolveOptions(LogsBody, parseObject(request.body), 'getLogs')),
-  );
+  server.post('/admin/v1/logs', (request) => supervisor.logs(resolveOptions(LogsBody, parseObject(request.body), 'getLogs')));
   server.post('/admin/v1/shutdown', (_request, reply) => {
     reply.raw.once('finish', stop);
     return reply.send({});

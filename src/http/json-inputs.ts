@@ -46,5 +46,8 @@ export function parseObject(body: unknown): Record<string, unknown> {
     throw new ClipperError('E_MALFORMED_JSON', `Error parsing JSON: ${(error as Error).message}`, { cause: error });
   }
   if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return parsed as Record<string, unknown>;
-  throw new ClipperError('E_MALFORMED_JSON', `Error parsing JSON: expected an object, got ${JSON.stringify(parsed)?.slice(0, 80)}`);
+  throw new ClipperError(
+    'E_MALFORMED_JSON',
+    `Error parsing JSON: expected an object, got ${JSON.stringify(parsed)?.slice(0, 80)}`,
+  );
 }

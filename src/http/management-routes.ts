@@ -136,7 +136,10 @@ function addModelRoutes(server: FastifyInstance, { registry }: ManagementService
       labels: z.array(z.string()).default([]),
       container_name: z.string().default(''),
       model_data_path: z.string().default(''),
-      batch_size: z.number().int().refine((size) => size === -1 || size > 0, 'must be -1 (adaptive) or greater than 0'),
+      batch_size: z
+        .number()
+        .int()
+        .refine((size) => size === -1 || size > 0, 'must be -1 (adaptive) or greater than 0'),
     }),
     answer: async (body) => {
       const { model_name: name, model_version, labels, container_name, model_data_path, batch_size } = body;

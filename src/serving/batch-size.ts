@@ -27,5 +27,4 @@ export function additiveIncrease(): BatchSizePolicy {
 }
 
 /** The policy for a model's batch size as Clipper gives it: -1 is adaptive. */
-export const policyFor = (batchSize: number): BatchSizePolicy =>
-  batchSize > 0 ? fixedBatchSize(batchSize) : additiveIncrease();
+export const policyFor = (batchSize: number): BatchSizePolicy => (batchSize > 0 ? fixedBatchSize(batchSize) : additiveIncrease());

@@ -101,7 +101,7 @@ export class ModelQueue {
     try {
       const outputs = await replica.predict(batch.map(({ input }) => input));
       this.#observe(batch, sentAt);
-      batch.forEach((query, index) => query.settle({ kind: 'answered', output: outputs[index] as Output }));
+      for (const [index, query] of batch.entries()) query.settle({ kind: 'answered', output: outputs[index] as Output });
     } catch (error) {
       this.#fail(batch, error);
     }

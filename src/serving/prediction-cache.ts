@@ -6,7 +6,10 @@ export class PredictionCache {
 
   /** 0 bytes: no cache. */
   constructor(maxBytes: number) {
-    this.#outputs = maxBytes === 0 ? undefined : new LRUCache({ maxSize: maxBytes, sizeCalculation: (text, key) => 2 * (text.length + key.length) + 64 });
+    this.#outputs =
+      maxBytes === 0
+        ? undefined
+        : new LRUCache({ maxSize: maxBytes, sizeCalculation: (text, key) => 2 * (text.length + key.length) + 64 });
   }
 
   get isOn(): boolean {

@@ -106,7 +106,8 @@ export class QueryFrontend {
       const query = this.#open(application, { input, key, resolve });
       const cached = key === undefined ? undefined : this.#cache.get(key);
       if (cached !== undefined) query.settle({ kind: 'answered', output: { text: cached, failed: false } });
-      else if (target === undefined) query.fallBack('no_model_linked', `${noModels}: no model is linked to '${application.name}'`);
+      else if (target === undefined)
+        query.fallBack('no_model_linked', `${noModels}: no model is linked to '${application.name}'`);
       else if (target.queue.replicaCount === 0) {
         query.fallBack('no_live_replica', `${noModels}: the linked model has no live replica`);
       } else {

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { ClipperError } from '../errors.ts';
 
 /** Checks options against their schema and fills in the defaults. Throws E_INVALID_OPTION naming what is wrong. */
