@@ -27,6 +27,8 @@ export async function bundlePackages(packages: readonly PackageImport[], project
       mainFields: ['main'],
       banner: { js: 'const __clipperUrl = require("node:url").pathToFileURL(__filename).href;' },
       define: { 'import.meta.url': '__clipperUrl' },
+      // Some packages look at the names of their classes, which a bundler may change.
+      keepNames: true,
       legalComments: 'none',
       logLevel: 'silent',
       plugins: [importsOf(packages)],

@@ -14,6 +14,10 @@ export function captureFunction(builder: GraphBuilder, fn: Function, path: Path)
   const { inspector, origins } = builder.sources;
   const facts = inspector.facts(fn);
   if (facts.bound !== undefined) return captureBound(builder, fn, { facts, path });
+  if (isRequire(fn)) {
+    const maker = 'process.getBuiltinModule("node:module").createRequire(import.meta.url)';
+    return builder.register(fn, builder.intrinsic(maker, path));
+  }
   const name = ownName(fn);
   if (facts.scriptId === undefined || origins.owner(facts.scriptId) === 'node') {
     return captureNodes(builder, fn, { facts, path });
@@ -90,7 +94,11 @@ function captureBound(
   return node;
 }
 
-/** Functions of Node that no module exports: `promisify` makes one around another, `require` is made for each file. */
+/** Node, jest and others make a `require` for each file; these are its members. */
+const isRequire = (fn: Function): boolean =>
+  ['resolve', 'main', 'extensions', 'cache'].every((member) => Object.hasOwn(fn, member));
+
+/** Functions of Node that no module exports: `promisify` makes one around another. */
 function captureNodes(
   builder: GraphBuilder,
   fn: Function,
@@ -103,10 +111,6 @@ function captureNodes(
     const values = [builder.value(original, { parent: path, label: 'promisified function' })];
     const maker = 'process.getBuiltinModule("node:util").promisify';
     return builder.register(fn, { ...builder.shell(path), kind: 'made', maker, values });
-  }
-  if ('resolve' in fn && 'main' in fn && 'extensions' in fn) {
-    const maker = 'process.getBuiltinModule("node:module").createRequire(import.meta.url)';
-    return builder.register(fn, builder.intrinsic(maker, path));
   }
   return builder.refuse(path, {
     what: `the native function "${fn.name}", which no global or module of Node leads to`,

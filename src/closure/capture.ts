@@ -78,7 +78,9 @@ function intrinsicsOf(inspector: HeapInspector, origins: Origins): Intrinsics {
 }
 
 function refusal(problems: readonly Problem[]): ClipperError {
-  const lines = problems.map(({ path, what, fix }) => `  ${path}: ${what}.\n    Fix: ${fix}.`);
+  const shown = problems.slice(0, 20);
+  const lines = shown.map(({ path, what, fix }) => `  ${path}: ${what}.\n    Fix: ${fix}.`);
   const count = problems.length === 1 ? 'A captured value' : `${problems.length} captured values`;
+  if (shown.length < problems.length) lines.push(`  … and ${problems.length - shown.length} more`);
   return new ClipperError('E_NOT_CAPTURABLE', `${count} can't travel to a replica:\n${lines.join('\n')}`);
 }

@@ -1,4 +1,4 @@
-import type { FunctionNode, Node, Value } from './graph.ts';
+import type { FunctionNode, Value } from './graph.ts';
 import type { Names } from './names.ts';
 import type { Span } from './syntax.ts';
 
@@ -61,8 +61,7 @@ function replaceAll(text: string, replacements: Replacement[]): string {
   return parts.join('') + text.slice(at);
 }
 
-/** What must exist before a class can be made: its superclass and the values of its computed keys. */
-export function definitionNeeds(node: FunctionNode): { readonly values: readonly Node[]; readonly names: readonly string[] } {
-  const heritage = typeof node.heritage === 'object' && node.heritage !== null ? [node.heritage] : [];
-  return { values: heritage, names: [...(node.syntax.class?.keyNames ?? [])] };
+/** What must be written before a function: the modules in its text, and of a class its superclass and computed keys. */
+export function definitionNeeds(node: FunctionNode): { readonly values: readonly Value[]; readonly names: readonly string[] } {
+  return { values: [node.heritage, ...node.moduleCalls], names: [...(node.syntax.class?.keyNames ?? [])] };
 }
