@@ -1,0 +1,18 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { runInNewContext } from 'node:vm';
+import { ClipperError, errorCodes, isClipperError } from '../src/errors.ts';
+import { packageDir } from '../src/util/package-files.ts';
+
+test('the documentation has every error code, and no other', () => {
+  const text = readFileSync(join(packageDir, 'docs', 'errors.md'), 'utf8');
+  const documented = [...text.matchAll(/^### (E_\w+)$/gm)].map(([, code]) => code);
+  expect(documented.sort()).toEqual([...errorCodes].sort());
+});
+
+test('an error is recognised across realms by its brand', () => {
+  const error = new ClipperError('E_CANCELLED', 'stopped');
+  expect(isClipperError(error)).toBe(true);
+  expect(isClipperError(runInNewContext('new Error("other")'))).toBe(false);
+  expect([error.status, error.retryable]).toEqual([499, true]);
+});
