@@ -98,7 +98,7 @@ export class Registry {
       }
       const version = this.currentVersion(modelName);
       const model = version === undefined ? undefined : this.model(modelName, version);
-      if (model === undefined) throw new ClipperError('E_UNKNOWN_MODEL', `No model with name '${modelName}' exists`);
+      if (model === undefined) throw this.#noCurrentVersion(modelName);
       requireSameType(application, model);
       await this.#store.putLinks(applicationName, [modelName]);
       this.#links.set(applicationName, [modelName]);
@@ -176,6 +176,13 @@ export class Registry {
     const versions = this.versionsOf(name).map((known) => known.version);
     const known = versions.length === 0 ? 'there is no such model' : `its versions are ${versions.join(', ')}`;
     throw new ClipperError('E_UNKNOWN_MODEL', `No model with name '${name}' and version '${version}' exists: ${known}`);
+  }
+
+  #noCurrentVersion(name: string): ClipperError {
+    const versions = this.versionsOf(name).map(({ version }) => version);
+    if (versions.length === 0) return new ClipperError('E_UNKNOWN_MODEL', `No model with name '${name}' exists`);
+    const message = `The current version of model '${name}' was deleted; set one of its versions ${versions.join(', ')} first`;
+    return new ClipperError('E_UNKNOWN_MODEL', message);
   }
 
   /** One change at a time, so that a rule holds from its check until it is stored. */

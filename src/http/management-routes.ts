@@ -8,7 +8,7 @@ import type { Metrics } from '../metrics.ts';
 import { parseInputType } from '../protocol/input-types.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
 import { parseObject } from './json-inputs.ts';
-import { sendMetrics } from './query-routes.ts';
+import { sendMetrics, sendQueryError } from './query-routes.ts';
 
 export interface ManagementServices {
   readonly registry: Registry;
@@ -33,7 +33,8 @@ export function addManagementRoutes(server: FastifyInstance, services: Managemen
 
 /** Refusals as Clipper gives them: always 400, with the reason as text. */
 export function sendManagementError(error: ClipperError, reply: FastifyReply): FastifyReply {
-  const status = error.code === 'E_UNKNOWN_PATH' || error.status >= 500 ? error.status : 400;
+  if (error.code === 'E_UNKNOWN_PATH') return sendQueryError(error, reply);
+  const status = error.status >= 500 ? error.status : 400;
   return reply.code(status).type('text/plain; charset=utf-8').send(error.message);
 }
 

@@ -14,7 +14,7 @@ export function createRestServer({ log, maxBodyBytes, sendError }: RestServerOpt
   const server = fastify({
     bodyLimit: maxBodyBytes,
     forceCloseConnections: true,
-    routerOptions: { ignoreTrailingSlash: true },
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 253 },
   });
   server.removeAllContentTypeParsers();
   server.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));

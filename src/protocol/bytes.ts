@@ -1,7 +1,8 @@
 import { ClipperError } from '../errors.ts';
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+// A leading byte order mark is part of the text.
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 

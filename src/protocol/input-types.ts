@@ -50,7 +50,8 @@ export function inputTypeOfCode(code: number): InputType {
 }
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+// A leading byte order mark is part of the text.
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /** The raw bytes of one input: numbers little-endian, strings utf8 without a terminator. */
 export function encodeInput(value: InputValues[InputType]): Uint8Array {

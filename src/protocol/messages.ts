@@ -30,6 +30,17 @@ export interface RemoteError {
   readonly stack?: string;
 }
 
+/** Reads the text of a failed output. What is no RemoteError stands as its message. */
+export function readRemoteError(text: string): RemoteError {
+  try {
+    const { name, message, stack } = JSON.parse(text) as Record<string, unknown>;
+    if (typeof name === 'string' && typeof message === 'string') {
+      return { name, message, ...(typeof stack === 'string' ? { stack } : {}) };
+    }
+  } catch {}
+  return { name: 'Error', message: text };
+}
+
 /** From a replica to the server. */
 export type ContainerMessage =
   | { readonly kind: 'heartbeat' }

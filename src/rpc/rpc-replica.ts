@@ -4,8 +4,8 @@ import type { ContainerMessage, Output } from '../protocol/messages.ts';
 
 export type Announcement = Extract<ContainerMessage, { kind: 'newContainer' }>;
 
-/** Sends a batch to the replica under this message id. */
-export type SendBatch = (messageId: number, inputs: readonly Uint8Array[]) => void;
+/** Sends a batch to the replica and returns the message id that its response will have. */
+export type SendBatch = (inputs: readonly Uint8Array[]) => number;
 
 interface PendingBatch {
   readonly size: number;
@@ -23,9 +23,10 @@ export class RpcReplica {
   /** Counts from 0 per model version. */
   readonly replicaId: number;
   heardAt = performance.now();
+  /** How often its connection was tried since it was heard last. */
+  probes = 0;
   readonly #send: SendBatch;
   readonly #pending = new Map<number, PendingBatch>();
-  #nextMessageId = 0;
   #lost: string | undefined;
 
   constructor(announcement: Announcement, replicaId: number, send: SendBatch) {
@@ -46,11 +47,14 @@ export class RpcReplica {
   predict(inputs: readonly Uint8Array[]): Promise<readonly Output[]> {
     return new Promise((resolve, reject) => {
       if (this.#lost !== undefined) return reject(new ClipperError('E_REPLICA_LOST', this.#lost));
-      const messageId = this.#nextMessageId;
-      this.#nextMessageId = (messageId + 1) >>> 0;
-      this.#pending.set(messageId, { size: inputs.length, resolve, reject });
-      this.#send(messageId, inputs);
+      this.#pending.set(this.#send(inputs), { size: inputs.length, resolve, reject });
     });
+  }
+
+  /** To be told of each of its messages. */
+  heard(): void {
+    this.heardAt = performance.now();
+    this.probes = 0;
   }
 
   /** Takes a response; false where no batch waits for it. A response of the wrong size fails its whole batch. */

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { type Message, Router } from 'zeromq';
 import { ClipperError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -12,6 +13,9 @@ import { type Announcement, RpcReplica } from './rpc-replica.ts';
 
 const silenceMs = 30_000;
 const checkMs = 1_000;
+const probeDelayMs = 100;
+// A container that hears from us at least every 5 s sends no heartbeats, and must not be taken for a silent one.
+const maxProbes = 4;
 
 export interface RpcServerOptions {
   readonly host: string;
@@ -25,17 +29,23 @@ export interface RpcServerOptions {
 /** The server's end of Clipper's container RPC: knows which replicas are connected and carries batches to them. */
 export class RpcServer implements AsyncDisposable {
   readonly #options: RpcServerOptions;
-  readonly #socket = new Router({ linger: 0, handover: true });
+  readonly #socket = new Router({ linger: 0, handover: true, mandatory: true, sendTimeout: 0 });
   readonly #replicas = new Map<string, RpcReplica>();
-  readonly #outbox: Uint8Array[][] = [];
+  readonly #outbox: Array<{ readonly identity: string; readonly message: ServerMessage }> = [];
   readonly #watch: NodeJS.Timeout;
   #sending = false;
+  #probe: NodeJS.Timeout | undefined;
+  // A replica may still answer what another server asked on this port, or what it was asked before it announced itself again.
+  #nextMessageId = randomInt(2 ** 32);
   #received: Promise<void> = Promise.resolve();
   port = 0;
 
   private constructor(options: RpcServerOptions) {
     this.#options = options;
     this.#watch = setInterval(() => this.#dropSilent(), checkMs);
+    this.#socket.events.on('disconnect', () => {
+      this.#probe ??= setTimeout(() => this.#dropDisconnected(), probeDelayMs);
+    });
   }
 
   /** Throws E_PORT_IN_USE. */
@@ -66,6 +76,7 @@ export class RpcServer implements AsyncDisposable {
 
   async close(): Promise<void> {
     clearInterval(this.#watch);
+    clearTimeout(this.#probe);
     for (const identity of [...this.#replicas.keys()]) this.#drop(identity, 'the server is closing');
     this.#socket.close();
     await this.#received;
@@ -101,7 +112,7 @@ export class RpcServer implements AsyncDisposable {
 
   #handle(identity: string, message: ContainerMessage): void {
     const replica = this.#replicas.get(identity);
-    if (replica !== undefined) replica.heardAt = performance.now();
+    replica?.heard();
     if (message.kind === 'heartbeat') {
       this.#send(identity, { kind: 'heartbeat', requestMetadata: replica === undefined });
     } else if (message.kind === 'newContainer') {
@@ -123,9 +134,12 @@ export class RpcServer implements AsyncDisposable {
     }
     this.#drop(identity, 'it announced itself again');
     const { inputType } = announcement;
-    const replica = new RpcReplica(announcement, this.#freeReplicaId(model), (messageId, inputs) =>
-      this.#send(identity, { kind: 'request', messageId, request: 'predict', inputType, inputs }),
-    );
+    const replica = new RpcReplica(announcement, this.#freeReplicaId(model), (inputs) => {
+      const messageId = this.#nextMessageId;
+      this.#nextMessageId = (messageId + 1) >>> 0;
+      this.#send(identity, { kind: 'request', messageId, request: 'predict', inputType, inputs });
+      return messageId;
+    });
     this.#replicas.set(identity, replica);
     this.#options.onConnected(replica);
   }
@@ -145,6 +159,14 @@ export class RpcServer implements AsyncDisposable {
     this.#options.onLost(replica);
   }
 
+  /** Of a connection that closed, the socket doesn't say whose it was; sending to its replica now fails. */
+  #dropDisconnected(): void {
+    this.#probe = undefined;
+    for (const [identity, replica] of this.#replicas) {
+      if (replica.probes++ < maxProbes) this.#send(identity, { kind: 'heartbeat', requestMetadata: false });
+    }
+  }
+
   #dropSilent(): void {
     const limit = performance.now() - silenceMs;
     for (const [identity, { heardAt }] of this.#replicas) {
@@ -153,21 +175,26 @@ export class RpcServer implements AsyncDisposable {
   }
 
   #send(identity: string, message: ServerMessage): void {
-    this.#outbox.push([Buffer.from(identity, 'latin1'), ...encodeServerMessage(message)]);
+    this.#outbox.push({ identity, message });
     if (!this.#sending) void this.#flush();
   }
 
   /** zeromq takes one send at a time. */
   async #flush(): Promise<void> {
     this.#sending = true;
-    for (let frames = this.#outbox.shift(); frames !== undefined; frames = this.#outbox.shift()) {
+    for (let next = this.#outbox.shift(); next !== undefined; next = this.#outbox.shift()) {
+      const { identity, message } = next;
       try {
-        await this.#socket.send(frames);
+        await this.#socket.send([Buffer.from(identity, 'latin1'), ...encodeServerMessage(message)]);
       } catch (error) {
         if (this.#socket.closed) break;
-        this.#options.log.warn({ err: error }, 'a message to a replica could not be sent');
+        this.#drop(identity, sendFailure(error));
       }
     }
     this.#sending = false;
   }
 }
+
+/** Sending fails where a connection is closed, or where its other end reads nothing. */
+const sendFailure = (error: unknown): string =>
+  (error as NodeJS.ErrnoException).code === 'EHOSTUNREACH' ? 'its connection closed' : `sending to it failed: ${messageOf(error)}`;

@@ -1,5 +1,7 @@
 import { Fifo } from '../util/fifo.ts';
 
+const longestTimerMs = 2 ** 31 - 1;
+
 interface Timed {
   readonly deadline: number;
   readonly isSettled: boolean;
@@ -16,6 +18,7 @@ export class Deadlines<T extends Timed> {
   }
 
   add(query: T): void {
+    while (this.#queries.peek()?.isSettled === true) this.#queries.shift();
     this.#queries.push(query);
     this.#arm();
   }
@@ -28,7 +31,8 @@ export class Deadlines<T extends Timed> {
   #arm(): void {
     const first = this.#queries.peek();
     if (this.#timer !== undefined || first === undefined) return;
-    this.#timer = setTimeout(() => this.#expire(), Math.max(1, Math.ceil(first.deadline - performance.now())));
+    const remainingMs = Math.ceil(first.deadline - performance.now());
+    this.#timer = setTimeout(() => this.#expire(), Math.min(longestTimerMs, Math.max(1, remainingMs)));
   }
 
   #expire(): void {

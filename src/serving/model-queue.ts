@@ -28,12 +28,12 @@ export class ModelQueue {
   readonly #waiting = new Fifo<WaitingQuery>();
   readonly #replicas = new Set<RpcReplica>();
   readonly #idle = new Set<RpcReplica>();
+  readonly #policies = new WeakMap<RpcReplica, BatchSizePolicy>();
   readonly #choosePolicy: () => BatchSizePolicy;
   readonly #onBatch: (size: number) => void;
-  #policy: BatchSizePolicy | undefined;
   #isScheduled = false;
 
-  /** The policy is chosen at the first batch, when the model is sure to be registered. */
+  /** A replica's policy is chosen at its first batch, when the model is sure to be registered. */
   constructor(choosePolicy: () => BatchSizePolicy, onBatch: (size: number) => void) {
     this.#choosePolicy = choosePolicy;
     this.#onBatch = onBatch;
@@ -44,6 +44,7 @@ export class ModelQueue {
   }
 
   enqueue(query: WaitingQuery): void {
+    while (this.#waiting.peek()?.isSettled === true) this.#waiting.shift();
     this.#waiting.push(query);
     this.#schedule();
   }
@@ -71,17 +72,22 @@ export class ModelQueue {
   }
 
   #dispatch(): void {
+    if (this.#waiting.size === 0) return;
     for (const replica of this.#idle) {
-      const batch = this.#takeBatch();
+      const batch = this.#takeBatch(this.#policyOf(replica).size);
       if (batch.length === 0) return;
       this.#idle.delete(replica);
       void this.#run(replica, batch);
     }
   }
 
-  #takeBatch(): WaitingQuery[] {
-    this.#policy ??= this.#choosePolicy();
-    const { size } = this.#policy;
+  #policyOf(replica: RpcReplica): BatchSizePolicy {
+    const policy = this.#policies.get(replica) ?? this.#choosePolicy();
+    this.#policies.set(replica, policy);
+    return policy;
+  }
+
+  #takeBatch(size: number): WaitingQuery[] {
     const batch: WaitingQuery[] = [];
     const now = performance.now();
     while (batch.length < size) {
@@ -100,7 +106,7 @@ export class ModelQueue {
     this.#onBatch(batch.length);
     try {
       const outputs = await replica.predict(batch.map(({ input }) => input));
-      this.#observe(batch, sentAt);
+      this.#observe(replica, batch, sentAt);
       for (const [index, query] of batch.entries()) query.settle({ kind: 'answered', output: outputs[index] as Output });
     } catch (error) {
       this.#fail(batch, error);
@@ -110,10 +116,10 @@ export class ModelQueue {
     this.#schedule();
   }
 
-  #observe(batch: readonly WaitingQuery[], sentAt: number): void {
+  #observe(replica: RpcReplica, batch: readonly WaitingQuery[], sentAt: number): void {
     const earliest = batch.reduce((least, { deadline }) => Math.min(least, deadline), Number.POSITIVE_INFINITY);
     const latencyMs = performance.now() - sentAt;
-    this.#policy?.observe({ size: batch.length, latencyMs, budgetMs: earliest - sentAt });
+    this.#policyOf(replica).observe({ size: batch.length, latencyMs, budgetMs: earliest - sentAt });
   }
 
   /** What was in flight in a replica that went away is tried once more elsewhere. */

@@ -3,7 +3,8 @@ import type { Registry } from '../control/registry.ts';
 import type { Application } from '../control/state-store.ts';
 import { ClipperError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
-import type { RemoteError } from '../protocol/messages.ts';
+import type { InputType } from '../protocol/input-types.ts';
+import { readRemoteError } from '../protocol/messages.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
 import { policyFor } from './batch-size.ts';
 import { Deadlines } from './deadlines.ts';
@@ -59,17 +60,16 @@ export class QueryFrontend {
   }
 
   replicaConnected(replica: RpcReplica): void {
-    this.#queue(replica.modelName, replica.modelVersion).addReplica(replica);
+    this.#queueOf(replica).addReplica(replica);
   }
 
   replicaGone(replica: RpcReplica): void {
-    this.#queue(replica.modelName, replica.modelVersion).removeReplica(replica);
+    this.#queueOf(replica).removeReplica(replica);
   }
 
   /** Answers inputs in their order. Throws E_UNKNOWN_VERSION for a version that the linked model doesn't have. */
   query(application: Application, inputs: readonly Uint8Array[], version?: string): Promise<readonly Answer[]> {
-    const [model] = this.#registry.linkedModels(application.name);
-    const target = model === undefined ? undefined : this.#target(model, version);
+    const target = this.#target(application, version);
     return Promise.all(inputs.map((input) => this.#ask(application, input, target)));
   }
 
@@ -77,39 +77,48 @@ export class QueryFrontend {
     for (const deadlines of this.#deadlines.values()) deadlines.close();
   }
 
-  #target(model: string, requested: string | undefined): Target | undefined {
+  #target({ name, inputType }: Application, requested: string | undefined): Target | string {
+    const [model] = this.#registry.linkedModels(name);
+    if (model === undefined) return `no model is linked to '${name}'`;
     if (requested !== undefined && this.#registry.model(model, requested) === undefined) {
       const message = `Requested version: ${requested} does not exist for model: ${model}`;
       throw new ClipperError('E_UNKNOWN_VERSION', message);
     }
     const version = requested ?? this.#registry.currentVersion(model);
-    if (version === undefined) return undefined;
+    if (version === undefined || this.#registry.model(model, version) === undefined) {
+      return `the current version of the linked model '${model}' was deleted`;
+    }
     const generation = `${modelKey(model, version)} ${this.#registry.generation(model, version)}`;
-    return { queue: this.#queue(model, version), generation };
+    return { queue: this.#queue(model, version, inputType), generation };
   }
 
-  #queue(name: string, version: string): ModelQueue {
-    const key = modelKey(name, version);
+  #queueOf({ modelName, modelVersion, inputType }: RpcReplica): ModelQueue {
+    return this.#queue(modelName, modelVersion, inputType);
+  }
+
+  /** By input type as well: a replica that announces another type than the application's must not get its inputs. */
+  #queue(name: string, version: string, inputType: InputType): ModelQueue {
+    const model = modelKey(name, version);
+    const key = `${model} ${inputType}`;
     const known = this.#queues.get(key);
     if (known !== undefined) return known;
     const queue = new ModelQueue(
       () => policyFor(this.#registry.model(name, version)?.batchSize ?? -1),
-      (size) => this.#metrics.batched(key, size),
+      (size) => this.#metrics.batched(model, size),
     );
     this.#queues.set(key, queue);
     return queue;
   }
 
-  #ask(application: Application, input: Uint8Array, target: Target | undefined): Promise<Answer> {
+  #ask(application: Application, input: Uint8Array, target: Target | string): Promise<Answer> {
     return new Promise((resolve) => {
-      const key = target === undefined || !this.#cache.isOn ? undefined : this.#cache.key(target.generation, input);
+      const key = typeof target === 'string' || !this.#cache.isOn ? undefined : this.#cache.key(target.generation, input);
       const query = this.#open(application, { input, key, resolve });
       const cached = key === undefined ? undefined : this.#cache.get(key);
       if (cached !== undefined) query.settle({ kind: 'answered', output: { text: cached, failed: false } });
-      else if (target === undefined)
-        query.fallBack('no_model_linked', `${noModels}: no model is linked to '${application.name}'`);
+      else if (typeof target === 'string') query.fallBack('no_model_linked', `${noModels}: ${target}`);
       else if (target.queue.replicaCount === 0) {
-        query.fallBack('no_live_replica', `${noModels}: the linked model has no live replica`);
+        query.fallBack('no_live_replica', `${noModels}: the linked model has no live replica for ${application.inputType}`);
       } else {
         this.#watch(application, query);
         target.queue.enqueue(query);
@@ -157,7 +166,7 @@ export class QueryFrontend {
 function settle(query: OpenQuery, result: QueryResult, answer: (output: string, fallback: undefined) => void): void {
   if (result.kind === 'lost') return query.fallBack('replica_lost', `${noModels}: ${result.why}`);
   if (!result.output.failed) return answer(result.output.text, undefined);
-  const { name, message } = JSON.parse(result.output.text) as RemoteError;
+  const { name, message } = readRemoteError(result.output.text);
   return query.fallBack('function_error', `The function failed: ${name}: ${message}`);
 }
 

@@ -3,11 +3,11 @@ import { setTimeout } from 'node:timers/promises';
 import type { ClipperConnection } from '../../src/client/connection.ts';
 import { createEndpoint, deployPredictFunction } from '../../src/client/deploy.ts';
 import type { ProgressEvent } from '../../src/client/progress.ts';
-import { cluster, eventually, quiet } from '../helpers/cluster.ts';
+import { eventually, quiet, startedCluster } from '../helpers/started-cluster.ts';
 
 let clipper: ClipperConnection;
 beforeAll(async () => {
-  clipper = await cluster({ cacheBytes: 0 });
+  clipper = await startedCluster({ cacheBytes: 0 });
 });
 afterAll(() => clipper.close());
 

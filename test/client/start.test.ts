@@ -6,12 +6,12 @@ import { tmpdir } from 'node:os';
 import { dirname } from 'node:path';
 import { connectClipper } from '../../src/client/start.ts';
 import { packageDir } from '../../src/util/package-files.ts';
-import { cluster, eventually, isAlive } from '../helpers/cluster.ts';
+import { eventually, isAlive, startedCluster } from '../helpers/started-cluster.ts';
 import { temporaryDir } from '../helpers/temporary-dir.ts';
 
 describe('startClipper', () => {
   test('starts a server that others can connect to, and ends it with the connection', async () => {
-    const clipper = await cluster();
+    const clipper = await startedCluster();
     const { pid = 0, storeDir = '' } = clipper.cluster ?? {};
     const other = await connectClipper({ managementPort: Number(new URL(clipper.managementUrl).port) });
     expect([other.queryUrl, other.cluster]).toEqual([clipper.queryUrl, clipper.cluster]);
@@ -31,7 +31,7 @@ describe('startClipper', () => {
     const { port } = busy.address() as AddressInfo;
     const before = readdirSync(tmpdir()).filter((name) => name.startsWith('clipper-ts-busy'));
     try {
-      await expect(cluster({ name: 'busy', [option]: port })).rejects.toMatchObject({
+      await expect(startedCluster({ name: 'busy', [option]: port })).rejects.toMatchObject({
         code: 'E_PORT_IN_USE',
         message: expect.stringMatching(new RegExp(`${port}.*${option}`, 's')),
       });
@@ -43,13 +43,15 @@ describe('startClipper', () => {
 
   test('keeps a folder that it was given, with the log', async () => {
     await using dir = await temporaryDir();
-    await (await cluster({ stateDir: dir.path })).close();
+    await (await startedCluster({ stateDir: dir.path })).close();
     expect(readdirSync(dir.path)).toEqual(expect.arrayContaining(['bundles', 'server.log']));
   });
 
   test('is cancelled by its signal', async () => {
-    await expect(cluster({ signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'E_CANCELLED' });
-    await expect(cluster({ name: 'brief', signal: AbortSignal.timeout(30) })).rejects.toMatchObject({ code: 'E_CANCELLED' });
+    await expect(startedCluster({ signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'E_CANCELLED' });
+    await expect(startedCluster({ name: 'brief', signal: AbortSignal.timeout(30) })).rejects.toMatchObject({
+      code: 'E_CANCELLED',
+    });
     expect(readdirSync(tmpdir()).filter((name) => name.startsWith('clipper-ts-brief'))).toEqual([]);
   });
 
@@ -59,7 +61,7 @@ describe('startClipper', () => {
     [{ backend: 'cloud' }, 'backend'],
     [{ name: 'No Name' }, 'No Name'],
   ])('refuses options %j', async (options, named) => {
-    await expect(cluster(options as never)).rejects.toMatchObject({
+    await expect(startedCluster(options as never)).rejects.toMatchObject({
       code: 'E_INVALID_OPTION',
       message: expect.stringContaining(named),
     });

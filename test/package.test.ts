@@ -1,0 +1,147 @@
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { packageDir } from '../src/util/package-files.ts';
+import { temporaryDir } from './helpers/temporary-dir.ts';
+
+let project: Awaited<ReturnType<typeof temporaryDir>>;
+
+const tool = (path: string): string => join(packageDir, 'node_modules', path);
+const node = (args: readonly string[]): string =>
+  execFileSync(process.execPath, args, { cwd: project.path, encoding: 'utf8', stdio: 'pipe' });
+const file = (name: string, text: string): void => {
+  mkdirSync(join(project.path, name, '..'), { recursive: true });
+  writeFileSync(join(project.path, name), text);
+};
+
+/** Types lines into Node's REPL, each after the prompt that answers the one before. */
+async function typedIntoRepl(lines: readonly string[]): Promise<string> {
+  const repl = spawn(process.execPath, ['--interactive'], { cwd: project.path, stdio: ['pipe', 'pipe', 'inherit'] });
+  const ended = once(repl, 'exit');
+  let printed = '';
+  let typed = 0;
+  for await (const chunk of repl.stdout.setEncoding('utf8')) {
+    printed += chunk as string;
+    if (printed.endsWith('> ') && typed < lines.length) repl.stdin.write(`${lines[typed++]}\n`);
+  }
+  await ended;
+  return printed;
+}
+
+/** The same story in each module format; prints the output and the reason of a failure. */
+const story = `
+  const weights = [1, 2, 3];
+  const dot = (xs) => xs.reduce((sum, x, index) => sum + x * weights[index], 0);
+  async function main() {
+    const clipper = await startClipper({ queryPort: 0, managementPort: 0, rpcPort: 0 });
+    await createEndpoint(clipper, { name: 'dot', inputType: 'doubles', predictOne: dot, onProgress() {} });
+    const { output } = await clipper.predict('dot', [1, 1, 1]);
+    await clipper.close();
+    return 'the answer is ' + output;
+  }
+`;
+
+beforeAll(async () => {
+  project = await temporaryDir();
+  const [packed] = JSON.parse(
+    execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', project.path], {
+      cwd: packageDir,
+      encoding: 'utf8',
+    }),
+  ) as [{ filename: string }];
+  file('package.json', JSON.stringify({ name: 'user', version: '1.0.0', private: true }));
+  const flags = ['--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
+  execFileSync('npm', ['install', ...flags, join(project.path, packed.filename)], { cwd: project.path, stdio: 'pipe' });
+}, 300_000);
+
+afterAll(() => project[Symbol.asyncDispose]());
+
+describe('the installed package', () => {
+  test('works from an ES module', () => {
+    file('esm.mjs', `import { createEndpoint, startClipper } from 'clipper-ts';\n${story}\nconsole.log(await main());`);
+    expect(node(['esm.mjs'])).toBe('the answer is 6\n');
+  });
+
+  test('works from CommonJS', () => {
+    file('cjs.cjs', `const { createEndpoint, startClipper } = require('clipper-ts');\n${story}\nmain().then(console.log);`);
+    expect(node(['cjs.cjs'])).toBe('the answer is 6\n');
+  });
+
+  test.each(['commonjs', 'module'])('works from TypeScript run by tsx, as %s', (type) => {
+    file(`${type}/package.json`, JSON.stringify({ type }));
+    file(
+      `${type}/main.ts`,
+      `import { createEndpoint, startClipper } from 'clipper-ts';\n${story.replace('(xs)', '(xs: Float64Array)').replace('[index]', '[index]!')}\nvoid main().then(console.log);`,
+    );
+    expect(
+      node(['--import', tool('tsx/dist/esm/index.mjs'), '--require', tool('tsx/dist/preflight.cjs'), `${type}/main.ts`]),
+    ).toBe('the answer is 6\n');
+  });
+
+  test('works under jest', () => {
+    file(
+      'story.test.js',
+      `const { createEndpoint, startClipper } = require('clipper-ts');\n${story}\ntest('answers', async () => expect(await main()).toBe('the answer is 6'), 30000);`,
+    );
+    file('jest.config.json', '{ "testMatch": ["**/story.test.js"], "transform": {} }');
+    expect(() => node([tool('jest/bin/jest.js'), '--config', 'jest.config.json'])).not.toThrow();
+  });
+
+  test('works typed into the REPL, with variables of several lines', async () => {
+    const lines = [
+      "const { createEndpoint, startClipper, deployPredictFunction } = require('clipper-ts')",
+      'const clipper = await startClipper({ queryPort: 0, managementPort: 0, rpcPort: 0 })',
+      'let offset = 1; var scale = 10',
+      'function helper(x) { return x * scale + offset }',
+      'const onProgress = () => {}',
+      "const made = await createEndpoint(clipper, { name: 'repl', inputType: 'doubles', predictOne: (xs) => path.join('a', String(helper(xs[0]))), onProgress })",
+      "console.log('first', (await clipper.predict('repl', [4])).output)",
+      'offset = 2',
+      'function helper(x) { return x * scale - offset }',
+      "await deployPredictFunction(clipper, { name: 'repl', inputType: 'doubles', predictOne: (xs) => helper(xs[0]), onProgress })",
+      "console.log('second', (await clipper.predict('repl', [4])).output)",
+      'await clipper.close()',
+      '.exit',
+    ];
+    const printed = await typedIntoRepl(lines);
+    expect(printed).toContain('first a/41');
+    expect(printed).toContain('second 38');
+  });
+
+  test('has types for ES modules and CommonJS, and infers the inputs', () => {
+    const source = `
+      import { createEndpoint, type Deployment, isClipperError, startClipper } from 'clipper-ts';
+      import { ModelContainer, RPCService } from 'clipper-ts/runtime';
+      export async function main(): Promise<Deployment> {
+        await using clipper = await startClipper({ queryPort: 0 });
+        return createEndpoint(clipper, {
+          name: 'typed', inputType: 'strings', setup: async () => ({ prefix: 'x' }),
+          predict: (texts, context) => texts.map((text) => context.prefix.concat(text.toUpperCase())),
+        });
+      }
+      export class Doubler extends ModelContainer {
+        override predictDoubles(inputs: readonly Float64Array[]) { return inputs.map((xs) => Array.from(xs, (x) => x * 2)); }
+      }
+      export const serve = (): Promise<void> => new RPCService().start(new Doubler());
+      export const isOurs: boolean = isClipperError(0);
+    `;
+    file('types/esm.mts', source);
+    file('types/cjs.cts', source);
+    file('types/wrong.mts', source.replace('text.toUpperCase()', 'text.toFixed()'));
+    const options = { module: 'nodenext', target: 'es2022', lib: ['es2023', 'esnext.disposable'], strict: true, noEmit: true };
+    const types = { types: ['node'], typeRoots: [tool('@types')] };
+    const check = (files: string[]): string => {
+      file('types/tsconfig.json', JSON.stringify({ compilerOptions: { ...options, ...types }, files }));
+      return spawnSync(process.execPath, [tool('typescript/bin/tsc'), '-p', 'types'], { cwd: project.path, encoding: 'utf8' })
+        .stdout;
+    };
+    expect(check(['esm.mts', 'cjs.cts'])).toBe('');
+    expect(check(['wrong.mts'])).toContain("Property 'toFixed' does not exist on type 'string'");
+  });
+
+  test('closes deep imports', () => {
+    file('deep.mjs', "await import('clipper-ts/dist/server.js').catch((error) => console.log(error.code));");
+    expect(node(['deep.mjs'])).toBe('ERR_PACKAGE_PATH_NOT_EXPORTED\n');
+  });
+});
