@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdir, open, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { prepareCapture } from '../closure/capture.ts';
 import { checkName } from '../control/names.ts';
 import { ClipperError, isErrorCode, messageOf } from '../errors.ts';
 import type { ClusterInfo } from '../http/cluster-routes.ts';
@@ -68,6 +69,8 @@ export async function startClipper(options: StartOptions = {}): Promise<ClipperC
   const program = { ...serve, stateDir: dir, removeStateDir: stateDir === undefined };
   const child = await spawnServer(program);
   try {
+    // While the server boots; the first deploy is the quicker for it.
+    prepareCapture();
     const { queryPort, managementPort } = await untilReady(child, program, signal);
     await swept;
     if (serve.detached) child.unref();

@@ -43,6 +43,13 @@ export async function readGraph(roots: Roots): Promise<{ captured: CapturedClosu
   }
 }
 
+/** Does what the first capture of a process takes longest for, at a time when nobody waits. */
+export function prepareCapture(): void {
+  using inspector = new HeapInspector();
+  intrinsicsOf(inspector, new Origins(inspector));
+  inspector.script('');
+}
+
 function build(builder: GraphBuilder, roots: Roots): CapturedClosure {
   const values = Object.entries(roots).map(([name, fn]) => {
     const label = fn.name === '' || fn.name === 'default' ? (name === 'default' ? 'function' : name) : fn.name;
