@@ -1,45 +1,73 @@
-import { type BuildFailure, build, type Plugin } from 'esbuild';
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { type BuildFailure, type BuildOptions, build, type Plugin } from 'esbuild';
+import { LRUCache } from 'lru-cache';
 import type { PackageImport } from '../closure/emit-modules.ts';
 import { ClipperError, messageOf } from '../errors.ts';
 
 const namespace = 'clipper';
+
+/** A result with the files that it was made of, as they were then. */
+interface Made {
+  readonly contents: Uint8Array;
+  readonly stamps: readonly string[];
+  readonly files: readonly string[];
+}
+
+/** The next version of a model mostly uses the same packages, and bundling them is most of a deploy's work here. */
+const made = new LRUCache<string, Made>({ max: 16 });
 
 /**
  * Bundles what a closure takes from packages into one CommonJS module, resolved as Node resolved it in the process:
  * from the folder of the importing file, and CommonJS modules by the very file. Throws E_BUNDLE_FAILED.
  */
 export async function bundlePackages(packages: readonly PackageImport[], projectDir: string): Promise<Uint8Array> {
+  const key = JSON.stringify([packages, projectDir]);
+  const known = made.get(key);
+  if (known !== undefined && String(await stampsOf(known.files)) === String(known.stamps)) return known.contents;
+  const { outputFiles, metafile } = await runEsbuild(packages, projectDir);
+  const contents = outputFiles[0]?.contents ?? new Uint8Array();
+  const files = Object.keys(metafile.inputs)
+    .filter((path) => !path.startsWith(`${namespace}:`) && path !== '<stdin>')
+    .map((path) => resolve(projectDir, path));
+  made.set(key, { contents, files, stamps: await stampsOf(files) });
+  return contents;
+}
+
+/** When each file was written, and how large it is. */
+const stampsOf = (files: readonly string[]): Promise<readonly string[]> =>
+  Promise.all(files.map((file) => stat(file).then(({ mtimeMs, size }) => `${mtimeMs} ${size}`, messageOf)));
+
+async function runEsbuild(packages: readonly PackageImport[], projectDir: string) {
   try {
-    const { outputFiles } = await build({
-      stdin: {
-        contents: packages.map((_, index) => `export * from "${namespace}:${index}";`).join('\n'),
-        resolveDir: projectDir,
-      },
-      absWorkingDir: projectDir,
-      bundle: true,
-      write: false,
-      platform: 'node',
-      target: `node${process.versions.node.split('.')[0]}`,
-      // CommonJS keeps sloppy packages sloppy, and gives them `require` and `__dirname`.
-      format: 'cjs',
-      // No conditions of the bundler's own: a package must be the same copy that Node loaded.
-      conditions: [],
-      mainFields: ['main'],
-      banner: { js: 'const __clipperUrl = require("node:url").pathToFileURL(__filename).href;' },
-      define: { 'import.meta.url': '__clipperUrl' },
-      // Some packages look at the names of their classes, which a bundler may change.
-      keepNames: true,
-      legalComments: 'none',
-      logLevel: 'silent',
-      plugins: [importsOf(packages)],
-    });
-    return outputFiles[0]?.contents ?? new Uint8Array();
+    const contents = packages.map((_, index) => `export * from "${namespace}:${index}";`).join('\n');
+    const stdin = { contents, resolveDir: projectDir };
+    return await build({ ...settings, stdin, absWorkingDir: projectDir, plugins: [importsOf(packages)] });
   } catch (error) {
     throw new ClipperError('E_BUNDLE_FAILED', `The packages that the function uses can't be bundled:\n${reasons(error)}`, {
       cause: error,
     });
   }
 }
+
+const settings = {
+  bundle: true,
+  write: false,
+  metafile: true,
+  platform: 'node',
+  target: `node${process.versions.node.split('.')[0]}`,
+  // CommonJS keeps sloppy packages sloppy, and gives them `require` and `__dirname`.
+  format: 'cjs',
+  // No conditions of the bundler's own: a package must be the same copy that Node loaded.
+  conditions: [],
+  mainFields: ['main'],
+  banner: { js: 'const __clipperUrl = require("node:url").pathToFileURL(__filename).href;' },
+  define: { 'import.meta.url': '__clipperUrl' },
+  // Some packages look at the names of their classes, which a bundler may change.
+  keepNames: true,
+  legalComments: 'none',
+  logLevel: 'silent',
+} satisfies BuildOptions;
 
 /** One virtual module for each import, so that each is resolved from its own folder. */
 const importsOf = (packages: readonly PackageImport[]): Plugin => ({

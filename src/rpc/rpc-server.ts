@@ -37,15 +37,14 @@ export class RpcServer implements AsyncDisposable {
   #probe: NodeJS.Timeout | undefined;
   // A replica may still answer what another server asked on this port, or what it was asked before it announced itself again.
   #nextMessageId = randomInt(2 ** 32);
+  readonly #observed: Promise<void>;
   #received: Promise<void> = Promise.resolve();
   port = 0;
 
   private constructor(options: RpcServerOptions) {
     this.#options = options;
     this.#watch = setInterval(() => this.#dropSilent(), checkMs);
-    this.#socket.events.on('disconnect', () => {
-      this.#probe ??= setTimeout(() => this.#dropDisconnected(), probeDelayMs);
-    });
+    this.#observed = this.#observe();
   }
 
   /** Throws E_PORT_IN_USE. */
@@ -79,11 +78,20 @@ export class RpcServer implements AsyncDisposable {
     clearTimeout(this.#probe);
     for (const identity of [...this.#replicas.keys()]) this.#drop(identity, 'the server is closing');
     this.#socket.close();
-    await this.#received;
+    await Promise.all([this.#received, this.#observed]);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #observe(): Promise<void> {
+    const { events } = this.#socket;
+    while (!events.closed) {
+      const { type } = await events.receive().catch(() => ({ type: 'end' }));
+      if (type === 'end') return;
+      if (type === 'disconnect') this.#probe ??= setTimeout(() => this.#dropDisconnected(), probeDelayMs);
+    }
   }
 
   async #receive(): Promise<void> {
