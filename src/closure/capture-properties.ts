@@ -1,14 +1,6 @@
 import type { Integrity, Path, Property, Shell } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 
-const step = (parent: Path, key: string | symbol): Path => ({ parent, label: labelOf(key) });
-
-function labelOf(key: string | symbol): string {
-  if (typeof key === 'symbol') return `[${String(key)}]`;
-  if (/^\d+$/.test(key)) return `[${key}]`;
-  return /^[\p{L}_$][\p{L}\d_$]*$/u.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
-}
-
 /** What of an object travels besides what its kind holds. */
 export interface ShellOptions {
   /** The prototype that its kind is made with, as an intrinsic's expression. */
@@ -33,7 +25,7 @@ export function readProperty(
   key: string | symbol,
   { descriptor, owner }: { descriptor: PropertyDescriptor; owner: Path },
 ): Property {
-  const path = step(owner, key);
+  const path = { parent: owner, label: { key } };
   const accessor = 'get' in descriptor;
   return {
     key: typeof key === 'string' ? key : (builder.value(key, path) as Property['key']),

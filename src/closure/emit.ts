@@ -92,7 +92,8 @@ class Emitter {
   *#needs(node: Node): Generator<Value, void> {
     if (node.kind === 'function') {
       yield* this.#functionNeeds(node);
-      this.#queue.push(...childrenOf(node), ...[...node.captures.values()].map(({ value }) => value));
+      for (const value of childrenOf(node)) this.#queue.push(value);
+      for (const { value } of node.captures.values()) this.#queue.push(value);
       return;
     }
     for (const value of childrenOf(node)) {

@@ -61,7 +61,7 @@ function entryOf(path: string, value: Value, counted: Set<Node>): CaptureEntry {
       const size = ownBytes(each);
       bytes += size;
       if (each.kind === 'buffer') binary += size;
-      if (!isReference(each)) pending.push(...childrenOf(each));
+      if (!isReference(each)) for (const child of childrenOf(each)) pending.push(child);
     }
   }
   return { path, how: how === 'value' && binary > bytes / 2 && binary >= 4_096 ? 'asset' : how, type: typeOf(value), bytes };

@@ -8,7 +8,8 @@ export type Value = Primitive | Node;
 /** How a value was reached: steps from the root, innermost last. */
 export interface Path {
   readonly parent: Path | undefined;
-  readonly label: string;
+  /** The step in words, or the key of the property that was followed. */
+  readonly label: string | { readonly key: string | symbol };
 }
 
 export interface Property {
@@ -165,10 +166,18 @@ export type Node =
 
 export const isNode = (value: Value): value is Node => typeof value === 'object' && value !== null;
 
+function keyLabel(key: string | symbol): string {
+  if (typeof key === 'symbol') return `[${String(key)}]`;
+  if (/^\d+$/.test(key)) return `[${key}]`;
+  return /^[\p{L}_$][\p{L}\d_$]*$/u.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
+}
+
 /** `predict → captured "db" → .pool` */
 export function printPath(path: Path): string {
   const labels: string[] = [];
-  for (let step: Path | undefined = path; step !== undefined; step = step.parent) labels.push(step.label);
+  for (let step: Path | undefined = path; step !== undefined; step = step.parent) {
+    labels.push(typeof step.label === 'string' ? step.label : keyLabel(step.label.key));
+  }
   return labels.reverse().join(' → ');
 }
 

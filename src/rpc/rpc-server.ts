@@ -75,10 +75,10 @@ export class RpcServer implements AsyncDisposable {
 
   async close(): Promise<void> {
     clearInterval(this.#watch);
-    clearTimeout(this.#probe);
     for (const identity of [...this.#replicas.keys()]) this.#drop(identity, 'the server is closing');
     this.#socket.close();
     await Promise.all([this.#received, this.#observed]);
+    clearTimeout(this.#probe);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
