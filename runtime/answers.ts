@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { ClipperError } from '../src/errors.ts';
 import type { Output, RemoteError } from '../src/protocol/messages.ts';
 
@@ -70,6 +71,6 @@ function failure(thrown: unknown): Output {
   const error: RemoteError =
     thrown instanceof Error
       ? { name: thrown.name, message: thrown.message, ...(thrown.stack === undefined ? {} : { stack: thrown.stack }) }
-      : { name: 'Error', message: `A value that is no Error was thrown: ${String(thrown)}` };
+      : { name: 'Error', message: `A value that is no Error was thrown: ${inspect(thrown)}` };
   return { text: JSON.stringify(error), failed: true };
 }

@@ -59,7 +59,7 @@ export class RPCService {
   /** One connection, from the first heartbeat until the server has been silent for too long. */
   async #session(): Promise<void> {
     const { host, port } = this.#environment;
-    const socket = new Dealer({ receiveTimeout: quietMs, linger: 1_000 });
+    const socket = new Dealer({ receiveTimeout: quietMs, linger: 1_000, ipv6: host.includes(':') });
     this.#socket = socket;
     socket.connect(`tcp://${host.includes(':') ? `[${host}]` : host}:${port}`);
     this.#send({ kind: 'heartbeat' });
@@ -100,6 +100,8 @@ export class RPCService {
       if (message.requestMetadata) this.#announce();
       return;
     }
+    // Of what is not taken any more the server learns when the connection closes.
+    if (this.#stopping) return;
     const request = message;
     this.#working = this.#working.then(() => this.#work(request));
   }
@@ -132,24 +134,33 @@ export class RPCService {
 
   async #answer(inputType: InputType, inputs: readonly Uint8Array[]): Promise<Output[]> {
     const expected = this.#environment.inputType;
-    const outputs =
-      inputType === expected
-        ? await this.#answers(
-            inputType,
-            inputs.map((input) => decodeInput(inputType, input)),
-          )
-        : inputs.map(() => failed(`This container serves ${expected}, but the server sent ${inputType}`));
+    const wrongType = `This container serves ${expected}, but the server sent ${inputType}`;
+    const outputs = inputType === expected ? await this.#predict(inputs) : inputs.map(() => failed(wrongType));
     for (const output of outputs) {
       if (output.failed) logFailure(output);
     }
     return this.#environment.errorsExtension ? outputs : outputs.map(withoutExtension);
   }
 
+  async #predict(inputs: readonly Uint8Array[]): Promise<Output[]> {
+    const { inputType } = this.#environment;
+    try {
+      const values = inputs.map((input) => decodeInput(inputType, input));
+      return await this.#answers(inputType, values);
+    } catch (error) {
+      return inputs.map(() => failed(messageOf(error)));
+    }
+  }
+
   #send(message: ContainerMessage): void {
     const socket = this.#socket;
     const frames = encodeContainerMessage(message, { errors: this.#environment.errorsExtension });
     this.#sending = this.#sending.then(async () => {
-      if (socket !== undefined && !socket.closed) await socket.send(frames);
+      try {
+        if (socket !== undefined && !socket.closed) await socket.send(frames);
+      } catch (error) {
+        console.error(`A message to the server could not be sent: ${messageOf(error)}`);
+      }
     });
   }
 }

@@ -27,7 +27,8 @@ function numbers(json: unknown, type: InputType, isAllowed: (value: number) => b
 
 function readBase64(json: unknown): Uint8Array {
   if (typeof json !== 'string') throw wrong('bytes', 'a string in base64', json);
-  if (!/^[\w+/-]*={0,2}$/.test(json) || json.replace(/=+$/, '').length % 4 === 1) throw wrong('bytes', 'a string in base64', json);
+  if (!/^[\w+/-]*={0,2}$/.test(json) || json.replace(/=+$/, '').length % 4 === 1)
+    throw wrong('bytes', 'a string in base64', json);
   return Buffer.from(json, 'base64');
 }
 

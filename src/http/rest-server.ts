@@ -11,17 +11,23 @@ export interface RestServerOptions {
 
 /** An HTTP server whose handlers get the body as text, whatever content type the client claims. */
 export function createRestServer({ log, maxBodyBytes, sendError }: RestServerOptions): FastifyInstance {
+  const sendUnknownPath = (request: FastifyRequest, reply: FastifyReply): unknown =>
+    sendError(new ClipperError('E_UNKNOWN_PATH', `There is nothing at ${request.method} ${request.url}`), reply);
   const server = fastify({
     bodyLimit: maxBodyBytes,
     forceCloseConnections: true,
+    frameworkErrors: (_error, request, reply) => void sendUnknownPath(request as FastifyRequest, reply as FastifyReply),
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 253 },
   });
   server.removeAllContentTypeParsers();
+  // One that is no media type at all would be refused before any parser is asked.
+  server.addHook('onRequest', (request, _reply, done) => {
+    delete request.headers['content-type'];
+    done();
+  });
   server.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
   answerErrors(server, { log, maxBodyBytes, sendError });
-  server.setNotFoundHandler((request: FastifyRequest, reply) =>
-    sendError(new ClipperError('E_UNKNOWN_PATH', `There is nothing at ${request.method} ${request.url}`), reply),
-  );
+  server.setNotFoundHandler(sendUnknownPath);
   return server;
 }
 

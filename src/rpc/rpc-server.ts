@@ -205,4 +205,6 @@ export class RpcServer implements AsyncDisposable {
 
 /** Sending fails where a connection is closed, or where its other end reads nothing. */
 const sendFailure = (error: unknown): string =>
-  (error as NodeJS.ErrnoException).code === 'EHOSTUNREACH' ? 'its connection closed' : `sending to it failed: ${messageOf(error)}`;
+  (error as NodeJS.ErrnoException).code === 'EHOSTUNREACH'
+    ? 'its connection closed'
+    : `sending to it failed: ${messageOf(error)}`;

@@ -20,7 +20,12 @@ export interface Cluster extends AsyncDisposable {
   admin(path: string, body?: unknown): Promise<Reply>;
   get(port: 'query' | 'management', path: string, headers?: Record<string, string>): Promise<Reply>;
   /** Registers an application with a model version linked to it. */
-  addLinked(options: { readonly app: string; readonly model: string; readonly inputType: string; readonly sloMs?: number }): Promise<void>;
+  addLinked(options: {
+    readonly app: string;
+    readonly model: string;
+    readonly inputType: string;
+    readonly sloMs?: number;
+  }): Promise<void>;
   addModel(model: string, version: string | number, options?: object): Promise<Reply>;
   replicasConnected(count: number): Promise<void>;
 }
@@ -36,7 +41,11 @@ export async function startCluster(options: Partial<ServeOptions> = {}): Promise
     return { status: response.status, type: response.headers.get('content-type') ?? '', text, json: parsed(text) };
   };
   const post = (port: number, path: string, body: unknown, headers: Record<string, string> = {}): Promise<Reply> =>
-    send(port, path, { method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body), headers });
+    send(port, path, {
+      method: 'POST',
+      body: typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body),
+      headers,
+    });
   const admin = (path: string, body: unknown = {}): Promise<Reply> => post(server.managementPort, `/admin/${path}`, body);
   const expectDone = async (reply: Promise<Reply>): Promise<Reply> => {
     const { status, text } = await reply;
@@ -49,8 +58,7 @@ export async function startCluster(options: Partial<ServeOptions> = {}): Promise
     rpcPort: server.rpcPort,
     query: (path, body, headers) => post(server.queryPort, path, body, headers),
     admin,
-    get: (which, path, headers = {}) =>
-      send(which === 'query' ? server.queryPort : server.managementPort, path, { headers }),
+    get: (which, path, headers = {}) => send(which === 'query' ? server.queryPort : server.managementPort, path, { headers }),
     addModel,
     addLinked: async ({ app, model, inputType, sloMs = 10_000 }) => {
       const settings = { input_type: inputType, default_output: '"default"', latency_slo_micros: sloMs * 1_000 };

@@ -1,0 +1,63 @@
+import { setTimeout } from 'node:timers/promises';
+import { Deadlines } from '../../src/serving/deadlines.ts';
+import { until } from '../helpers/until.ts';
+
+interface Timed {
+  readonly name: string;
+  readonly deadline: number;
+  isSettled: boolean;
+}
+
+const inMs = (name: string, ms: number): Timed => ({ name, deadline: performance.now() + ms, isSettled: false });
+
+/** Deadlines that remember who expired, and never before its time. */
+function observed() {
+  const expired: string[] = [];
+  const early: string[] = [];
+  const deadlines = new Deadlines<Timed>(({ name, deadline }) => {
+    expired.push(name);
+    if (performance.now() < deadline) early.push(name);
+  });
+  return { deadlines, expired, early, [Symbol.dispose]: () => deadlines.close() };
+}
+
+test('queries expire in order and not before their time', async () => {
+  using watch = observed();
+  for (const [index, name] of ['a', 'b', 'c'].entries()) watch.deadlines.add(inMs(name, 10 + 10 * index));
+  await until(() => watch.expired.length === 3, 'three to expire');
+  expect(watch).toMatchObject({ expired: ['a', 'b', 'c'], early: [] });
+});
+
+test('what is answered does not expire, and what comes after it does', async () => {
+  using watch = observed();
+  const queries = [inMs('a', 10), inMs('b', 10), inMs('c', 15)];
+  for (const query of queries) watch.deadlines.add(query);
+  for (const query of queries.slice(0, 2)) query.isSettled = true;
+  await until(() => watch.expired.length === 1, 'one to expire');
+  expect(watch.expired).toEqual(['c']);
+});
+
+test('queries that come after all others expired do so too', async () => {
+  using watch = observed();
+  watch.deadlines.add(inMs('a', 1));
+  await until(() => watch.expired.length === 1, 'the first');
+  watch.deadlines.add(inMs('b', 1));
+  await until(() => watch.expired.length === 2, 'the second');
+});
+
+test('nothing expires after closing', async () => {
+  using watch = observed();
+  watch.deadlines.add(inMs('a', 5));
+  watch.deadlines.close();
+  await setTimeout(20);
+  expect(watch.expired).toEqual([]);
+});
+
+test('an objective of months is no timer that fires at once, again and again', async () => {
+  using watch = observed();
+  const timers = jest.spyOn(globalThis, 'setTimeout');
+  watch.deadlines.add(inMs('a', 2 ** 33));
+  await setTimeout(30);
+  expect(timers).toHaveBeenCalledTimes(1);
+  timers.mockRestore();
+});
