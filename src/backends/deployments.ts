@@ -5,8 +5,9 @@ import type { Registry } from '../control/registry.ts';
 import type { ModelVersion } from '../control/state-store.ts';
 import { ClipperError } from '../errors.ts';
 import type { InputType } from '../protocol/input-types.ts';
-import type { RemoteError } from '../protocol/messages.ts';
+import { type RemoteError, readRemoteError } from '../protocol/messages.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
+import { deferred } from '../util/deferred.ts';
 import { cancelled, type Supervisor } from './supervisor.ts';
 
 export interface DeployRequest {
@@ -119,22 +120,24 @@ export class Deployments {
   }
 }
 
+/** Asks a replica for its answer to the sample. Throws E_SAMPLE_FAILED, E_CANCELLED. */
 async function askSample(replica: RpcReplica, sample: Uint8Array, signal: AbortSignal): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const message = `The sample was not answered within ${sampleTimeoutMs / 1_000} s`;
-    timer = setTimeout(() => reject(new ClipperError('E_SAMPLE_FAILED', message)), sampleTimeoutMs);
-    signal.addEventListener('abort', () => reject(cancelled()), { once: true });
-  });
+  const given = deferred<never>();
+  const abort = (): void => given.reject(cancelled());
+  const message = `The sample was not answered within ${sampleTimeoutMs / 1_000} s`;
+  const late = setTimeout(() => given.reject(new ClipperError('E_SAMPLE_FAILED', message)), sampleTimeoutMs);
+  signal.addEventListener('abort', abort);
   try {
-    const [output] = await Promise.race([replica.predict([sample]), late]);
-    if (output?.failed !== true) return;
-    const { name, message, stack } = JSON.parse(output.text) as RemoteError;
-    throw new ClipperError(
-      'E_SAMPLE_FAILED',
-      `The function failed on the sample with ${name}: ${message}\n\nIn the replica:\n${stack ?? ''}`,
-    );
+    const [output] = await Promise.race([replica.predict([sample]), given.promise]);
+    if (output?.failed === true) throw sampleFailed(readRemoteError(output.text));
   } finally {
-    clearTimeout(timer);
+    clearTimeout(late);
+    signal.removeEventListener('abort', abort);
   }
 }
+
+const sampleFailed = ({ name, message, stack }: RemoteError): ClipperError =>
+  new ClipperError(
+    'E_SAMPLE_FAILED',
+    `The function failed on the sample with ${name}: ${message}\n\nIn the replica:\n${stack ?? '(no stack)'}`,
+  );

@@ -74,16 +74,19 @@ export class Supervisor implements AsyncDisposable {
     wanted: number,
     { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal },
   ): Promise<readonly RpcReplica[]> {
-    const connected: RpcReplica[] = [];
+    const connected = new Map<string, RpcReplica>();
     const missing = wanted - fleet.wanted;
+    const before = new Set(fleet.instances);
+    const isNew = (instance: string): boolean => fleet.instances.includes(instance) && !before.has(instance);
     const all = deferred<void>();
     const waiter: Waiter = {
       onConnected: (replica) => {
-        if (!fleet.instances.includes(replica.instance ?? '')) return;
-        if (connected.push(replica) >= missing) all.resolve();
+        const { instance = '' } = replica;
+        if (isNew(instance)) connected.set(instance, replica);
+        if (connected.size >= missing) all.resolve();
       },
       onEnded: (instance, exit) => {
-        if (fleet.instances.includes(instance)) void this.#exited(instance, exit).then(all.reject);
+        if (isNew(instance)) void this.#exited(instance, exit).then(all.reject);
       },
     };
     const late = setTimeout(() => all.reject(this.#notReady(fleet, timeoutMs)), timeoutMs);
@@ -94,7 +97,7 @@ export class Supervisor implements AsyncDisposable {
       if (signal.aborted) throw cancelled();
       if (missing <= 0) all.resolve();
       await Promise.all([fleet.scale(wanted), all.promise]);
-      return connected;
+      return [...connected.values()];
     } finally {
       clearTimeout(late);
       signal.removeEventListener('abort', abort);

@@ -46,7 +46,9 @@ export class RestClient {
         : unreachable(this.url, error);
     }
     if (!response.ok) throw remoteError(text, `${this.url}${path} answered ${response.status}`);
-    return parsed(text) ?? text;
+    // Clipper's own server says JSON of texts too.
+    const isJson = response.headers.get('content-type')?.includes('json') === true;
+    return isJson ? (parsed(text) ?? text) : text;
   }
 }
 

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { ClassMembers, homeOf } from './capture-members.ts';
 import { fillShell } from './capture-properties.ts';
-import { captureVariables } from './capture-variables.ts';
+import { captureVariables, type FunctionAtHand } from './capture-variables.ts';
 import type { BoundNode, FunctionNode, Node, Path, Value } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 import type { FunctionFacts } from './inspector.ts';
@@ -47,13 +47,6 @@ export function captureFunction(builder: GraphBuilder, fn: Function, path: Path)
   const members = new ClassMembers(builder, node, fn);
   builder.later(() => fillFunction(builder, node, { fn, facts, scriptId, members }));
   return node;
-}
-
-/** What is known of a function while it is read. */
-export interface FunctionAtHand {
-  readonly fn: Function;
-  readonly facts: FunctionFacts;
-  readonly scriptId: string;
 }
 
 const ownName = (fn: Function): string => {

@@ -1,12 +1,18 @@
 import { dirname } from 'node:path';
-import type { FunctionAtHand } from './capture-functions.ts';
 import { readProperty } from './capture-properties.ts';
 import type { VariablePlace } from './environments.ts';
 import type { FunctionNode, ObjectNode, Path, Value } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
-import type { Scope } from './inspector.ts';
+import type { FunctionFacts, Scope } from './inspector.ts';
 import type { ImportedName } from './module-table.ts';
 import type { FreeName } from './syntax.ts';
+
+/** What is known of a function while it is read. */
+export interface FunctionAtHand {
+  readonly fn: Function;
+  readonly facts: FunctionFacts;
+  readonly scriptId: string;
+}
 
 /** Captures the variables that a function uses, and `this` where an arrow takes it from around it. */
 export function captureVariables(builder: GraphBuilder, node: FunctionNode, at: FunctionAtHand): void {

@@ -2,8 +2,10 @@ import { dirname } from 'node:path';
 import { ClipperError } from '../errors.ts';
 import { findProjectDir } from '../util/package-files.ts';
 import { Builtins } from './builtins.ts';
+import { captureFunction } from './capture-functions.ts';
+import { captureObject } from './capture-objects.ts';
 import type { CapturedClosure } from './graph.ts';
-import { GraphBuilder, type Problem } from './graph-builder.ts';
+import { type CaptureByValue, GraphBuilder, type Problem } from './graph-builder.ts';
 import { HeapInspector } from './inspector.ts';
 import { Intrinsics } from './intrinsics.ts';
 import { Origins } from './origins.ts';
@@ -35,7 +37,8 @@ export async function readGraph(roots: Roots): Promise<{ captured: CapturedClosu
     using inspector = new HeapInspector();
     const origins = new Origins(inspector);
     builtins.refresh();
-    const builder = new GraphBuilder({ inspector, origins, intrinsics: intrinsicsOf(inspector, origins), builtins });
+    const sources = { inspector, origins, intrinsics: intrinsicsOf(inspector, origins), builtins };
+    const builder = new GraphBuilder(sources, captureByValue);
     const captured = build(builder, roots);
     if (origins.wanted.size === 0) return { captured, problems: builder.problems };
     // The exports of an ES module come by a promise only; the heap is then read anew, in one go.
@@ -49,6 +52,9 @@ export function prepareCapture(): void {
   intrinsicsOf(inspector, new Origins(inspector));
   inspector.script('');
 }
+
+const captureByValue: CaptureByValue = (builder, value, path) =>
+  typeof value === 'function' ? captureFunction(builder, value, path) : captureObject(builder, value, path);
 
 function build(builder: GraphBuilder, roots: Roots): CapturedClosure {
   const values = Object.entries(roots).map(([name, fn]) => {

@@ -1,6 +1,6 @@
 import type { FunctionNode, Value } from './graph.ts';
 import type { Names } from './names.ts';
-import type { Span } from './syntax.ts';
+import type { Span } from './syntax-walk.ts';
 
 interface Replacement extends Span {
   readonly text: string;

@@ -1,6 +1,6 @@
 import type { Binding, Capture, FunctionNode } from './graph.ts';
-import type { Sources } from './graph-builder.ts';
 import type { Scope } from './inspector.ts';
+import type { Sources } from './sources.ts';
 
 /** One function's use of one variable, as read from its scopes. */
 export interface VariableUse {

@@ -1,6 +1,3 @@
-import type { Builtins } from './builtins.ts';
-import { captureFunction } from './capture-functions.ts';
-import { captureObject } from './capture-objects.ts';
 import { Environments } from './environments.ts';
 import {
   type BufferNode,
@@ -15,23 +12,17 @@ import {
   type Shell,
   type Value,
 } from './graph.ts';
-import type { HeapInspector } from './inspector.ts';
-import { type Intrinsics, symbolExpression } from './intrinsics.ts';
-import type { Origins } from './origins.ts';
+import { symbolExpression } from './intrinsics.ts';
 import type { Refusal } from './refusals.ts';
+import type { Sources } from './sources.ts';
 
 /** A captured value that can't travel. */
 export interface Problem extends Refusal {
   readonly path: string;
 }
 
-/** What the process offers to look values up in. */
-export interface Sources {
-  readonly inspector: HeapInspector;
-  readonly intrinsics: Intrinsics;
-  readonly builtins: Builtins;
-  readonly origins: Origins;
-}
+/** Makes the node of an object that must travel by value; undefined where it is refused. */
+export type CaptureByValue = (builder: GraphBuilder, value: object, path: Path) => Node | undefined;
 
 const isObject = (value: unknown): value is object =>
   typeof value === 'function' || (typeof value === 'object' && value !== null);
@@ -51,17 +42,19 @@ export class GraphBuilder {
   readonly viewed = new Map<object, ObjectNode>();
   readonly #nodes = new Map<unknown, Node>();
   readonly #modulesByKey = new Map<string, ModuleNode>();
+  readonly #capture: CaptureByValue;
   #fills: Array<() => void> = [];
 
-  constructor(sources: Sources) {
+  constructor(sources: Sources, capture: CaptureByValue) {
     this.sources = sources;
+    this.#capture = capture;
     this.environments = new Environments(sources);
   }
 
   /** The graph's stand-in for a value. */
   value(value: unknown, path: Path): Value {
     if (!isObject(value) && typeof value !== 'symbol') return value as Value;
-    const node = this.#nodes.get(value) ?? this.#reference(value, path) ?? this.#capture(value, path);
+    const node = this.#nodes.get(value) ?? this.#reference(value, path) ?? this.#capture(this, value as object, path);
     if (node !== undefined) node.references++;
     return node;
   }
@@ -128,10 +121,5 @@ export class GraphBuilder {
     const exported = origins.packageExports(value);
     if (exported?.type === 'require') return this.module({ type: 'require', file: exported.file }, exported.member, path);
     return undefined;
-  }
-
-  #capture(value: object | symbol, path: Path): Node | undefined {
-    if (typeof value === 'function') return captureFunction(this, value, path);
-    return captureObject(this, value as object, path);
   }
 }

@@ -1,5 +1,5 @@
 import { parse } from 'acorn';
-import type { Ast } from './syntax.ts';
+import type { Ast } from './syntax-walk.ts';
 
 /** Where a name of a module comes from: `imported` of `specifier`, `*` for the whole namespace. */
 export interface ImportedName {

@@ -1,0 +1,12 @@
+import type { Builtins } from './builtins.ts';
+import type { HeapInspector } from './inspector.ts';
+import type { Intrinsics } from './intrinsics.ts';
+import type { Origins } from './origins.ts';
+
+/** What the process offers to look values up in. */
+export interface Sources {
+  readonly inspector: HeapInspector;
+  readonly intrinsics: Intrinsics;
+  readonly builtins: Builtins;
+  readonly origins: Origins;
+}
