@@ -1,4 +1,4 @@
-import { messageOf } from '../src/errors.ts';
+import { inspect } from 'node:util';
 import { loadBundle } from './bundle.ts';
 import { readEnvironment } from './environment.ts';
 import { RPCService } from './rpc-service.ts';
@@ -19,7 +19,9 @@ async function main(): Promise<void> {
 main().then(
   () => process.exit(0),
   (error: unknown) => {
-    console.error(error instanceof Error ? (error.stack ?? error.message) : messageOf(error));
+    console.error(
+      error instanceof Error ? (error.stack ?? error.message) : `A value that is no Error was thrown: ${inspect(error)}`,
+    );
     process.exit(1);
   },
 );

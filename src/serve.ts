@@ -79,9 +79,10 @@ async function openReplicas({ options, log, undo, frontend }: Parts): Promise<Re
       frontend.replicaConnected(replica);
       supervisor.connected(replica);
     },
-    onLost: (replica) => {
+    onLost: (replica, isHung) => {
       log.info({ model: replica.model, replica: replica.replicaId }, 'a replica is gone');
       frontend.replicaGone(replica);
+      if (isHung) supervisor.replace(replica);
     },
   });
   undo.push(() => rpc.close());

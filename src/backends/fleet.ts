@@ -15,9 +15,12 @@ interface Member {
 export interface FleetEvents {
   /** Before a replica is stopped on purpose: it must get no more work. */
   readonly onStopping: (instance: string) => void;
-  readonly onEnded: (instance: string, exit: ReplicaExit) => void;
+  /** `isIntended`: it was stopped on purpose, rather than died. */
+  readonly onEnded: (instance: string, exit: ReplicaExit, isIntended: boolean) => void;
 }
 
+/** Processes that boot side by side mostly wait for each other. */
+const startedAtOnce = 8;
 const firstDelayMs = 100;
 const longestDelayMs = 30_000;
 /** A replica that lived this long has proved itself: the next restart is quick again. */
@@ -55,12 +58,21 @@ export class Fleet {
 
   /** Starts or stops replicas until there are as many as wanted; the newest are stopped first. */
   async scale(wanted: number): Promise<void> {
-    const stopped = this.#members.splice(wanted);
-    const started = Array.from({ length: Math.max(0, wanted - this.#members.length) }, () => this.#add());
-    await Promise.all([...stopped.map((member) => this.#stop(member)), ...started]);
+    const stopping = this.#members.splice(wanted).map((member) => this.#stop(member));
+    const added = Array.from({ length: Math.max(0, wanted - this.#members.length) }, () => this.#add());
+    for (let next = added.splice(0, startedAtOnce); next.length > 0; next = added.splice(0, startedAtOnce)) {
+      await Promise.all(next.map((member) => (member.isStopping ? undefined : this.#start(member))));
+    }
+    await Promise.all(stopping);
   }
 
-  #add(): Promise<void> {
+  /** Ends a replica that no longer answers; it is started again like any that died. */
+  async replace(instance: string): Promise<void> {
+    const member = this.#members.find((each) => each.instance === instance);
+    await member?.running?.stop({ graceMs: 0 });
+  }
+
+  #add(): Member {
     const member: Member = {
       instance: '',
       running: undefined,
@@ -70,7 +82,7 @@ export class Fleet {
       isStopping: false,
     };
     this.#members.push(member);
-    return this.#start(member);
+    return member;
   }
 
   async #start(member: Member): Promise<void> {
@@ -87,7 +99,7 @@ export class Fleet {
   #ended(member: Member, exit: ReplicaExit): void {
     const { instance } = member;
     member.running = undefined;
-    this.#events.onEnded(instance, exit);
+    this.#events.onEnded(instance, exit, member.isStopping);
     if (member.isStopping) return;
     member.quickDeaths = performance.now() - member.startedAt > provenMs ? 0 : member.quickDeaths + 1;
     const delayMs =

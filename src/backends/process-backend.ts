@@ -1,12 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, open, readFile } from 'node:fs/promises';
+import { appendFile, mkdir, open, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClipperError } from '../errors.ts';
 import { replicaProgram } from '../util/package-files.ts';
 import type { Backend, ReplicaExit, ReplicaSpec, RunningReplica } from './backend.ts';
 
 const defaultGraceMs = 5_000;
+const maxTailBytes = 2 ** 20;
+/** A log that grows beyond this loses all but its end. */
+const maxLogBytes = 64 * 2 ** 20;
+const logCheckMs = 5_000;
 
 export interface ProcessBackendOptions {
   /** Where logs and ready files of replicas are kept. */
@@ -21,9 +25,11 @@ export class ProcessBackend implements Backend {
   readonly name = 'process';
   readonly #options: ProcessBackendOptions;
   readonly #running = new Set<RunningReplica>();
+  readonly #logCheck: NodeJS.Timeout;
 
   constructor(options: ProcessBackendOptions) {
     this.#options = options;
+    this.#logCheck = setInterval(() => void this.#trimLogs(), logCheckMs).unref();
   }
 
   async start(spec: ReplicaSpec, instance: string): Promise<RunningReplica> {
@@ -44,14 +50,27 @@ export class ProcessBackend implements Backend {
   }
 
   async logs(instance: string, { tailLines }: { readonly tailLines: number }): Promise<readonly string[]> {
-    const text = await readFile(join(this.#dirOf(instance), 'log'), 'utf8').catch(() => '');
+    const text = (await tailOf(join(this.#dirOf(instance), 'log'), maxTailBytes)).toString();
     const lines = text.split('\n');
     if (lines.at(-1) === '') lines.pop();
     return lines.slice(-tailLines);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#logCheck);
     await Promise.all([...this.#running].map((replica) => replica.stop()));
+  }
+
+  async #trimLogs(): Promise<void> {
+    for (const { instance } of this.#running) {
+      const path = join(this.#dirOf(instance), 'log');
+      const { size } = await stat(path);
+      if (size < maxLogBytes) continue;
+      const tail = await tailOf(path, maxTailBytes);
+      // The replica appends, so it goes on writing at the new end.
+      await truncate(path);
+      await appendFile(path, tail);
+    }
   }
 
   #supervise(child: ChildProcess, instance: string): RunningReplica {
@@ -97,5 +116,19 @@ async function exitOf(child: ChildProcess): Promise<ReplicaExit> {
     return { how: code === null ? `signal ${signal}` : `exit code ${code}` };
   } catch (error) {
     return { how: new ClipperError('E_REPLICA_EXITED', `could not be started: ${String(error)}`, { cause: error }).message };
+  }
+}
+
+/** The end of a file; empty where there is none. */
+async function tailOf(path: string, maxBytes: number): Promise<Buffer> {
+  const file = await open(path).catch(() => undefined);
+  if (file === undefined) return Buffer.alloc(0);
+  try {
+    const { size } = await file.stat();
+    const length = Math.min(size, maxBytes);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, size - length);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
   }
 }

@@ -9,7 +9,12 @@ import { Fleet, type FleetEvents } from './fleet.ts';
 /** Is told of replicas that connect and of those that end. */
 interface Waiter {
   readonly onConnected: (replica: RpcReplica) => void;
-  readonly onEnded: (instance: string, exit: ReplicaExit) => void;
+  readonly onEnded: (instance: string, exit: ReplicaExit, isIntended: boolean) => void;
+}
+
+interface ConnectOptions {
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
 }
 
 export interface LogSelection {
@@ -25,6 +30,7 @@ export class Supervisor implements AsyncDisposable {
   readonly #events: FleetEvents;
   readonly #fleets = new Map<string, Fleet>();
   readonly #waiters = new Set<Waiter>();
+  readonly #scaling = new WeakMap<Fleet, Promise<unknown>>();
 
   constructor(backend: Backend, log: Log, events: FleetEvents) {
     this.#backend = backend;
@@ -42,9 +48,9 @@ export class Supervisor implements AsyncDisposable {
 
   /** Takes charge of a model version, as yet without replicas. */
   add(spec: ReplicaSpec): Fleet {
-    const onEnded = (instance: string, exit: ReplicaExit): void => {
-      for (const waiter of this.#waiters) waiter.onEnded(instance, exit);
-      this.#events.onEnded(instance, exit);
+    const onEnded: FleetEvents['onEnded'] = (instance, exit, isIntended) => {
+      for (const waiter of this.#waiters) waiter.onEnded(instance, exit, isIntended);
+      this.#events.onEnded(instance, exit, isIntended);
     };
     const events = { ...this.#events, onEnded };
     const fleet = new Fleet(spec, { backend: this.#backend, log: this.#log, events });
@@ -60,6 +66,13 @@ export class Supervisor implements AsyncDisposable {
     await fleet?.scale(0);
   }
 
+  /** Ends a replica that no longer answers, so that another takes its place. */
+  replace({ modelName, modelVersion, instance }: RpcReplica): void {
+    if (instance === undefined) return;
+    this.#log.warn({ instance }, 'a replica no longer answers and is replaced');
+    void this.fleet(modelName, modelVersion)?.replace(instance);
+  }
+
   /** To be told of each replica that announces itself. */
   connected(replica: RpcReplica): void {
     for (const waiter of this.#waiters) waiter.onConnected(replica);
@@ -69,11 +82,18 @@ export class Supervisor implements AsyncDisposable {
    * Scales a fleet and waits until that many replicas are connected. Throws E_REPLICA_EXITED, with the end of its log,
    * where one ends before; E_REPLICA_NOT_READY after `timeoutMs`; E_CANCELLED.
    */
-  async scaleUntilConnected(
-    fleet: Fleet,
-    wanted: number,
-    { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal },
-  ): Promise<readonly RpcReplica[]> {
+  scaleUntilConnected(fleet: Fleet, wanted: number, options: ConnectOptions): Promise<readonly RpcReplica[]> {
+    // One after the other: each counts the replicas that it starts.
+    const before = this.#scaling.get(fleet) ?? Promise.resolve();
+    const done = before.then(() => this.#scale(fleet, wanted, options));
+    this.#scaling.set(
+      fleet,
+      done.catch(() => {}),
+    );
+    return done;
+  }
+
+  async #scale(fleet: Fleet, wanted: number, { timeoutMs, signal }: ConnectOptions): Promise<readonly RpcReplica[]> {
     const connected = new Map<string, RpcReplica>();
     const missing = wanted - fleet.wanted;
     const before = new Set(fleet.instances);
@@ -85,8 +105,10 @@ export class Supervisor implements AsyncDisposable {
         if (isNew(instance)) connected.set(instance, replica);
         if (connected.size >= missing) all.resolve();
       },
-      onEnded: (instance, exit) => {
-        if (isNew(instance)) void this.#exited(instance, exit).then(all.reject);
+      onEnded: (instance, exit, isIntended) => {
+        if (!isNew(instance)) return;
+        if (isIntended) all.reject(new ClipperError('E_CANCELLED', `Replica ${instance} was stopped before it was ready`));
+        else void this.#exited(instance, exit).then(all.reject);
       },
     };
     const late = setTimeout(() => all.reject(this.#notReady(fleet, timeoutMs)), timeoutMs);

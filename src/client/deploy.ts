@@ -1,18 +1,20 @@
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { type Bundle, storeBundle } from '../bundle/bundle.ts';
 import { captureRoots } from '../closure/capture.ts';
 import { checkLabel, checkName, checkVersion } from '../control/names.ts';
 import { ClipperError } from '../errors.ts';
-import type { ClusterInfo, DeployBody } from '../http/cluster-routes.ts';
+import { type ClusterInfo, type DeployBody, maxReplicas } from '../http/cluster-routes.ts';
 import { inputBytes } from '../http/json-inputs.ts';
 import type { InputType, InputValues } from '../protocol/input-types.ts';
 import { resolveOptions } from '../util/options.ts';
+import { printShort } from '../util/print.ts';
 import type { ClipperConnection } from './connection.ts';
 import { applicationShape, inputTypeOption } from './options.ts';
 import { type OnProgress, Progress } from './progress.ts';
-import { type Input, plainInput } from './wire.ts';
+import { type ApplicationInfo, type Input, plainInput } from './wire.ts';
 
 const aFunction = z.custom<(...args: never[]) => unknown>((value) => typeof value === 'function', 'must be a function');
 
@@ -24,7 +26,7 @@ const deployShape = {
   predictOne: aFunction.optional().describe('Maps one input to its output.'),
   setup: aFunction.optional().describe('Runs once in each replica; what it returns is passed to the function as its context.'),
   labels: z.array(z.string()).default([]),
-  replicas: z.number().int().positive().default(1).describe('How many copies to run.'),
+  replicas: z.number().int().positive().max(maxReplicas).default(1).describe('How many copies to run.'),
   batchSize: z
     .number()
     .int()
@@ -82,6 +84,7 @@ export async function deployPredictFunction<T extends InputType, Context = undef
   clipper: ClipperConnection,
   options: DeployOptions<T, Context>,
 ): Promise<Deployment> {
+  checkConnection(clipper);
   return deploy(clipper, resolveOptions(DeploySchema, options, 'deployPredictFunction'));
 }
 
@@ -93,21 +96,40 @@ export async function createEndpoint<T extends InputType, Context = undefined>(
   clipper: ClipperConnection,
   options: EndpointOptions<T, Context>,
 ): Promise<Endpoint> {
+  checkConnection(clipper);
   const { defaultOutput, sloMicros, ...config } = resolveOptions(EndpointSchema, options, 'createEndpoint');
-  const { name, inputType } = config;
-  const existing = await clipper.getAppInfo(checkName(name));
-  const wanted = { inputType, defaultOutput, sloMicros };
-  if (existing !== undefined) {
-    const { linkedModels, name: _name, ...settings } = existing;
-    const isSame = linkedModels.includes(name) && JSON.stringify(settings) === JSON.stringify(wanted);
-    if (!isSame) {
-      const message = `An application '${name}' exists with other settings or another model: ${JSON.stringify(existing)}`;
-      throw new ClipperError('E_APPLICATION_EXISTS', `${message}. Unregister it first, or deploy under another name`);
-    }
-  }
+  const { name } = config;
+  const wanted = { inputType: config.inputType, defaultOutput, sloMicros };
+  const isThere = await hasEndpoint(clipper, checkName(name), wanted);
   const deployment = await deploy(clipper, config);
-  if (existing === undefined) await clipper.registerApplication({ name, ...wanted, model: name });
+  if (!isThere) {
+    await clipper.registerApplication({ name, ...wanted, model: name }).catch(async (error: unknown) => {
+      // Another call may have made the same one meanwhile.
+      if (!(await hasEndpoint(clipper, name, wanted))) throw error;
+    });
+  }
   return { ...deployment, application: name, url: `${clipper.queryUrl}/${name}/predict` };
+}
+
+/** Whether an application with these settings is linked to the model of its name. Throws E_APPLICATION_EXISTS for another. */
+async function hasEndpoint(
+  clipper: ClipperConnection,
+  name: string,
+  wanted: Pick<ApplicationInfo, 'inputType' | 'defaultOutput' | 'sloMicros'>,
+): Promise<boolean> {
+  const existing = await clipper.getAppInfo(name);
+  if (existing === undefined) return false;
+  const { linkedModels, name: _name, ...settings } = existing;
+  if (linkedModels.includes(name) && isDeepStrictEqual(settings, wanted)) return true;
+  const message = `An application '${name}' exists with other settings or another model: ${JSON.stringify(existing)}`;
+  throw new ClipperError('E_APPLICATION_EXISTS', `${message}. Unregister it first, or deploy under another name`);
+}
+
+/** A forgotten first argument is a common slip, and what it leads to says little. */
+function checkConnection(clipper: unknown): void {
+  if (typeof clipper === 'object' && clipper !== null && 'management' in clipper && 'queryUrl' in clipper) return;
+  const message = `The first argument must be a connection, as in deployPredictFunction(await startClipper(), { … }), got ${printShort(clipper)}`;
+  throw new ClipperError('E_INVALID_OPTION', message);
 }
 
 async function deploy(clipper: ClipperConnection, config: DeployConfig): Promise<Deployment> {

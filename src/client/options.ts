@@ -35,7 +35,7 @@ export type ModelOptions = z.input<typeof ModelOptions>;
 const LogOptions = z.strictObject({
   name: z.string().optional().describe('Only replicas of this model.'),
   version: z.union([z.string(), z.number()]).transform(String).optional(),
-  tailLines: z.number().int().positive().default(1_000).describe('The last so many lines.'),
+  tailLines: z.number().int().positive().max(100_000).default(1_000).describe('The last so many lines.'),
 });
 export type LogOptions = z.input<typeof LogOptions>;
 

@@ -26,7 +26,7 @@ export function captureFunction(builder: GraphBuilder, fn: Function, path: Path)
     const member = origins.packageFunction(fn, facts.scriptId);
     if (member !== undefined) return builder.register(fn, moduleNode(builder, member, path));
   }
-  const syntax = syntaxOf(fn, name);
+  const syntax = syntaxOf(builder, fn, facts);
   const home = syntax.form === 'method' ? homeOf(fn, facts) : undefined;
   // A method of a class is a part of that, and known once the class is.
   if (home !== undefined) builder.value(home, { parent: path, label: `class ${home.name}` });
@@ -56,9 +56,23 @@ const ownName = (fn: Function): string => {
 
 const syntaxes = new Map<string, FunctionSyntax>();
 
-/** The syntax of a function, read once for each text. */
-function syntaxOf(fn: Function, name: string): FunctionSyntax {
-  const text = Function.prototype.toString.call(fn);
+/**
+ * The syntax of a function. In a declaration whose variable was assigned anew the name means that variable, not the
+ * function: such a text is read without its own name.
+ */
+function syntaxOf(builder: GraphBuilder, fn: Function, facts: FunctionFacts): FunctionSyntax {
+  const syntax = syntaxOfText(Function.prototype.toString.call(fn), fn.name);
+  const { id, text } = syntax;
+  if (id === undefined || facts.scriptId === undefined) return syntax;
+  const scope = facts.scopes.find(({ type, variables }) => type !== 'global' && Object.hasOwn(variables, id.name));
+  const variable = scope === undefined ? undefined : Object.getOwnPropertyDescriptor(scope.variables, id.name);
+  if (variable === undefined || variable.value === fn) return syntax;
+  if (!builder.sources.origins.isDeclaration(facts.scriptId, text, facts.location)) return syntax;
+  return syntaxOfText(text.slice(0, id.start) + text.slice(id.end), fn.name);
+}
+
+/** Read once for each text. */
+function syntaxOfText(text: string, name: string): FunctionSyntax {
   const known = syntaxes.get(text) ?? readSyntax(text, name);
   if (syntaxes.size > 5_000) syntaxes.clear();
   syntaxes.set(text, known);

@@ -123,7 +123,17 @@ function refusalOf(builder: GraphBuilder, value: object): ReturnType<typeof hidd
     if (name !== undefined) break;
   }
   const names = mayHavePrivates(value) ? inspector.privateNames(value) : [];
-  return names.length === 0 ? undefined : hiddenState(`an object with private state (${names.join(', ')})`);
+  return names.length === 0
+    ? undefined
+    : hiddenState(`an instance of ${classNameOf(value)} with private state (${names.join(', ')})`);
+}
+
+/** The name of an object's class, read without running anything of its. */
+function classNameOf(value: object): string {
+  const prototype = Reflect.getPrototypeOf(value);
+  const owner: unknown = prototype === null ? undefined : Reflect.getOwnPropertyDescriptor(prototype, 'constructor')?.value;
+  const name: unknown = typeof owner === 'function' ? Reflect.getOwnPropertyDescriptor(owner, 'name')?.value : undefined;
+  return typeof name === 'string' && name !== '' ? name : 'a class';
 }
 
 const privatesByPrototype = new WeakMap<object, boolean>();

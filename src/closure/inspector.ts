@@ -14,6 +14,8 @@ export interface Scope {
 export interface FunctionFacts {
   /** Undefined for functions without JavaScript source. */
   readonly scriptId: string | undefined;
+  /** Where in the script its parameters begin; 0 is the first line and column. */
+  readonly location: { readonly line: number; readonly column: number };
   /** Innermost first. */
   readonly scopes: readonly Scope[];
   readonly bound: BoundFacts | undefined;
@@ -113,10 +115,13 @@ export class HeapInspector implements Disposable {
 
   facts(fn: Function): FunctionFacts {
     const properties = this.#internalProperties(fn);
-    const location = properties.get('[[FunctionLocation]]')?.value as { scriptId: string } | undefined;
+    const location = properties.get('[[FunctionLocation]]')?.value as
+      | { scriptId: string; lineNumber: number; columnNumber: number }
+      | undefined;
     const scopes = properties.get('[[Scopes]]')?.objectId;
     return {
       scriptId: location?.scriptId,
+      location: { line: location?.lineNumber ?? 0, column: location?.columnNumber ?? 0 },
       scopes: scopes === undefined || location === undefined ? [] : this.#scopes(scopes),
       bound: properties.has('[[TargetFunction]]') ? this.#bound(properties) : undefined,
     };

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { packageDir } from '../util/package-files.ts';
 import type { HeapInspector, Script } from './inspector.ts';
-import { type ImportedName, type ModuleTable, readModuleTable } from './module-table.ts';
+import { declaresAt, type ImportedName, type ModuleTable, readModuleTable } from './module-table.ts';
 
 /** Whose code a script is: only the user's own travels by value. */
 export type Owner = 'user' | 'package' | 'node';
@@ -116,6 +116,14 @@ export class Origins {
       if (found !== undefined) return found;
     }
     return undefined;
+  }
+
+  /** Whether the function with this text and place in a script is a declaration, rather than an expression. */
+  isDeclaration(scriptId: string, text: string, { line, column }: { line: number; column: number }): boolean {
+    const source = this.#inspector.source(scriptId);
+    const lines = source.split('\n', line + 1);
+    const offset = lines.slice(0, line).reduce((sum, each) => sum + each.length + 1, 0) + column;
+    return declaresAt(source, text, { offset, isModule: this.#script(scriptId)?.isModule === true });
   }
 
   #resolve(scriptId: string, specifier: string): Script | undefined {

@@ -83,7 +83,7 @@ export class Walk {
   }
 }
 
-const isAst = (value: unknown): value is Ast =>
+export const isAst = (value: unknown): value is Ast =>
   typeof value === 'object' && value !== null && typeof (value as Ast).type === 'string';
 
 const isPropertyName = (node: Ast, field: string): boolean =>

@@ -1,14 +1,15 @@
 import { ClipperError } from '../errors.ts';
+import { printShort } from '../util/print.ts';
 
 const nameRule = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 const versionRule = /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/;
 
 function checked(rule: RegExp, what: string, value: unknown): string {
   const text = typeof value === 'number' ? String(value) : value;
-  if (typeof text === 'string' && text.length <= 253 && rule.test(text)) return text;
+  if (typeof text === 'string' && text.length <= 63 && rule.test(text)) return text;
   throw new ClipperError(
     'E_INVALID_OPTION',
-    `A ${what} must be lower-case letters, digits and inner "-"${rule === versionRule ? ' or "."' : ''}, got ${JSON.stringify(value)}`,
+    `The ${what} must be at most 63 lower-case letters, digits and inner "-"${rule === versionRule ? ' or "."' : ''}, got ${printShort(value)}`,
   );
 }
 

@@ -26,25 +26,32 @@ export interface ClusterServices {
   readonly stop: () => void;
 }
 
+/** What one machine may be asked for by mistake, but not more. */
+export const maxReplicas = 1_000;
+
 const DeployBody = z.strictObject({
   name: z.string(),
   version: z.string().optional(),
   inputType: z.enum(inputTypes),
   labels: z.array(z.string()),
   batchSize: z.number().int(),
-  replicas: z.number().int().positive(),
+  replicas: z.number().int().positive().max(maxReplicas),
   env: z.record(z.string(), z.string()),
   digest: z.string(),
   sampleBase64: z.base64().optional(),
 });
 export type DeployBody = z.input<typeof DeployBody>;
 
-const ReplicasBody = z.strictObject({ name: z.string(), version: z.string(), replicas: z.number().int().nonnegative() });
+const ReplicasBody = z.strictObject({
+  name: z.string(),
+  version: z.string(),
+  replicas: z.number().int().nonnegative().max(maxReplicas),
+});
 const StopBody = z.strictObject({ models: z.array(z.strictObject({ name: z.string(), version: z.string() })) });
 const LogsBody = z.strictObject({
   name: z.string().optional(),
   version: z.string().optional(),
-  tailLines: z.number().int().positive(),
+  tailLines: z.number().int().positive().max(100_000),
 });
 
 /** Our additions to the management REST: deploys, replicas, logs. Errors are JSON with a code. */

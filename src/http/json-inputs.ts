@@ -1,5 +1,6 @@
 import { ClipperError } from '../errors.ts';
 import { encodeInput, type InputType, type InputValues } from '../protocol/input-types.ts';
+import { printShort } from '../util/print.ts';
 
 /** The bytes of one input, given as JSON. Throws E_INVALID_INPUT saying what was expected and got. */
 export const inputBytes = (type: InputType, json: unknown): Uint8Array => encodeInput(readers[type](json));
@@ -33,9 +34,7 @@ function readBase64(json: unknown): Uint8Array {
 }
 
 function wrong(type: InputType, expected: string, got: unknown, where = ''): ClipperError {
-  const printed = JSON.stringify(got) ?? 'nothing';
-  const short = printed.length > 80 ? `${printed.slice(0, 80)}…` : printed;
-  return new ClipperError('E_INVALID_INPUT', `An input of type ${type} must be ${expected}, got ${short}${where}`);
+  return new ClipperError('E_INVALID_INPUT', `An input of type ${type} must be ${expected}, got ${printShort(got)}${where}`);
 }
 
 /** Parses a request's body. Throws E_MALFORMED_JSON, also for JSON that is no object. */
@@ -47,8 +46,5 @@ export function parseObject(body: unknown): Record<string, unknown> {
     throw new ClipperError('E_MALFORMED_JSON', `Error parsing JSON: ${(error as Error).message}`, { cause: error });
   }
   if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return parsed as Record<string, unknown>;
-  throw new ClipperError(
-    'E_MALFORMED_JSON',
-    `Error parsing JSON: expected an object, got ${JSON.stringify(parsed)?.slice(0, 80)}`,
-  );
+  throw new ClipperError('E_MALFORMED_JSON', `Error parsing JSON: expected an object, got ${printShort(parsed)}`);
 }

@@ -4,9 +4,13 @@ import type { Application } from '../control/state-store.ts';
 import { ClipperError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Answer, QueryFrontend } from '../serving/query-frontend.ts';
+import { printShort } from '../util/print.ts';
 import { inputBytes, parseObject } from './json-inputs.ts';
 
 type ForApplication = FastifyRequest<{ Params: { application: string } }>;
+
+/** One request must not keep the others waiting for longer than some milliseconds. */
+const maxBatchInputs = 10_000;
 
 export interface QueryServices {
   readonly registry: Registry;
@@ -52,13 +56,17 @@ export function sendQueryError(error: ClipperError, reply: FastifyReply): Fastif
 function readQuery(application: Application, body: unknown): { inputs: readonly Uint8Array[]; version: string | undefined } {
   const { input, input_batch: batch, version } = parseObject(body);
   if (version !== undefined && typeof version !== 'string' && typeof version !== 'number') {
-    throw new ClipperError('E_INVALID_INPUT', `"version" must be a string or a number, got ${JSON.stringify(version)}`);
+    throw new ClipperError('E_INVALID_INPUT', `"version" must be a string or a number, got ${printShort(version)}`);
   }
   const type = application.inputType;
   const wanted = version === undefined ? undefined : String(version);
   if (input !== undefined) return { inputs: [inputBytes(type, input)], version: wanted };
+  if (Array.isArray(batch) && batch.length > maxBatchInputs) {
+    const message = `An "input_batch" may hold ${maxBatchInputs} inputs at most, got ${batch.length}: send several`;
+    throw new ClipperError('E_INVALID_INPUT', message);
+  }
   if (Array.isArray(batch)) return { inputs: batch.map((each) => inputBytes(type, each)), version: wanted };
-  const got = batch === undefined ? 'neither' : `"input_batch": ${JSON.stringify(batch).slice(0, 80)}`;
+  const got = batch === undefined ? 'neither' : `"input_batch": ${printShort(batch)}`;
   throw new ClipperError('E_INVALID_INPUT', `Expected "input", or "input_batch" with an array of inputs, got ${got}`);
 }
 

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { ClipperError, isClipperError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -16,6 +17,7 @@ export function createRestServer({ log, maxBodyBytes, sendError }: RestServerOpt
   const server = fastify({
     bodyLimit: maxBodyBytes,
     forceCloseConnections: true,
+    clientErrorHandler: refuseConnection,
     frameworkErrors: (_error, request, reply) => void sendUnknownPath(request as FastifyRequest, reply as FastifyReply),
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 253 },
   });
@@ -29,6 +31,25 @@ export function createRestServer({ log, maxBodyBytes, sendError }: RestServerOpt
   answerErrors(server, { log, maxBodyBytes, sendError });
   server.setNotFoundHandler(sendUnknownPath);
   return server;
+}
+
+/** What is no HTTP gets an answer in the shape of the others, and the connection closes. */
+function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const isLong = error.code === 'HPE_HEADER_OVERFLOW';
+  const body = JSON.stringify({
+    error: 'Query processing error',
+    cause: `The request is no HTTP that can be read: ${error.message}`,
+    code: 'E_INVALID_INPUT',
+  });
+  const head = [
+    `HTTP/1.1 ${isLong ? '431 Request Header Fields Too Large' : '400 Bad Request'}`,
+    'Content-Type: application/json',
+  ];
+  socket.end(`${[...head, `Content-Length: ${Buffer.byteLength(body)}`, 'Connection: close'].join('\r\n')}\r\n\r\n${body}`);
 }
 
 /** Answers what handlers of this scope throw; an inner scope may word its errors differently. */

@@ -34,7 +34,7 @@ export function parseInputType(spelling: string): InputType {
   if (found === undefined) {
     throw new ClipperError(
       'E_INVALID_OPTION',
-      `Unknown input type ${JSON.stringify(spelling)}. Expected one of: ${inputTypeSpellings}`,
+      `Unknown input type ${JSON.stringify(spelling.slice(0, 80))}. Expected one of: ${inputTypeSpellings}`,
     );
   }
   return found;

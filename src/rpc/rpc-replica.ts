@@ -9,9 +9,14 @@ export type SendBatch = (inputs: readonly Uint8Array[]) => number;
 
 interface PendingBatch {
   readonly size: number;
+  /** On the clock of performance.now(): whoever has not answered by then is taken for hung. */
+  readonly overdueAt: number;
   readonly resolve: (outputs: readonly Output[]) => void;
   readonly reject: (error: ClipperError) => void;
 }
+
+/** However short the objective, a replica may have its reasons for this long. */
+const leastPatienceMs = 60_000;
 
 /** A replica that is connected and has announced its model. */
 export class RpcReplica {
@@ -43,11 +48,18 @@ export class RpcReplica {
     return `${this.modelName}:${this.modelVersion}`;
   }
 
-  /** One output per input, in order. Rejects with E_REPLICA_LOST when the replica goes away first. */
-  predict(inputs: readonly Uint8Array[]): Promise<readonly Output[]> {
+  /** Whether it has kept a batch for longer than anyone has patience for. */
+  isOverdue(now: number): boolean {
+    for (const { overdueAt } of this.#pending.values()) if (overdueAt < now) return true;
+    return false;
+  }
+
+  /** One output per input, in order. Rejects with E_REPLICA_LOST when the replica goes away, or hangs, first. */
+  predict(inputs: readonly Uint8Array[], patienceMs: number = leastPatienceMs): Promise<readonly Output[]> {
+    const overdueAt = performance.now() + Math.max(leastPatienceMs, patienceMs);
     return new Promise((resolve, reject) => {
       if (this.#lost !== undefined) return reject(new ClipperError('E_REPLICA_LOST', this.#lost));
-      this.#pending.set(this.#send(inputs), { size: inputs.length, resolve, reject });
+      this.#pending.set(this.#send(inputs), { size: inputs.length, overdueAt, resolve, reject });
     });
   }
 

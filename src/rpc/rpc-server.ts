@@ -23,7 +23,8 @@ export interface RpcServerOptions {
   readonly port: number;
   readonly log: Log;
   readonly onConnected: (replica: RpcReplica) => void;
-  readonly onLost: (replica: RpcReplica) => void;
+  /** `isHung`: it is still connected, but answers nothing. */
+  readonly onLost: (replica: RpcReplica, isHung: boolean) => void;
 }
 
 /** The server's end of Clipper's container RPC: knows which replicas are connected and carries batches to them. */
@@ -159,12 +160,12 @@ export class RpcServer implements AsyncDisposable {
     return id;
   }
 
-  #drop(identity: string, why: string): void {
+  #drop(identity: string, why: string, isHung = false): void {
     const replica = this.#replicas.get(identity);
     if (replica === undefined) return;
     this.#replicas.delete(identity);
     replica.lose(why);
-    this.#options.onLost(replica);
+    this.#options.onLost(replica, isHung);
   }
 
   /** Of a connection that closed, the socket doesn't say whose it was; sending to its replica now fails. */
@@ -176,9 +177,10 @@ export class RpcServer implements AsyncDisposable {
   }
 
   #dropSilent(): void {
-    const limit = performance.now() - silenceMs;
-    for (const [identity, { heardAt }] of this.#replicas) {
-      if (heardAt < limit) this.#drop(identity, `nothing was heard from it for ${silenceMs / 1_000} s`);
+    const now = performance.now();
+    for (const [identity, replica] of this.#replicas) {
+      if (replica.heardAt < now - silenceMs) this.#drop(identity, `nothing was heard from it for ${silenceMs / 1_000} s`, true);
+      else if (replica.isOverdue(now)) this.#drop(identity, 'it kept a batch for far longer than its objective', true);
     }
   }
 

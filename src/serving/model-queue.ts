@@ -105,7 +105,9 @@ export class ModelQueue {
     const sentAt = performance.now();
     this.#onBatch(batch.length);
     try {
-      const outputs = await replica.predict(batch.map(({ input }) => input));
+      const latest = batch.reduce((most, { deadline }) => Math.max(most, deadline), sentAt);
+      const inputs = batch.map(({ input }) => input);
+      const outputs = await replica.predict(inputs, 2 * (latest - sentAt));
       this.#observe(replica, batch, sentAt);
       for (const [index, query] of batch.entries()) query.settle({ kind: 'answered', output: outputs[index] as Output });
     } catch (error) {

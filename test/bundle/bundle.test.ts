@@ -1,8 +1,10 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { bundleClosure, storeBundle } from '../../src/bundle/bundle.ts';
 import { captureClosure } from '../../src/closure/capture.ts';
+import { packageDir } from '../../src/util/package-files.ts';
 import { temporaryDir } from '../helpers/temporary-dir.ts';
 
 const weights = new Float32Array(50_000).fill(0.5);
@@ -17,6 +19,28 @@ describe('a bundle', () => {
     expect(again.digest).toBe(first.digest);
     expect(other.digest).not.toBe(first.digest);
     expect(first.digest).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  test('is the same from another process', async () => {
+    await using dir = await temporaryDir();
+    const program = `
+      const { bundleClosure } = require(${JSON.stringify(packageDir)});
+      const state = { list: [1, { a: new Map([[1, new Set(['x'])]]) }], when: new Date(0) };
+      const helper = (x) => x + state.list.length;
+      bundleClosure((x) => helper(x) + state.when, { outDir: process.argv[1] }).then(({ digest }) => console.log(digest));
+    `;
+    const digests = ['a', 'b'].map((name) =>
+      execFileSync(process.execPath, ['-e', program, join(dir.path, name)], { encoding: 'utf8' }),
+    );
+    expect(digests[0]).toMatch(/^[0-9a-f]{64}$/m);
+    expect(digests[1]).toBe(digests[0]);
+  });
+
+  test('is the same when several are made at once', async () => {
+    await using dir = await temporaryDir();
+    const names = ['a', 'b', 'c'];
+    const bundles = await Promise.all(names.map((name) => bundleClosure(scale(2), { outDir: join(dir.path, name) })));
+    expect(new Set(bundles.map(({ digest }) => digest)).size).toBe(1);
   });
 
   test('holds large binary data as files of their own, byte for byte', async () => {

@@ -43,6 +43,26 @@ describe('createEndpoint', () => {
     await expect(other).rejects.toMatchObject({ code: 'E_APPLICATION_EXISTS' });
   });
 
+  test('makes one endpoint of two calls at once', async () => {
+    const options = {
+      name: 'twice',
+      inputType: 'doubles',
+      predict: (xs: Float64Array[]) => xs.map(() => 'both'),
+      ...quiet,
+    } as const;
+    const endpoints = await Promise.all([createEndpoint(clipper, options), createEndpoint(clipper, options)]);
+    expect(endpoints.map(({ version }) => version).sort()).toEqual(['1', '2']);
+    expect((await clipper.predict('twice', [1])).output).toBe('both');
+  });
+
+  test('says what the first argument must be', async () => {
+    const forgotten = createEndpoint({ name: 'x' } as never, undefined as never);
+    await expect(forgotten).rejects.toMatchObject({
+      code: 'E_INVALID_OPTION',
+      message: expect.stringContaining('startClipper()'),
+    });
+  });
+
   test.each([
     ['bytes', (inputs: Uint8Array[]) => inputs.map((bytes) => bytes.length), Uint8Array.of(1, 2, 255), 3],
     ['integers', (inputs: Int32Array[]) => inputs.map((ints) => ints[0]), Int32Array.of(-7), -7],
@@ -146,6 +166,8 @@ describe('a deploy that fails', () => {
     ['an unknown input type', { predict: () => [], inputType: 'tensors' }, 'E_INVALID_OPTION', /inputType.*doubles/],
     ['a sample of another type', { predict: () => [], sample: 'text' }, 'E_INVALID_INPUT', /doubles.*"text"/],
     ['no replicas', { predict: () => [], replicas: 0 }, 'E_INVALID_OPTION', /replicas/],
+    ['too many replicas', { predict: () => [], replicas: 1e9 }, 'E_INVALID_OPTION', /replicas.*1000/],
+    ['a missing name', { predict: () => [], name: undefined }, 'E_INVALID_OPTION', /name: is missing, expected string/],
     [
       'a type that the application does not take',
       { predict: () => [], inputType: 'strings' },

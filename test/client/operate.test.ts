@@ -52,6 +52,13 @@ describe('replicas', () => {
     expect(await pids('phoenix')).not.toContain(victim);
   });
 
+  test('are as many as the last of several calls at once wants', async () => {
+    await createEndpoint(clipper, { name: 'busy', inputType: 'doubles', predict: pidAfterWhile, ...quiet });
+    await Promise.all([3, 0, 2].map((replicas) => clipper.setNumReplicas('busy', replicas)));
+    expect(await clipper.getNumReplicas('busy')).toBe(2);
+    await expect(clipper.setNumReplicas('busy', 1e9)).rejects.toMatchObject({ code: 'E_INVALID_OPTION' });
+  });
+
   test('leave the default output behind when all are stopped', async () => {
     await createEndpoint(clipper, {
       name: 'stopped',

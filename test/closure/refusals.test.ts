@@ -43,7 +43,7 @@ describe('what can not travel', () => {
     ['a WeakMap', () => weak, /captured "weak": a WeakMap/],
     ['a Proxy', () => proxied, /captured "proxied": a Proxy/],
     ['a started generator', () => iterator, /captured "iterator": a generator/],
-    ['an object with private state', () => vault, /captured "vault": an object with private state \(#key\)/],
+    ['an object with private state', () => vault, /captured "vault": an instance of Vault with private state \(#key\)/],
   ])('%s', async (_what, fn, expected) => {
     expect(await refusalOf(fn)).toMatch(expected);
   });

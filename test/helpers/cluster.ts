@@ -16,6 +16,7 @@ export interface Reply {
 /** A whole server in this process, spoken to over HTTP. */
 export interface Cluster extends AsyncDisposable {
   readonly rpcPort: number;
+  readonly queryPort: number;
   query(path: string, body: unknown, headers?: Record<string, string>): Promise<Reply>;
   admin(path: string, body?: unknown): Promise<Reply>;
   get(port: 'query' | 'management', path: string, headers?: Record<string, string>): Promise<Reply>;
@@ -56,6 +57,7 @@ export async function startCluster(options: Partial<ServeOptions> = {}): Promise
     admin('add_model', { model_name: model, model_version: version, input_type: 'doubles', batch_size: -1, ...rest });
   return {
     rpcPort: server.rpcPort,
+    queryPort: server.queryPort,
     query: (path, body, headers) => post(server.queryPort, path, body, headers),
     admin,
     get: (which, path, headers = {}) => send(which === 'query' ? server.queryPort : server.managementPort, path, { headers }),

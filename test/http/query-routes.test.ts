@@ -201,7 +201,7 @@ describe('refusals', () => {
 
 test('an application with a long name is found', async () => {
   await using cluster = await startCluster();
-  const app = 'a'.repeat(200);
+  const app = 'a'.repeat(63);
   await cluster.addLinked({ app, model: 'm', inputType: 'doubles' });
   expect(await cluster.query(`/${app}/predict`, { input: [1] })).toMatchObject({ status: 200, json: { default: true } });
 });

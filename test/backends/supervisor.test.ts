@@ -1,0 +1,75 @@
+import { setTimeout } from 'node:timers/promises';
+import { ProcessBackend } from '../../src/backends/process-backend.ts';
+import { Supervisor } from '../../src/backends/supervisor.ts';
+import { bundleClosure } from '../../src/bundle/bundle.ts';
+import { silentLog } from '../../src/log.ts';
+import { encodeInput } from '../../src/protocol/input-types.ts';
+import { RpcServer } from '../../src/rpc/rpc-server.ts';
+import { isAlive } from '../helpers/started-cluster.ts';
+import { temporaryDir } from '../helpers/temporary-dir.ts';
+import { until } from '../helpers/until.ts';
+
+async function supervised(predict: Function) {
+  const dir = await temporaryDir();
+  const { dir: bundleDir } = await bundleClosure(predict, { outDir: `${dir.path}/bundle` });
+  const rpc: RpcServer = await RpcServer.listen({
+    host: '127.0.0.1',
+    port: 0,
+    log: silentLog,
+    onConnected: (replica) => supervisor.connected(replica),
+    onLost: () => {},
+  });
+  const backend = new ProcessBackend({ dir: dir.path, rpcHost: '127.0.0.1', rpcPort: rpc.port });
+  const onEnded = (instance: string) => rpc.instanceEnded(instance, 'it ended');
+  const supervisor = new Supervisor(backend, silentLog, { onStopping: () => {}, onEnded });
+  const fleet = supervisor.add({ modelName: 'm', modelVersion: '1', inputType: 'doubles', bundleDir, env: {} });
+  const connect = (wanted: number) =>
+    supervisor.scaleUntilConnected(fleet, wanted, { timeoutMs: 20_000, signal: new AbortController().signal });
+  return {
+    rpc,
+    supervisor,
+    fleet,
+    connect,
+    [Symbol.asyncDispose]: async () => {
+      await supervisor[Symbol.asyncDispose]();
+      await rpc.close();
+      await dir[Symbol.asyncDispose]();
+    },
+  };
+}
+
+describe('a replica that hangs', () => {
+  test('is replaced by another', async () => {
+    await using world = await supervised(() => {
+      for (;;);
+    });
+    const [hung] = await world.connect(1);
+    const pid = world.fleet.running[0]?.pid ?? 0;
+    const lost = hung?.predict([encodeInput(Float64Array.of(1))]).catch((error: Error) => error.message);
+    await setTimeout(50);
+    if (hung !== undefined) world.supervisor.replace(hung);
+    expect(await lost).toContain('is gone');
+    const next = await until(
+      () => world.rpc.replicas.find(({ instance }) => instance !== hung?.instance),
+      'a replica in its place',
+    );
+    expect([next.model, isAlive(pid), world.fleet.wanted]).toEqual(['m:1', false, 1]);
+  });
+
+  test('is known by a batch that it keeps for longer than its patience', async () => {
+    await using world = await supervised(() => new Promise(() => {}));
+    const [replica] = await world.connect(1);
+    const lost = replica?.predict([encodeInput(Float64Array.of(1))], 90_000).catch(() => 'lost');
+    const now = performance.now();
+    expect([replica?.isOverdue(now + 89_000), replica?.isOverdue(now + 91_000)]).toEqual([false, true]);
+    void lost;
+  });
+});
+
+test('replicas that are stopped while they are waited for are not taken for dead ones', async () => {
+  await using world = await supervised((inputs: unknown[]) => inputs);
+  const waiting = world.connect(2);
+  await setTimeout(5);
+  await world.fleet.scale(0);
+  await expect(waiting).rejects.toMatchObject({ code: 'E_CANCELLED', message: expect.stringContaining('was stopped') });
+});
