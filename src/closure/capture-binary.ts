@@ -8,6 +8,7 @@ import { refusalByKind } from './refusals.ts';
 export function captureBuffer(builder: GraphBuilder, value: object, path: Path): Node | undefined {
   if (!types.isArrayBuffer(value)) return undefined;
   const node = bufferNode(builder, value as ArrayBuffer, path);
+  node.ranges = undefined;
   builder.later(() => fillShell(builder, node, value, { usualPrototype: 'ArrayBuffer.prototype' }));
   return node;
 }
@@ -20,17 +21,12 @@ export function captureView(builder: GraphBuilder, value: object, path: Path): N
   if (!ArrayBuffer.isView(value)) return undefined;
   const refused = refusalByKind(value.buffer);
   if (refused !== undefined) return builder.refuse(path, refused);
-  const type = Buffer.isBuffer(value) ? 'Buffer' : (Reflect.get(value, Symbol.toStringTag) as string);
+  const type = Buffer.isBuffer(value) ? 'Buffer' : typeName(value);
   const buffer = bufferNode(builder, value.buffer as ArrayBuffer, path);
   buffer.references++;
-  if (isPooled(value)) {
-    buffer.start = Math.min(buffer.start, value.byteOffset);
-    buffer.end = Math.max(buffer.end, value.byteOffset + value.byteLength);
-  } else {
-    buffer.start = 0;
-    buffer.end = value.buffer.byteLength;
-  }
-  const length = value instanceof DataView || type === 'DataView' ? value.byteLength : (value as Uint8Array).length;
+  if (isPooled(value.buffer)) buffer.ranges?.push({ start: value.byteOffset, end: value.byteOffset + value.byteLength });
+  else buffer.ranges = undefined;
+  const length = type === 'DataView' ? value.byteLength : (value as Uint8Array).length;
   const node = builder.register(value, {
     ...builder.shell(path),
     kind: 'view',
@@ -46,12 +42,16 @@ export function captureView(builder: GraphBuilder, value: object, path: Path): N
 function bufferNode(builder: GraphBuilder, buffer: ArrayBuffer, path: Path): BufferNode {
   const known = builder.known(buffer);
   if (known?.kind === 'buffer') return known;
-  const range = { start: buffer.byteLength, end: 0 };
-  const node = builder.register(buffer, { ...builder.shell(path), kind: 'buffer' as const, buffer, ...range });
+  const node: BufferNode = builder.register(buffer, { ...builder.shell(path), kind: 'buffer', buffer, ranges: [] });
   builder.buffers.push(node);
   return node;
 }
 
-/** Small Buffers are slices of a pool that unrelated ones share; only the slices travel. */
-const isPooled = (view: ArrayBufferView): boolean =>
-  Buffer.isBuffer(view) && view.buffer.byteLength === Buffer.poolSize && view.byteLength <= Buffer.poolSize >>> 1;
+/** Small Buffers are slices of a pool that they share with unrelated ones, whose contents must not travel. */
+const isPooled = (buffer: ArrayBufferLike): boolean => buffer.byteLength === Buffer.poolSize;
+
+const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as object;
+const typeGetter = Object.getOwnPropertyDescriptor(typedArray, Symbol.toStringTag)?.get;
+
+/** The name of a view's type, from where a subclass can't have changed it. */
+const typeName = (view: ArrayBufferView): string => (typeGetter?.call(view) as string | undefined) ?? 'DataView';

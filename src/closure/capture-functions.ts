@@ -29,7 +29,7 @@ export function captureFunction(builder: GraphBuilder, fn: Function, path: Path)
   const syntax = syntaxOf(builder, fn, facts);
   const home = syntax.form === 'method' ? homeOf(fn, facts) : undefined;
   // A method of a class is a part of that, and known once the class is.
-  if (home !== undefined) builder.value(home, { parent: path, label: `class ${home.name}` });
+  if (home !== undefined) builder.value(home, { parent: path, label: `class ${ownName(home)}` });
   const member = builder.known(fn);
   if (member !== undefined) return member;
   const node: FunctionNode = {
@@ -40,6 +40,8 @@ export function captureFunction(builder: GraphBuilder, fn: Function, path: Path)
     captures: new Map(),
     moduleCalls: [],
     heritage: undefined,
+    prototypeMember: undefined,
+    computedKeys: new Map(),
   };
   builder.register(fn, node);
   builder.functions.push(node);
@@ -61,14 +63,14 @@ const syntaxes = new Map<string, FunctionSyntax>();
  * function: such a text is read without its own name.
  */
 function syntaxOf(builder: GraphBuilder, fn: Function, facts: FunctionFacts): FunctionSyntax {
-  const syntax = syntaxOfText(Function.prototype.toString.call(fn), fn.name);
+  const syntax = syntaxOfText(Function.prototype.toString.call(fn), ownName(fn));
   const { id, text } = syntax;
   if (id === undefined || facts.scriptId === undefined) return syntax;
   const scope = facts.scopes.find(({ type, variables }) => type !== 'global' && Object.hasOwn(variables, id.name));
   const variable = scope === undefined ? undefined : Object.getOwnPropertyDescriptor(scope.variables, id.name);
   if (variable === undefined || variable.value === fn) return syntax;
   if (!builder.sources.origins.isDeclaration(facts.scriptId, text, facts.location)) return syntax;
-  return syntaxOfText(text.slice(0, id.start) + text.slice(id.end), fn.name);
+  return syntaxOfText(text.slice(0, id.start) + text.slice(id.end), ownName(fn));
 }
 
 /** Read once for each text. */
@@ -126,7 +128,9 @@ function captureNodes(
 }
 
 const functionKeys = new Set<string | symbol>(['length', 'name', 'prototype', 'arguments', 'caller']);
-const skipsOwn = (key: string | symbol): boolean => functionKeys.has(key);
+/** A static member may have one of these names too, and is then enumerable as the function's own are not. */
+const skipsOwn = (key: string | symbol, { enumerable }: PropertyDescriptor): boolean =>
+  functionKeys.has(key) && enumerable !== true;
 
 const prototypes = {
   plain: 'Function.prototype',
@@ -149,7 +153,8 @@ function fillFunction(
   }
   const flavour = syntax.isGenerator ? (syntax.isAsync ? 'asyncGenerator' : 'generator') : syntax.isAsync ? 'async' : 'plain';
   const usual = syntax.class?.heritage === undefined ? prototypes[flavour] : undefined;
-  const skip = (key: string | symbol, descriptor: PropertyDescriptor): boolean => skipsOwn(key) || members.include(descriptor);
+  const skip = (key: string | symbol, descriptor: PropertyDescriptor): boolean =>
+    skipsOwn(key, descriptor) || members.include(node, key, descriptor);
   fillShell(builder, node, at.fn, { usualPrototype: usual, skip });
   if (usual === undefined) node.prototype = undefined;
   members.fillPrototype();

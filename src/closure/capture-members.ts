@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { fillShell } from './capture-properties.ts';
 import type { FunctionNode, MemberNode, Node } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
@@ -8,14 +9,15 @@ export function homeOf(method: Function, { scopes }: FunctionFacts): Function | 
   for (const { type, variables } of scopes) {
     if (type === 'global') continue;
     for (const { value } of Object.values(Object.getOwnPropertyDescriptors(variables))) {
-      if (typeof value === 'function' && (owns(value, method) || owns(value.prototype, method))) return value;
+      if (typeof value !== 'function' || types.isProxy(value)) continue;
+      if (owns(value, method) || owns(Object.getOwnPropertyDescriptor(value, 'prototype')?.value, method)) return value;
     }
   }
   return undefined;
 }
 
 function owns(object: unknown, fn: Function): boolean {
-  if ((typeof object !== 'object' && typeof object !== 'function') || object === null) return false;
+  if ((typeof object !== 'object' && typeof object !== 'function') || object === null || types.isProxy(object)) return false;
   const descriptors: readonly PropertyDescriptor[] = Object.values(Object.getOwnPropertyDescriptors(object));
   return descriptors.some(({ value, get, set }) => value === fn || get === fn || set === fn);
 }
@@ -41,9 +43,18 @@ export class ClassMembers {
     if (this.#prototype !== undefined && this.#ownsPrototype(this.#prototype)) this.#registerPrototype(this.#prototype);
   }
 
-  /** Whether a property is one that the class's text defines. */
-  include({ value, get, set }: PropertyDescriptor): boolean {
-    return this.#isTextual(value) || this.#isTextual(get) || this.#isTextual(set);
+  /** Whether a property of the class, or of its prototype, is as the class's text defines it. */
+  include(owner: Node, key: string | symbol, descriptor: PropertyDescriptor): boolean {
+    const { value, get, set, enumerable, configurable, writable } = descriptor;
+    const isUsual = enumerable === false && configurable === true && writable !== false;
+    return isUsual && [value, get, set].some((member) => this.#isPart(member, owner, key));
+  }
+
+  /** Whether a function is the member that stands in the text under this key, rather than an alias of it. */
+  #isPart(member: unknown, owner: Node, key: string | symbol): boolean {
+    const node = this.#isTextual(member) ? this.#builder.known(member) : undefined;
+    if (node?.kind !== 'member' || node.owner !== owner) return false;
+    return node.key === (typeof key === 'string' ? key : this.#builder.value(key, owner.path));
   }
 
   /** Captures what the text doesn't give of the object in the function's `prototype`. */
@@ -54,7 +65,8 @@ export class ClassMembers {
     if (member?.kind !== 'member' || member.owner !== this.#node) return this.#fillForeign(prototype);
     const { class: classSyntax, isGenerator } = this.#node.syntax;
     const skip = (key: string | symbol, descriptor: PropertyDescriptor): boolean =>
-      (key === 'constructor' && descriptor.value === this.#fn) || this.include(descriptor);
+      (key === 'constructor' && descriptor.value === this.#fn && descriptor.enumerable === false) ||
+      this.include(member, key, descriptor);
     fillShell(this.#builder, member, prototype, { usualPrototype: isGenerator ? undefined : 'Object.prototype', skip });
     // A superclass and a generator bring the prototype's prototype along.
     if (classSyntax?.heritage !== undefined || isGenerator) member.prototype = undefined;
@@ -69,7 +81,9 @@ export class ClassMembers {
   }
 
   #ownsPrototype(prototype: object): boolean {
-    return Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value === this.#fn || this.#node.syntax.isGenerator;
+    const { class: classSyntax, isGenerator } = this.#node.syntax;
+    if (classSyntax !== undefined || isGenerator) return true;
+    return Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value === this.#fn;
   }
 
   #registerPrototype(prototype: object): void {
@@ -77,6 +91,7 @@ export class ClassMembers {
     const shell = this.#builder.shell(path);
     const member: MemberNode = { ...shell, kind: 'member', owner: this.#node, key: 'prototype', role: 'value' };
     this.#builder.register(prototype, member);
+    this.#node.prototypeMember = member;
     if (this.#node.syntax.class !== undefined) this.#register(member, prototype);
   }
 
@@ -88,12 +103,20 @@ export class ClassMembers {
         if (!this.#isTextual(member) || this.#builder.known(member) !== undefined) continue;
         const path = { parent: owner.path, label: String(key) };
         const stored = typeof key === 'string' ? key : (this.#builder.value(key, path) as Node);
+        this.#noteComputedKey(Function.prototype.toString.call(member), stored);
         this.#builder.register(member, { ...this.#builder.shell(path), kind: 'member', owner, key: stored, role });
       }
     }
   }
 
-  #isTextual(value: unknown): boolean {
+  /** A computed key is not evaluated again: what it came to is written in its place. */
+  #noteComputedKey(text: string, key: string | Node): void {
+    const computed = this.#node.syntax.class?.computedKeys ?? [];
+    const found = computed.find((each) => each.text === text && !this.#node.computedKeys.has(each.start));
+    if (found !== undefined) this.#node.computedKeys.set(found.start, key);
+  }
+
+  #isTextual(value: unknown): value is Function {
     const texts = this.#node.syntax.class?.memberTexts;
     return typeof value === 'function' && texts !== undefined && texts.has(Function.prototype.toString.call(value));
   }

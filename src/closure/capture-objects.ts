@@ -85,7 +85,7 @@ function captureCollection(builder: GraphBuilder, value: object, path: Path): No
 function capturePrototype(builder: GraphBuilder, value: object, path: Path): Node | undefined {
   const owner: unknown = Reflect.getOwnPropertyDescriptor(value, 'constructor')?.value;
   if (typeof owner !== 'function' || Reflect.getOwnPropertyDescriptor(owner, 'prototype')?.value !== value) return undefined;
-  const ownerNode = builder.value(owner, { parent: path, label: owner.name === '' ? 'constructor' : `class ${owner.name}` });
+  const ownerNode = builder.value(owner, { parent: path, label: `class ${classNameOf(value)}` });
   return (
     builder.known(value) ??
     builder.register(value, { ...builder.shell(path), kind: 'member', owner: ownerNode, key: 'prototype', role: 'value' })
@@ -100,12 +100,21 @@ function captureNamespace(builder: GraphBuilder, value: object, path: Path): Nod
   const node = builder.register(value, { ...builder.shell(path), kind: 'object' });
   node.prototype = null;
   builder.later(() => {
-    for (const key of Object.keys(value)) {
-      const descriptor = { value: Reflect.get(value, key) as unknown, writable: true, enumerable: true, configurable: true };
-      node.properties.push(readProperty(builder, key, { descriptor, owner: path }));
+    for (const key of Reflect.ownKeys(value)) {
+      const found = typeof key === 'string' ? readExport(value, key) : undefined;
+      if (found !== undefined) node.properties.push(readProperty(builder, key, { descriptor: found, owner: path }));
     }
   });
   return node;
+}
+
+/** One export of a namespace; undefined while its module is still to initialise it. */
+function readExport(namespace: object, key: string): PropertyDescriptor | undefined {
+  try {
+    return { value: Reflect.get(namespace, key) as unknown, writable: true, enumerable: true, configurable: true };
+  } catch {
+    return undefined;
+  }
 }
 
 /** Classes of the environment whose instances are nothing but their properties. */
@@ -128,9 +137,9 @@ function refusalOf(builder: GraphBuilder, value: object): ReturnType<typeof hidd
     : hiddenState(`an instance of ${classNameOf(value)} with private state (${names.join(', ')})`);
 }
 
-/** The name of an object's class, read without running anything of its. */
+/** The name of the class of an object or prototype, read without running anything of its. */
 function classNameOf(value: object): string {
-  const prototype = Reflect.getPrototypeOf(value);
+  const prototype = Object.hasOwn(value, 'constructor') ? value : Reflect.getPrototypeOf(value);
   const owner: unknown = prototype === null ? undefined : Reflect.getOwnPropertyDescriptor(prototype, 'constructor')?.value;
   const name: unknown = typeof owner === 'function' ? Reflect.getOwnPropertyDescriptor(owner, 'name')?.value : undefined;
   return typeof name === 'string' && name !== '' ? name : 'a class';

@@ -100,8 +100,8 @@ function readVariable({ variables }: Scope, name: string): unknown {
   }
 }
 
-/** Whether the variable exists once for its file, or once for each call of a function around it. */
-function placeOf(builder: GraphBuilder, { name, scope, facts, scriptId }: NameAtHand & { scope: Scope }): VariablePlace {
+/** Whether the variable exists once for its module, or may exist once for each call of a function around it. */
+function placeOf(builder: GraphBuilder, { name, scope, scriptId }: NameAtHand & { scope: Scope }): VariablePlace {
   const { origins } = builder.sources;
   if (scope.type === 'script') return { type: 'unique', key: `script ${name}` };
   if (scope.type === 'module') {
@@ -109,10 +109,7 @@ function placeOf(builder: GraphBuilder, { name, scope, facts, scriptId }: NameAt
     const origin = imported === undefined ? undefined : origins.variableBehind(scriptId, imported);
     return { type: 'unique', key: origin === undefined ? `${scriptId} ${name}` : `${origin.scriptId} ${origin.name}` };
   }
-  // The outermost function of a CommonJS file is the wrapper that Node puts around it, which runs once.
-  const ofFile = facts.scopes.filter(({ type }) => type !== 'script' && type !== 'global');
-  const isWrapper = ofFile.at(-1) === scope && origins.file(scriptId) !== undefined;
-  return isWrapper ? { type: 'unique', key: `${scriptId} ${name}` } : { type: 'scope', scriptId, scope };
+  return { type: 'scope', scriptId, scope };
 }
 
 interface Use extends FunctionAtHand {

@@ -58,7 +58,9 @@ const captureByValue: CaptureByValue = (builder, value, path) =>
 
 function build(builder: GraphBuilder, roots: Roots): CapturedClosure {
   const values = Object.entries(roots).map(([name, fn]) => {
-    const label = fn.name === '' || fn.name === 'default' ? (name === 'default' ? 'function' : name) : fn.name;
+    const own: unknown = Object.getOwnPropertyDescriptor(fn, 'name')?.value;
+    const isNamed = typeof own === 'string' && own !== '' && own !== 'default';
+    const label = isNamed ? own : name === 'default' ? 'function' : name;
     return [name, builder.value(fn, { parent: undefined, label })] as const;
   });
   builder.finish();

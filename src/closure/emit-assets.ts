@@ -1,4 +1,4 @@
-import type { BufferNode } from './graph.ts';
+import { type BufferNode, extentOf } from './graph.ts';
 import type { Names } from './names.ts';
 
 /** A file of captured binary data. */
@@ -9,6 +9,18 @@ export interface Asset {
 
 /** Data of at least this size lies in a file of its own. */
 const assetBytes = 4_096;
+
+/** What of a buffer travels; the gaps between captured parts are zero. */
+function bytesOf(node: BufferNode): Uint8Array {
+  const { start, end } = extentOf(node);
+  const all = new Uint8Array(node.buffer, start, end - start);
+  if (node.ranges === undefined) return all;
+  const bytes = new Uint8Array(all.length);
+  for (const range of node.ranges) {
+    bytes.set(all.subarray(range.start - start, range.end - start), range.start - start);
+  }
+  return bytes;
+}
 
 /** Puts captured binary data into files beside the module, small data into its text. */
 export class AssetWriter {
@@ -22,8 +34,8 @@ export class AssetWriter {
   }
 
   /** The expression of an ArrayBuffer with the captured range. */
-  expression({ buffer, start, end }: BufferNode): string {
-    const bytes = new Uint8Array(buffer, start, Math.max(0, end - start));
+  expression(node: BufferNode): string {
+    const bytes = bytesOf(node);
     if (bytes.byteLength === 0) return 'new ArrayBuffer(0)';
     if (bytes.byteLength < assetBytes) {
       const base64 = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');

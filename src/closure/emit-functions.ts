@@ -44,10 +44,16 @@ function replacements(node: FunctionNode, names: Names, print: (value: Value) =>
     syntax.form === 'method' && syntax.key !== undefined ? [{ ...syntax.key, text: JSON.stringify(plainName(node)) }] : [];
   const parts = syntax.class;
   const base = parts?.heritage === undefined ? [] : [{ ...parts.heritage, text: `(${print(heritage)})` }];
-  const statics = (parts?.statics ?? []).map((span) => ({ ...span, text: '' }));
+  // A semicolon, for the member before may have ended with its line.
+  const statics = (parts?.statics ?? []).map((span) => ({ ...span, text: ';' }));
+  const computed = (parts?.computedKeys ?? []).map(({ start, end }) => {
+    // A member that was taken off the class since has no key that anyone could know.
+    const key = node.computedKeys.get(start);
+    return { start, end, text: key === undefined ? 'Symbol()' : print(key) };
+  });
   // A renamed `require` inside a replaced call goes with the call.
   const inner = [...renamed, ...keys].filter((each) => !calls.some((call) => call.start <= each.start && each.end <= call.end));
-  return [...calls, ...inner, ...base, ...statics];
+  return [...calls, ...inner, ...base, ...statics, ...computed];
 }
 
 function replaceAll(text: string, replacements: Replacement[]): string {
@@ -63,5 +69,8 @@ function replaceAll(text: string, replacements: Replacement[]): string {
 
 /** What must be written before a function: the modules in its text, and of a class its superclass and computed keys. */
 export function definitionNeeds(node: FunctionNode): { readonly values: readonly Value[]; readonly names: readonly string[] } {
-  return { values: [node.heritage, ...node.moduleCalls], names: [...(node.syntax.class?.keyNames ?? [])] };
+  return {
+    values: [node.heritage, ...node.moduleCalls, ...node.computedKeys.values()],
+    names: [...(node.syntax.class?.keyNames ?? [])],
+  };
 }

@@ -3,7 +3,7 @@ import type { AssetWriter } from './emit-assets.ts';
 import { functionExpression } from './emit-functions.ts';
 import type { ModuleImports } from './emit-modules.ts';
 import { isPlain, type Print, printArray, printDescriptor, printKey, printMember, printPrimitive } from './emit-values.ts';
-import { isNode, type MemberNode, type Node, type Property, printPath, type Value, type ViewNode } from './graph.ts';
+import { extentOf, isNode, type MemberNode, type Node, type Property, printPath, type Value, type ViewNode } from './graph.ts';
 import type { Names } from './names.ts';
 
 /** How a node that is written already is referred to. */
@@ -114,7 +114,7 @@ export class Printer {
 
   #view({ type, buffer, byteOffset, length }: ViewNode): string {
     const make = type === 'Buffer' ? 'Buffer.from' : `new ${type}`;
-    return `${make}(${this.print(buffer)}, ${byteOffset - buffer.start}, ${length})`;
+    return `${make}(${this.print(buffer)}, ${byteOffset - extentOf(buffer).start}, ${length})`;
   }
 
   #entries(node: Node, name: string): string[] {

@@ -93,13 +93,14 @@ class Emitter {
     if (node.kind === 'function') {
       yield* this.#functionNeeds(node);
       for (const value of childrenOf(node)) this.#queue.push(value);
+      this.#queue.push(node.prototypeMember);
       for (const { value } of node.captures.values()) this.#queue.push(value);
       return;
     }
     for (const value of childrenOf(node)) {
       // A bound function may need the very object that holds it, and a member's properties are not part of it.
-      const later =
-        (isNode(value) && value.kind === 'bound') || (node.kind === 'member' && value !== node.owner && value !== node.key);
+      const holdsBound = isNode(value) && value.kind === 'bound' && node.kind !== 'bound';
+      const later = holdsBound || (node.kind === 'member' && value !== node.owner && value !== node.key);
       if (later) this.#queue.push(value);
       else yield value;
     }

@@ -60,45 +60,83 @@ export class Environments {
     return byValue.flatMap((equal) => this.#splitByMark(equal));
   }
 
+  /**
+   * Assigns a mark of its own through each function that doesn't show one yet: those that show the same mark share the
+   * variable. Afterwards every variable has its value again.
+   */
   #splitByMark(uses: readonly VariableUse[]): VariableUse[][] {
-    const groups: VariableUse[][] = [];
-    let rest = [...uses];
-    while (rest.length > 1) {
-      const marked = this.#markedWith(rest);
-      groups.push(rest.filter((use) => marked.has(use)));
-      rest = rest.filter((use) => !marked.has(use));
+    const groups = new Map<symbol, VariableUse[]>();
+    const unreached: VariableUse[][] = [];
+    const restore: Array<() => void> = [];
+    try {
+      for (const use of uses) {
+        const shown = this.#shownMark(use);
+        const group = shown === undefined ? undefined : groups.get(shown);
+        if (group !== undefined) group.push(use);
+        else if (uses.length > 1 && this.#mark(use, groups, restore)) continue;
+        else addUnreached(unreached, use);
+      }
+    } finally {
+      for (const step of restore) step();
     }
-    return rest.length === 0 ? groups : [...groups, rest];
+    return [...groups.values(), ...unreached];
   }
 
-  /** Assigns a mark through one of the functions; tells which see it, and takes it back. */
-  #markedWith(uses: readonly VariableUse[]): ReadonlySet<VariableUse> {
-    const { inspector } = this.#sources;
-    for (const { fn, name, raw } of uses) {
-      const setter = inspector.evaluateInside(fn, `(value => { ${name} = value; })`)?.value;
+  #shownMark({ fn, name }: VariableUse): symbol | undefined {
+    const { scopes } = this.#sources.inspector.facts(fn);
+    const scope = scopes.find(({ type, variables }) => type !== 'global' && Object.hasOwn(variables, name));
+    const value: unknown = scope === undefined ? undefined : Object.getOwnPropertyDescriptor(scope.variables, name)?.value;
+    return typeof value === 'symbol' ? value : undefined;
+  }
+
+  /** False where the variable can't be assigned through this function: a generator's body can't be reached. */
+  #mark(use: VariableUse, groups: Map<symbol, VariableUse[]>, restore: Array<() => void>): boolean {
+    const mark = Symbol('mark');
+    for (const fn of enterable(use.fn)) {
+      const setter = this.#sources.inspector.evaluateInside(fn, `($mark$ => { ${use.name} = $mark$; })`)?.value;
       if (typeof setter !== 'function') continue;
-      const mark = Symbol('mark');
       try {
         setter(mark);
-        return new Set(uses.filter((use) => seesMark(inspector.facts(use.fn).scopes, name, mark)));
       } catch {
-        // A constant can't be marked, but neither can it differ.
-      } finally {
-        setter(raw);
+        continue;
       }
+      restore.push(() => setter(use.raw));
+      groups.set(mark, [use]);
+      return true;
     }
-    return new Set(uses);
+    return false;
   }
 }
 
-const seesMark = (scopes: readonly Scope[], name: string, mark: symbol): boolean =>
-  scopes.some(({ variables }) => Object.getOwnPropertyDescriptor(variables, name)?.value === mark);
+/** The functions through which a scope can be entered: a class can't be called, but its methods see what it sees. */
+function enterable(fn: Function): readonly Function[] {
+  const prototype: unknown = Object.getOwnPropertyDescriptor(fn, 'prototype')?.value;
+  const isClass = /^class\b/.test(Function.prototype.toString.call(fn));
+  if (!isClass || typeof prototype !== 'object' || prototype === null) return [fn];
+  const own = [fn, prototype].flatMap((object): readonly PropertyDescriptor[] =>
+    Object.values(Object.getOwnPropertyDescriptors(object)),
+  );
+  return own.flatMap(({ value, get, set }) => [value, get, set]).filter((each) => typeof each === 'function' && each !== fn);
+}
+
+/** Functions of one text that were made apart see variables of their own; of different texts they are taken to share. */
+function addUnreached(groups: VariableUse[][], use: VariableUse): void {
+  const { text } = use.node.syntax;
+  const group = groups.find((each) => each.every(({ node }) => node.syntax.text !== text));
+  if (group === undefined) groups.push([use]);
+  else group.push(use);
+}
+
+/** The names of a scope in one text, made once for each. */
+const namesOfScope = new WeakMap<Scope, string>();
 
 function bucketOf({ name, place }: VariableUse): string {
   if (place.type === 'unique') return `unique ${place.key}`;
   if (place.type === 'constant') return `constant ${name}`;
-  const names = Object.getOwnPropertyNames(place.scope.variables).sort();
-  return `scope ${place.scriptId} ${place.scope.description} ${names.join(',')} ${name}`;
+  const { scope, scriptId } = place;
+  const names = namesOfScope.get(scope) ?? Object.getOwnPropertyNames(scope.variables).join(',');
+  namesOfScope.set(scope, names);
+  return `scope ${scriptId} ${scope.description} ${names} ${name}`;
 }
 
 function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {

@@ -1,6 +1,15 @@
 import { readGraph } from './capture.ts';
 import { childrenOf } from './emit-values.ts';
-import { type CapturedClosure, type FunctionNode, isNode, type ModuleNode, type Node, printPath, type Value } from './graph.ts';
+import {
+  type CapturedClosure,
+  extentOf,
+  type FunctionNode,
+  isNode,
+  type ModuleNode,
+  type Node,
+  printPath,
+  type Value,
+} from './graph.ts';
 import type { Problem } from './graph-builder.ts';
 
 /** One captured variable or root, and all that came with it. */
@@ -70,7 +79,7 @@ function entryOf(path: string, value: Value, counted: Set<Node>): CaptureEntry {
 const isReference = ({ kind }: Node): boolean => kind === 'intrinsic' || kind === 'module';
 
 function ownBytes(node: Node): number {
-  if (node.kind === 'buffer') return Math.max(0, node.end - node.start);
+  if (node.kind === 'buffer') return extentOf(node).end - extentOf(node).start;
   if (node.kind === 'function') return node.syntax.text.length;
   return 8 + node.properties.reduce((sum, { key }) => sum + (typeof key === 'string' ? key.length : 8), 0);
 }

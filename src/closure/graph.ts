@@ -98,12 +98,19 @@ export interface SetNode extends Shell {
   readonly entries: Value[];
 }
 
-/** The part of an ArrayBuffer that its captured views cover. */
+/** An ArrayBuffer. */
 export interface BufferNode extends Shell {
   readonly kind: 'buffer';
   readonly buffer: ArrayBuffer;
-  start: number;
-  end: number;
+  /** The parts that captured views cover, where nothing else of it may travel; undefined: all of it. */
+  ranges: { readonly start: number; readonly end: number }[] | undefined;
+}
+
+/** Where in an ArrayBuffer the part begins and ends that travels; the beginning fits any element type. */
+export function extentOf({ buffer, ranges }: BufferNode): { readonly start: number; readonly end: number } {
+  if (ranges === undefined) return { start: 0, end: buffer.byteLength };
+  const start = Math.min(buffer.byteLength, ...ranges.map((range) => range.start));
+  return { start: start - (start % 8), end: Math.max(start, ...ranges.map((range) => range.end)) };
 }
 
 export interface ViewNode extends Shell {
@@ -132,6 +139,10 @@ export interface FunctionNode extends Shell {
   readonly moduleCalls: Value[];
   /** The superclass, where the text has one. */
   heritage: Value;
+  /** The object in its `prototype`, for what of that the text doesn't give. */
+  prototypeMember: MemberNode | undefined;
+  /** The keys that computed ones in a class's text came to, by where they begin. */
+  readonly computedKeys: Map<number, Value>;
 }
 
 /** A variable as one function sees it. */

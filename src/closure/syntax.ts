@@ -21,7 +21,9 @@ export interface ClassSyntax {
   readonly heritage: Span | undefined;
   /** Static fields and blocks, whose effects are captured as values. */
   readonly statics: readonly Span[];
-  /** Names that computed keys use, needed when the class is made. */
+  /** Computed keys of methods and accessors, each with the text of its member. */
+  readonly computedKeys: readonly (Span & { readonly text: string })[];
+  /** Names that computed keys of fields use, needed when the class is made. */
   readonly keyNames: ReadonlySet<string>;
   /** Texts of the methods and accessors, to tell them from functions that were put on the class later. */
   readonly memberTexts: ReadonlySet<string>;
@@ -119,8 +121,8 @@ function describe(text: string, program: Ast, { form, shift }: Wrapping): Functi
 }
 
 /** The parts of a class's text that are not evaluated again in the replica. */
-const replacedSpans = ({ heritage, statics }: ClassSyntax): readonly Span[] =>
-  heritage === undefined ? statics : [heritage, ...statics];
+const replacedSpans = ({ heritage, statics, computedKeys }: ClassSyntax): readonly Span[] =>
+  heritage === undefined ? [...statics, ...computedKeys] : [heritage, ...statics, ...computedKeys];
 
 /** Names that the text uses and does not declare, by scope analysis; but for those in `unused` parts. */
 function freeNames(
@@ -157,17 +159,19 @@ function describeClass(node: Ast, text: string, shift: number): ClassSyntax {
       member.type === 'StaticBlock' || (member.type === 'PropertyDefinition' && member.static === true && !isPrivate(member)),
   );
   const computed = members.filter((member) => member.computed === true && !dropped.includes(member));
+  const isMethod = ({ type }: Ast): boolean => type === 'MethodDefinition';
+  // V8's text of a static member is without that word.
+  const textOf = (member: Ast): string => sliced(member).replace(/^static\b(?:\s|\/\*.*?\*\/)*(?=[^\s(=])/s, '');
   const superclass = node.superClass as Ast | null;
   const heritage = superclass?.type === 'Literal' ? null : superclass;
   return {
     heritage: heritage === null ? undefined : span(heritage),
     statics: dropped.map(span),
-    keyNames: new Set(computed.flatMap((member) => [...new Walk(member.key as Ast, shift).identifiers])),
-    memberTexts: new Set(
-      members
-        .filter(({ type }) => type === 'MethodDefinition')
-        .map((member) => sliced(member).replace(/^static\s*(?=[^\s(=])/, '')),
+    computedKeys: computed.filter(isMethod).map((member) => ({ ...span(member.key as Ast), text: textOf(member) })),
+    keyNames: new Set(
+      computed.filter((member) => !isMethod(member)).flatMap((member) => [...new Walk(member.key as Ast, shift).identifiers]),
     ),
+    memberTexts: new Set(members.filter(isMethod).map(textOf)),
     hasPrivate: members.some(isPrivate),
   };
 }
