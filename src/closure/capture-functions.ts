@@ -41,6 +41,7 @@ export function captureFunction(builder: GraphBuilder, fn: Function, path: Path)
     moduleCalls: [],
     heritage: undefined,
     prototypeMember: undefined,
+    url: origins.url(facts.scriptId),
     computedKeys: new Map(),
   };
   builder.register(fn, node);
@@ -67,8 +68,10 @@ function syntaxOf(builder: GraphBuilder, fn: Function, facts: FunctionFacts): Fu
   const { id, text } = syntax;
   if (id === undefined || facts.scriptId === undefined) return syntax;
   const scope = facts.scopes.find(({ type, variables }) => type !== 'global' && Object.hasOwn(variables, id.name));
-  const variable = scope === undefined ? undefined : Object.getOwnPropertyDescriptor(scope.variables, id.name);
-  if (variable === undefined || variable.value === fn) return syntax;
+  const global = builder.sources.intrinsics.meaning(id.name);
+  const isGlobal = scope === undefined && global.kind === 'user';
+  const variable = isGlobal ? global : Object.getOwnPropertyDescriptor(scope?.variables ?? {}, id.name);
+  if (variable === undefined || (variable.value === fn && !syntax.writesOwnName)) return syntax;
   if (!builder.sources.origins.isDeclaration(facts.scriptId, text, facts.location)) return syntax;
   return syntaxOfText(text.slice(0, id.start) + text.slice(id.end), ownName(fn));
 }
@@ -171,9 +174,15 @@ function moduleOf(
   if (builtins.named(specifier) !== undefined) return undefined;
   const from = origins.file(scriptId) ?? join(process.cwd(), 'repl');
   const path = { parent: node.path, label: `${kind}(${JSON.stringify(specifier)})` };
-  if (kind === 'import') return builder.module({ type: 'import', specifier, from: dirname(from) }, [], path);
+  if (kind === 'import') {
+    const own = origins.userNamespace(scriptId, specifier);
+    if (own !== undefined) return builder.value(own, path);
+    return builder.module({ type: 'import', specifier, from: dirname(from) }, [], path);
+  }
   try {
-    return builder.module({ type: 'require', file: createRequire(from).resolve(specifier) }, [], path);
+    const file = createRequire(from).resolve(specifier);
+    const own = origins.userExports(file);
+    return own === undefined ? builder.module({ type: 'require', file }, [], path) : builder.value(own.exports, path);
   } catch {
     return builder.refuse(path, { what: `a module that can't be found from ${from}`, fix: 'install it, or check its name' });
   }

@@ -37,11 +37,9 @@ function recipeOf(builder: GraphBuilder, value: object): Recipe | undefined {
   }
   if (is('TextEncoder.prototype')) return { maker: 'new TextEncoder', prototype: 'TextEncoder.prototype', values: [] };
   if (!is('TextDecoder.prototype')) return undefined;
-  return {
-    maker: 'new TextDecoder',
-    prototype: 'TextDecoder.prototype',
-    values: [(value as unknown as { encoding: string }).encoding],
-  };
+  const { encoding, fatal, ignoreBOM } = value as unknown as { encoding: string; fatal: boolean; ignoreBOM: boolean };
+  const maker = '((encoding, fatal, ignoreBOM) => new TextDecoder(encoding, { fatal, ignoreBOM }))';
+  return { maker, prototype: 'TextDecoder.prototype', values: [encoding, fatal, ignoreBOM] };
 }
 
 /** Objects with internal state that a constructor call gives again. */

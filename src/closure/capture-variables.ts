@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import { types } from 'node:util';
 import { readProperty } from './capture-properties.ts';
 import type { VariablePlace } from './environments.ts';
 import type { FunctionNode, ObjectNode, Path, Value } from './graph.ts';
@@ -18,6 +19,20 @@ export interface FunctionAtHand {
 export function captureVariables(builder: GraphBuilder, node: FunctionNode, at: FunctionAtHand): void {
   for (const [name, free] of node.syntax.freeNames) captureName(builder, node, { ...at, name, free });
   if (node.syntax.outerThis.length > 0) captureThis(builder, node, at);
+  if (node.syntax.usesEval) {
+    builder.refuse(node.path, {
+      what: 'a function that calls `eval`, which may use any variable',
+      fix: 'write what it evaluates as code',
+    });
+  }
+  const [privateName] = node.syntax.outerPrivateNames;
+  if (privateName !== undefined) {
+    const what = `a function that uses #${privateName} apart from the class that declares it`;
+    builder.refuse(node.path, { what, fix: 'capture an object of the class, or use a public member' });
+  }
+  if (node.syntax.class?.hasPrivateStatics === true) {
+    builder.refuse(node.path, { what: 'a class with private static fields', fix: 'keep them in variables, or make them public' });
+  }
   if (node.syntax.usesOuterSuper) {
     builder.refuse(node.path, {
       what: 'a function that uses `super` outside its class',
@@ -84,11 +99,41 @@ function captureScoped(builder: GraphBuilder, node: FunctionNode, at: NameAtHand
   const { name, free, scope } = at;
   const raw = readVariable(scope, name);
   const path = pathOf(node, name);
-  const isView = free.members !== undefined && isModuleView(builder, raw);
-  const value = isView
-    ? viewOf(builder, raw as object, { members: free.members as Set<string>, path })
-    : builder.value(raw, path);
+  if (captureNamespaceMembers(builder, node, { ...at, raw })) return;
+  const members = viewedMembers(builder, raw, free);
+  const value = members === undefined ? builder.value(raw, path) : viewOf(builder, raw as object, { members, path });
   addUse(builder, node, { ...at, raw, value, place: placeOf(builder, at) });
+}
+
+/**
+ * Of the namespace of the user's own ES module, each member is captured as the variable that it is, so that it stays
+ * live. False where the namespace is used in another way than `state.count`.
+ */
+function captureNamespaceMembers(
+  builder: GraphBuilder,
+  node: FunctionNode,
+  at: NameAtHand & { scope: Scope; raw: unknown },
+): boolean {
+  const { origins } = builder.sources;
+  const imported = at.scope.type === 'module' ? origins.importOf(at.scriptId, at.name) : undefined;
+  const keys = memberKeys(at.free);
+  if (imported?.imported !== '*' || keys === undefined || !types.isModuleNamespaceObject(at.raw)) return false;
+  const origin = (key: string) => origins.variableBehind(at.scriptId, { specifier: imported.specifier, imported: key });
+  const places = [...keys].map((key) => ({ key, place: origin(key) }));
+  if (places.some(({ place }) => place === undefined)) return false;
+  for (const { key, place } of places) {
+    const raw = readVariable({ ...at.scope, variables: at.raw as object }, key);
+    const name = `${at.name}.${key}`;
+    const value = builder.value(raw, pathOf(node, name));
+    addUse(builder, node, { ...at, name, raw, value, place: { type: 'unique', key: `${place?.scriptId} ${place?.name}` } });
+  }
+  return true;
+}
+
+/** The members that are read of a name, where nothing else is done with it. */
+function memberKeys({ uses }: FreeName): ReadonlySet<string> | undefined {
+  const keys = uses.map(({ member }) => member?.key);
+  return keys.includes(undefined) ? undefined : new Set(keys as string[]);
 }
 
 /** A variable that was never initialised is an accessor that throws, from Node 22 on. */
@@ -138,9 +183,21 @@ function captureThis(builder: GraphBuilder, node: FunctionNode, at: FunctionAtHa
 }
 
 /**
- * Whether an object stands for a module of the user's own, as compilers to CommonJS write it: `import_state.counter`.
- * Of such an object only the members that are used travel.
+ * The members to capture of an object that stands for a module of the user's own, as compilers to CommonJS write it:
+ * `import_state.counter`. Undefined for what must travel whole, as do exports that may be each other's `this`.
  */
+function viewedMembers(builder: GraphBuilder, value: unknown, free: FreeName): ReadonlySet<string> | undefined {
+  const keys = memberKeys(free);
+  if (keys === undefined || !isModuleView(builder, value)) return undefined;
+  const isWritten = Object.hasOwn(value as object, '__esModule') || builder.sources.origins.exportsOf(value) === undefined;
+  const isPlain =
+    Reflect.getPrototypeOf(value as object) === null ||
+    builder.sources.intrinsics.find(Reflect.getPrototypeOf(value as object)) === 'Object.prototype';
+  const areOwn = [...keys].every((key) => Object.hasOwn(value as object, key));
+  const areCalled = free.uses.some(({ member }) => member?.isCalled === true);
+  return isWritten || (isPlain && areOwn && !areCalled) ? keys : undefined;
+}
+
 function isModuleView(builder: GraphBuilder, value: unknown): boolean {
   if (typeof value !== 'object' || value === null || builder.known(value)?.kind === 'module') return false;
   const { origins, builtins } = builder.sources;

@@ -1,3 +1,5 @@
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { FunctionNode, Value } from './graph.ts';
 import type { Names } from './names.ts';
 import type { Span } from './syntax-walk.ts';
@@ -36,7 +38,12 @@ function replacements(node: FunctionNode, names: Names, print: (value: Value) =>
     const given = binding === undefined ? name : names.of(binding);
     if (name === 'this') return syntax.outerThis.map((span) => ({ ...span, text: given }));
     if (given === name) return [];
-    const uses = syntax.freeNames.get(name)?.uses ?? [];
+    // A member of a namespace is a variable of its own.
+    const [object = name, member] = name.split('.');
+    const uses = syntax.freeNames.get(object)?.uses ?? [];
+    if (member !== undefined) {
+      return uses.flatMap((use) => (use.member?.key === member ? [{ start: use.start, end: use.member.end, text: given }] : []));
+    }
     return uses.map(({ start, end, shorthand }) => ({ start, end, text: shorthand ? `${name}: ${given}` : given }));
   });
   // A method is named by its key, which may have been computed.
@@ -51,9 +58,21 @@ function replacements(node: FunctionNode, names: Names, print: (value: Value) =>
     const key = node.computedKeys.get(start);
     return { start, end, text: key === undefined ? 'Symbol()' : print(key) };
   });
+  const metas = syntax.metas.flatMap(({ start, end, key }) => {
+    const text = metaText(node.url, key);
+    return text === undefined ? [] : [{ start, end, text }];
+  });
   // A renamed `require` inside a replaced call goes with the call.
   const inner = [...renamed, ...keys].filter((each) => !calls.some((call) => call.start <= each.start && each.end <= call.end));
-  return [...calls, ...inner, ...base, ...statics, ...computed];
+  return [...calls, ...inner, ...base, ...statics, ...computed, ...metas];
+}
+
+/** What `import.meta` said in the module that the text is from, rather than what it would say in the bundle. */
+function metaText(url: string | undefined, key: string): string | undefined {
+  if (url === undefined) return undefined;
+  if (key === 'url') return JSON.stringify(url);
+  if (key === 'filename') return JSON.stringify(fileURLToPath(url));
+  return key === 'dirname' ? JSON.stringify(dirname(fileURLToPath(url))) : undefined;
 }
 
 function replaceAll(text: string, replacements: Replacement[]): string {

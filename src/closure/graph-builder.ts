@@ -115,11 +115,10 @@ export class GraphBuilder {
     const { intrinsics, builtins, origins } = this.sources;
     const expression = typeof value === 'symbol' ? symbolExpression(value) : intrinsics.find(value);
     if (expression !== undefined) return this.intrinsic(expression, path);
-    if (typeof value === 'symbol') return { ...this.shell(path), kind: 'symbol', description: value.description };
     const builtin = builtins.find(value);
     if (builtin !== undefined) return this.module({ type: 'builtin', name: builtin.name }, builtin.member, path);
     const exported = origins.packageExports(value);
     if (exported?.type === 'require') return this.module({ type: 'require', file: exported.file }, exported.member, path);
-    return undefined;
+    return typeof value === 'symbol' ? { ...this.shell(path), kind: 'symbol', description: value.description } : undefined;
   }
 }

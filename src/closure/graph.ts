@@ -139,6 +139,8 @@ export interface FunctionNode extends Shell {
   readonly moduleCalls: Value[];
   /** The superclass, where the text has one. */
   heritage: Value;
+  /** Of the script that it stands in, for what its text says of `import.meta`. */
+  readonly url: string | undefined;
   /** The object in its `prototype`, for what of that the text doesn't give. */
   prototypeMember: MemberNode | undefined;
   /** The keys that computed ones in a class's text came to, by where they begin. */

@@ -55,6 +55,8 @@ export class Intrinsics {
     if (realm === undefined) return { kind: 'undeclared' };
     const { get } = Object.getOwnPropertyDescriptor(realm, name) ?? {};
     const value: unknown = Reflect.get(realm, name);
+    // The REPL's own, which no other process has.
+    if (name === 'require' || name === '_' || name === '_error') return { kind: 'user', value };
     if (constants.has(name) || this.find(value) === name) return { kind: 'environment' };
     // Node defines its heavier globals as accessors that load on first use.
     const isLazy = get !== undefined && this.#isEnvironment(get) && process.getBuiltinModule?.(`node:${name}`) !== value;

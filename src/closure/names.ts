@@ -38,7 +38,8 @@ export class Names {
   }
 
   #name(binding: Binding): string {
-    const { name } = binding;
+    // A member of a namespace is called after its key.
+    const name = binding.name.split('.').at(-1) ?? binding.name;
     const keeps = !this.#reserved.has(name) && !this.#taken.has(name);
     const given = keeps ? this.#take(name) : this.fresh(name === 'this' ? 'self' : name);
     this.#bindings.set(binding, given);

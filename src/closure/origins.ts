@@ -2,6 +2,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { createRequire, isBuiltin } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { types } from 'node:util';
 import { packageDir } from '../util/package-files.ts';
 import type { HeapInspector, Script } from './inspector.ts';
 import { declaresAt, type ImportedName, type ModuleTable, readModuleTable } from './module-table.ts';
@@ -28,6 +29,19 @@ const namespaces = new Map<string, object | undefined>();
 /** By script id. */
 const tables = new Map<string, ModuleTable>();
 
+/** Objects and symbols that packages export beside functions, which are found by where they stand. */
+const packageMembers = new Map<unknown, PackageMember>();
+const indexed = new WeakSet<object>();
+
+function indexMembers(exports: object, file: string): void {
+  if (indexed.has(exports) || types.isProxy(exports)) return;
+  indexed.add(exports);
+  for (const [key, { value }] of Object.entries(Object.getOwnPropertyDescriptors(exports))) {
+    const isMember = typeof value === 'symbol' || (typeof value === 'object' && value !== null);
+    if (isMember && !packageMembers.has(value)) packageMembers.set(value, { type: 'require', file, member: [key] });
+  }
+}
+
 /** Knows which module of the process a script, a function or an exported object belongs to. */
 export class Origins {
   readonly #inspector: HeapInspector;
@@ -41,6 +55,7 @@ export class Origins {
       const exports = module?.exports;
       const isObject = typeof exports === 'function' || (typeof exports === 'object' && exports !== null);
       if (isObject && !this.#exports.has(exports)) this.#exports.set(exports, file);
+      if (isObject && inPackage(file)) indexMembers(exports as object, file);
     }
   }
 
@@ -69,10 +84,32 @@ export class Origins {
     return this.#exports.get(value);
   }
 
-  /** `module.exports` of a package's file. */
+  /** An object or symbol of a package's CommonJS module: its `module.exports`, or a member of that. */
   packageExports(value: unknown): PackageMember | undefined {
     const file = this.#exports.get(value);
-    return file !== undefined && inPackage(file) ? { type: 'require', file, member: [] } : undefined;
+    if (file !== undefined) return inPackage(file) ? { type: 'require', file, member: [] } : undefined;
+    const found = packageMembers.get(value);
+    const [key = ''] = found?.member ?? [];
+    const exports = found === undefined ? undefined : moduleCache()[found.file]?.exports;
+    // The module may have been changed since it was indexed.
+    return Object.getOwnPropertyDescriptor(exports ?? {}, key)?.value === value ? found : undefined;
+  }
+
+  /** `module.exports` of a loaded file of the user's own. */
+  userExports(file: string): { readonly exports: unknown } | undefined {
+    return inPackage(file) ? undefined : moduleCache()[file];
+  }
+
+  /** The namespace of a loaded ES module of the user's own, as another one's relative specifier names it. */
+  userNamespace(scriptId: string, specifier: string): object | undefined {
+    const url = this.#resolve(scriptId, specifier)?.url;
+    if (url !== undefined && !namespaces.has(url)) this.wanted.add(url);
+    return url === undefined ? undefined : namespaces.get(url);
+  }
+
+  url(scriptId: string): string | undefined {
+    const file = this.file(scriptId);
+    return file === undefined ? undefined : pathToFileURL(file).href;
   }
 
   /** A function of a package, as a member of the module that defines it; undefined where that doesn't export it. */

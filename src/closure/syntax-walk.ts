@@ -17,13 +17,27 @@ export interface ModuleCall extends Span {
   readonly specifier: string;
 }
 
+/** A property that is read of a name. */
+export interface MemberUse {
+  readonly key: string;
+  /** Where the member expression ends. */
+  readonly end: number;
+  /** Whether it is called, which gives the function its object as `this`. */
+  readonly isCalled: boolean;
+}
+
 /** What one pass over a function's tree collects. */
 export class Walk {
   readonly identifiers = new Set<string>();
   readonly outerThis: Span[] = [];
   readonly moduleCalls: ModuleCall[] = [];
   /** By where an identifier starts: the property that is read of it. */
-  readonly memberOf = new Map<number, string>();
+  readonly memberOf = new Map<number, MemberUse>();
+  /** `import.meta.url` and its like. */
+  readonly metas: (Span & { readonly key: string })[] = [];
+  readonly #privateUses = new Set<string>();
+  readonly #privateNames = new Set<string>();
+  readonly #called = new Set<number>();
   readonly shorthands = new Set<number>();
   usesOuterSuper = false;
   usesEval = false;
@@ -55,19 +69,35 @@ export class Walk {
     else if (node.type === 'MemberExpression') this.#noteMember(node);
     else if (node.type === 'Property' && node.shorthand === true) this.shorthands.add((node.key as Ast).start);
     else if (node.type === 'CallExpression') this.#noteCall(node);
+    else if (node.type === 'PrivateIdentifier') this.#privateUses.add(node.name as string);
+    else if (node.type === 'PropertyDefinition' || node.type === 'MethodDefinition') this.#notePrivate(node.key as Ast);
     else if (node.type === 'ImportExpression') this.#noteModule(node, 'import', node.source as Ast);
   }
 
   #noteMember(node: Ast): void {
     const object = node.object as Ast;
     const property = node.property as Ast;
-    if (object.type !== 'Identifier') return;
+    if (property.type === 'PrivateIdentifier') this.#privateUses.add(property.name as string);
     const key = node.computed === true ? property.value : property.name;
-    if (typeof key === 'string') this.memberOf.set(object.start, key);
+    if (typeof key !== 'string') return;
+    if (object.type === 'MetaProperty') this.metas.push({ ...this.#span(node), key });
+    if (object.type !== 'Identifier') return;
+    this.memberOf.set(object.start, { key, end: node.end - this.#shift, isCalled: this.#called.has(node.start) });
+  }
+
+  #notePrivate(key: Ast): void {
+    if (key.type === 'PrivateIdentifier') this.#privateNames.add(key.name as string);
+  }
+
+  /** Private names that are used here and belong to a class around. */
+  get outerPrivateNames(): readonly string[] {
+    return [...this.#privateUses].filter((name) => !this.#privateNames.has(name));
   }
 
   #noteCall(node: Ast): void {
     const callee = node.callee as Ast;
+    // The callee is visited after its call.
+    if (callee.type === 'MemberExpression') this.#called.add(callee.start);
     if (callee.type !== 'Identifier') return;
     if (callee.name === 'eval') this.usesEval = true;
     const [specifier] = node.arguments as Ast[];

@@ -1,20 +1,20 @@
 import { type Options, parse } from 'acorn';
-import { analyze, type Reference } from 'eslint-scope';
+import { analyze, type Reference, type ScopeManager } from 'eslint-scope';
 import { ClipperError, messageOf } from '../errors.ts';
-import { type Ast, type ModuleCall, type Span, Walk } from './syntax-walk.ts';
+import { type Ast, type MemberUse, type ModuleCall, type Span, Walk } from './syntax-walk.ts';
 
 /** One use of a free name. */
 export interface NameUse extends Span {
   /** `{ n }`: the name is a key too, so a new name needs `n: ` before it. */
   readonly shorthand: boolean;
+  /** The property that is read of it, where that is all that is done with it. */
+  readonly member: MemberUse | undefined;
 }
 
 /** How a function uses a name that it does not declare. */
 export interface FreeName {
   readonly uses: NameUse[];
   written: boolean;
-  /** The properties that are read of it, where nothing else is done with it. */
-  members: Set<string> | undefined;
 }
 
 export interface ClassSyntax {
@@ -27,7 +27,7 @@ export interface ClassSyntax {
   readonly keyNames: ReadonlySet<string>;
   /** Texts of the methods and accessors, to tell them from functions that were put on the class later. */
   readonly memberTexts: ReadonlySet<string>;
-  readonly hasPrivate: boolean;
+  readonly hasPrivateStatics: boolean;
 }
 
 /** What is known of a function from its text alone. */
@@ -48,6 +48,11 @@ export interface FunctionSyntax {
   readonly outerThis: readonly Span[];
   readonly usesOuterSuper: boolean;
   readonly usesEval: boolean;
+  /** Private names of a class around it. */
+  readonly outerPrivateNames: readonly string[];
+  /** Whether it assigns its own name, which in a declaration is a variable. */
+  readonly writesOwnName: boolean;
+  readonly metas: readonly (Span & { readonly key: string })[];
   readonly moduleCalls: readonly ModuleCall[];
   /** Every identifier in the text that is no property's name. */
   readonly identifiers: ReadonlySet<string>;
@@ -101,6 +106,11 @@ function describe(text: string, program: Ast, { form, shift }: Wrapping): Functi
   const kind = fn.type === 'ArrowFunctionExpression' ? 'arrow' : fn.type === 'ClassExpression' ? 'class' : 'function';
   const id = fn.id as Ast | null | undefined;
   const classSyntax = kind === 'class' ? describeClass(fn, text, shift) : undefined;
+  const scopes = analyze(program as never, { ecmaVersion: 2022, sourceType: 'script' });
+  const unused = classSyntax === undefined ? [] : replacedSpans(classSyntax);
+  const names = freeNames(scopes, walked, { shift, unused });
+  const isFree = ({ kind, start }: ModuleCall): boolean =>
+    kind === 'import' || names.get('require')?.uses.some((use) => use.start === start) === true;
   return {
     text,
     form,
@@ -110,11 +120,14 @@ function describe(text: string, program: Ast, { form, shift }: Wrapping): Functi
     id: id == null ? undefined : { ...(span(id) as Span), name: id.name as string },
     key: span(property?.key as Ast | undefined),
     role: property?.kind === 'get' || property?.kind === 'set' ? property.kind : 'value',
-    freeNames: freeNames(program, walked, { shift, unused: classSyntax === undefined ? [] : replacedSpans(classSyntax) }),
+    freeNames: names,
     outerThis: kind === 'arrow' ? walked.outerThis : [],
     usesOuterSuper: form === 'method' || kind === 'arrow' ? walked.usesOuterSuper : false,
-    usesEval: walked.usesEval,
-    moduleCalls: walked.moduleCalls,
+    usesEval: walked.usesEval && names.has('eval'),
+    outerPrivateNames: walked.outerPrivateNames,
+    writesOwnName: writesOwnName(scopes, fn),
+    metas: walked.metas,
+    moduleCalls: walked.moduleCalls.filter(isFree),
     identifiers: walked.identifiers,
     class: classSyntax,
   };
@@ -126,27 +139,29 @@ const replacedSpans = ({ heritage, statics, computedKeys }: ClassSyntax): readon
 
 /** Names that the text uses and does not declare, by scope analysis; but for those in `unused` parts. */
 function freeNames(
-  program: Ast,
+  scopes: ScopeManager,
   walked: Walk,
   { shift, unused }: { shift: number; unused: readonly Span[] },
 ): Map<string, FreeName> {
-  const scopes = analyze(program as never, { ecmaVersion: 2022, sourceType: 'script' });
   const names = new Map<string, FreeName>();
   for (const reference of (scopes.globalScope?.through ?? []) as Reference[]) {
     const { name, start, end } = reference.identifier as unknown as { name: string; start: number; end: number };
     if (unused.some((span) => span.start <= start - shift && end - shift <= span.end)) continue;
-    const found = names.get(name) ?? { uses: [], written: false, members: new Set<string>() };
+    const found = names.get(name) ?? { uses: [], written: false };
     names.set(name, found);
     // A default in a pattern is reported both as read and as written.
     if (!found.uses.some((use) => use.start === start - shift)) {
-      found.uses.push({ start: start - shift, end: end - shift, shorthand: walked.shorthands.has(start) });
+      const shorthand = walked.shorthands.has(start);
+      found.uses.push({ start: start - shift, end: end - shift, shorthand, member: walked.memberOf.get(start) });
     }
     found.written ||= reference.isWrite();
-    const member = walked.memberOf.get(start);
-    if (member === undefined) found.members = undefined;
-    else found.members?.add(member);
   }
   return names;
+}
+
+function writesOwnName(scopes: ScopeManager, fn: Ast): boolean {
+  const own = scopes.scopes.find(({ type, block }) => type === 'function-expression-name' && (block as unknown) === fn);
+  return own?.variables.some(({ references }) => references.some((reference) => reference.isWrite())) === true;
 }
 
 function describeClass(node: Ast, text: string, shift: number): ClassSyntax {
@@ -172,6 +187,8 @@ function describeClass(node: Ast, text: string, shift: number): ClassSyntax {
       computed.filter((member) => !isMethod(member)).flatMap((member) => [...new Walk(member.key as Ast, shift).identifiers]),
     ),
     memberTexts: new Set(members.filter(isMethod).map(textOf)),
-    hasPrivate: members.some(isPrivate),
+    hasPrivateStatics: members.some(
+      (member) => member.type === 'PropertyDefinition' && member.static === true && isPrivate(member),
+    ),
   };
 }
