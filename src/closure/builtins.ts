@@ -41,6 +41,8 @@ export class Builtins {
     const exports: unknown = process.getBuiltinModule(name);
     this.#set(exports, { name, member: [] });
     for (const [key, { value }] of Object.entries(Object.getOwnPropertyDescriptors(exports as object))) {
+      // What `process` holds beside functions is this process's.
+      if (name === 'node:process' && typeof value !== 'function') continue;
       this.#set(value, { name, member: [key] });
       if (typeof value === 'function') this.#set(value.prototype, { name, member: [key, 'prototype'] });
       if (!nested.has(key) || typeof value !== 'object') continue;

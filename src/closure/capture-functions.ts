@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { ClassMembers, homeOf } from './capture-members.ts';
 import { fillShell } from './capture-properties.ts';
 import { captureVariables, type FunctionAtHand } from './capture-variables.ts';
-import type { BoundNode, FunctionNode, Node, Path, Value } from './graph.ts';
+import { type BoundNode, type FunctionNode, isNode, type Node, type Path, type Value } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 import type { FunctionFacts } from './inspector.ts';
 import type { PackageMember } from './origins.ts';
@@ -116,10 +116,9 @@ function captureNodes(
   fn: Function,
   { facts, path }: { facts: FunctionFacts; path: Path },
 ): Node | undefined {
-  const { builtins } = builder.sources;
   const promisified = facts.scopes.find(({ description }) => description === 'Closure (promisify)');
   const original: unknown = promisified === undefined ? undefined : Reflect.get(promisified.variables, 'original');
-  if (typeof original === 'function' && builtins.find(original) !== undefined) {
+  if (typeof original === 'function') {
     const values = [builder.value(original, { parent: path, label: 'promisified function' })];
     const maker = 'process.getBuiltinModule("node:util").promisify';
     return builder.register(fn, { ...builder.shell(path), kind: 'made', maker, values });
@@ -176,16 +175,22 @@ function moduleOf(
   const path = { parent: node.path, label: `${kind}(${JSON.stringify(specifier)})` };
   if (kind === 'import') {
     const own = origins.userNamespace(scriptId, specifier);
-    if (own !== undefined) return builder.value(own, path);
+    if (own !== undefined) return shared(builder.value(own, path));
     return builder.module({ type: 'import', specifier, from: dirname(from) }, [], path);
   }
   try {
     const file = createRequire(from).resolve(specifier);
     const own = origins.userExports(file);
-    return own === undefined ? builder.module({ type: 'require', file }, [], path) : builder.value(own.exports, path);
+    return own === undefined ? builder.module({ type: 'require', file }, [], path) : shared(builder.value(own.exports, path));
   } catch {
     return builder.refuse(path, { what: `a module that can't be found from ${from}`, fix: 'install it, or check its name' });
   }
+}
+
+/** A value that stands in a text is evaluated with that, so it needs a variable of its own. */
+function shared(value: Value): Value {
+  if (isNode(value)) value.references++;
+  return value;
 }
 
 function moduleNode(builder: GraphBuilder, found: PackageMember, path: Path): Node {

@@ -7,10 +7,19 @@ import type { GraphBuilder } from './graph-builder.ts';
 interface Recipe {
   readonly maker: string;
   readonly prototype: string;
-  readonly values: readonly (string | number | bigint | boolean | symbol | undefined)[];
+  readonly values: readonly (string | number | bigint | boolean | symbol | object | undefined)[];
   readonly own?: readonly string[];
 }
 
+const intlNames = [
+  'NumberFormat',
+  'DateTimeFormat',
+  'Collator',
+  'PluralRules',
+  'RelativeTimeFormat',
+  'ListFormat',
+  'DisplayNames',
+];
 const errorNames = ['EvalError', 'RangeError', 'ReferenceError', 'SyntaxError', 'TypeError', 'URIError', 'AggregateError'];
 
 function recipeOf(builder: GraphBuilder, value: object): Recipe | undefined {
@@ -36,6 +45,11 @@ function recipeOf(builder: GraphBuilder, value: object): Recipe | undefined {
     return { maker: 'new URLSearchParams', prototype: 'URLSearchParams.prototype', values: [String(value)] };
   }
   if (is('TextEncoder.prototype')) return { maker: 'new TextEncoder', prototype: 'TextEncoder.prototype', values: [] };
+  const intl = intlNames.find((name) => is(`Intl.${name}.prototype`));
+  if (intl !== undefined) {
+    const { locale, ...settings } = (value as Intl.NumberFormat).resolvedOptions();
+    return { maker: `new Intl.${intl}`, prototype: `Intl.${intl}.prototype`, values: [locale, settings] };
+  }
   if (!is('TextDecoder.prototype')) return undefined;
   const { encoding, fatal, ignoreBOM } = value as unknown as { encoding: string; fatal: boolean; ignoreBOM: boolean };
   const maker = '((encoding, fatal, ignoreBOM) => new TextDecoder(encoding, { fatal, ignoreBOM }))';

@@ -42,13 +42,17 @@ export function captureObject(builder: GraphBuilder, value: object, path: Path):
 
 function captureByProperties(builder: GraphBuilder, value: object, path: Path): Node {
   const brand = types.isArgumentsObject(value) ? 'arguments' : undefined;
+  // Some members of a module may have been asked for before the whole.
+  const viewed = builder.viewed.get(value);
+  const have = new Set(viewed?.properties.map(({ key }) => key));
+  const skip = (key: string | symbol): boolean => typeof key === 'string' && have.has(key);
   const node = builder.register(
     value,
     brand === undefined
-      ? { ...builder.shell(path), kind: 'object' }
+      ? (viewed ?? { ...builder.shell(path), kind: 'object' })
       : { ...builder.shell(path), kind: 'made', maker: '(function () { return arguments; })', values: [] },
   );
-  builder.later(() => fillShell(builder, node, value, { usualPrototype: 'Object.prototype' }));
+  builder.later(() => fillShell(builder, node, value, { usualPrototype: 'Object.prototype', skip }));
   return node;
 }
 

@@ -1,3 +1,4 @@
+import { Module } from 'node:module';
 import { dirname } from 'node:path';
 import { types } from 'node:util';
 import { readProperty } from './capture-properties.ts';
@@ -24,6 +25,12 @@ export function captureVariables(builder: GraphBuilder, node: FunctionNode, at: 
       what: 'a function that calls `eval`, which may use any variable',
       fix: 'write what it evaluates as code',
     });
+  }
+  for (const name of node.syntax.class?.keyNames ?? []) {
+    const isKnown = node.captures.has(name) || builder.sources.intrinsics.meaning(name).kind === 'environment';
+    if (isKnown) continue;
+    const what = `a class whose field has the computed key [${name}], of which nothing is left in memory`;
+    builder.refuse(node.path, { what, fix: 'set the field in the constructor' });
   }
   const [privateName] = node.syntax.outerPrivateNames;
   if (privateName !== undefined) {
@@ -64,10 +71,24 @@ function captureName(builder: GraphBuilder, node: FunctionNode, at: NameAtHand):
 const pathOf = (node: FunctionNode, name: string): Path => ({ parent: node.path, label: `captured "${name}"` });
 
 function captureGlobal(builder: GraphBuilder, node: FunctionNode, at: NameAtHand): void {
+  if (at.name === 'globalThis' || at.name === 'global') return captureGlobalMembers(builder, node, at);
   const meaning = builder.sources.intrinsics.meaning(at.name);
   if (meaning.kind !== 'user') return;
   const value = builder.value(meaning.value, pathOf(node, at.name));
   addUse(builder, node, { ...at, raw: meaning.value, value, place: { type: 'unique', key: `global ${at.name}` } });
+}
+
+/** `globalThis.settings`, where the user put it there, is the same variable as `settings`. */
+function captureGlobalMembers(builder: GraphBuilder, node: FunctionNode, at: NameAtHand): void {
+  const keys = new Set(at.free.uses.flatMap(({ member }) => (member === undefined ? [] : [member.key])));
+  for (const key of keys) {
+    const meaning = builder.sources.intrinsics.meaning(key);
+    if (meaning.kind !== 'user') continue;
+    const name = `${at.name}.${key}`;
+    const value = builder.value(meaning.value, pathOf(node, name));
+    const free = { ...at.free, written: true };
+    addUse(builder, node, { ...at, free, name, raw: meaning.value, value, place: { type: 'unique', key: `global ${key}` } });
+  }
 }
 
 /** An import of a package or builtin becomes an import again; false for names of the user's own modules. */
@@ -188,7 +209,10 @@ function captureThis(builder: GraphBuilder, node: FunctionNode, at: FunctionAtHa
  */
 function viewedMembers(builder: GraphBuilder, value: unknown, free: FreeName): ReadonlySet<string> | undefined {
   const keys = memberKeys(free);
-  if (keys === undefined || !isModuleView(builder, value)) return undefined;
+  if (keys === undefined) return undefined;
+  // CommonJS's own `module`, of which only the exports are the user's.
+  if (value instanceof Module) return keys.size === 1 && keys.has('exports') ? keys : undefined;
+  if (!isModuleView(builder, value)) return undefined;
   const isWritten = Object.hasOwn(value as object, '__esModule') || builder.sources.origins.exportsOf(value) === undefined;
   const isPlain =
     Reflect.getPrototypeOf(value as object) === null ||
@@ -214,10 +238,12 @@ function viewOf(
   value: object,
   { members, path }: { members: ReadonlySet<string>; path: Path },
 ): ObjectNode {
-  const known = builder.viewed.get(value);
-  const node: ObjectNode = known ?? { ...builder.shell(path), kind: 'object' };
-  builder.viewed.set(value, node);
+  const whole = builder.known(value);
+  const node: ObjectNode =
+    whole?.kind === 'object' ? whole : (builder.viewed.get(value) ?? { ...builder.shell(path), kind: 'object' });
   node.references++;
+  if (node === whole) return node;
+  builder.viewed.set(value, node);
   const have = new Set(node.properties.map(({ key }) => key));
   for (const key of members) {
     const descriptor = Object.getOwnPropertyDescriptor(value, key);

@@ -32,7 +32,7 @@ function replacements(node: FunctionNode, names: Names, print: (value: Value) =>
   const calls = syntax.moduleCalls.flatMap(({ kind, start, end }, index) => {
     const module = moduleCalls[index];
     if (module === undefined) return [];
-    return [{ start, end, text: kind === 'import' ? `Promise.resolve(${print(module)})` : print(module) }];
+    return [{ start, end, text: kind === 'import' ? `Promise.resolve(${print(module)})` : `(${print(module)})` }];
   });
   const renamed = [...captures].flatMap(([name, { binding }]) => {
     const given = binding === undefined ? name : names.of(binding);

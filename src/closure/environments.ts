@@ -40,7 +40,8 @@ export class Environments {
 
   /** Gives every capture its binding. */
   bind(): void {
-    for (const [key, uses] of groupBy(this.#uses, bucketOf)) {
+    const kinds = new ScopeKinds();
+    for (const [key, uses] of groupBy(this.#uses, (use) => bucketOf(use, kinds))) {
       for (const shared of this.#split(key, uses)) {
         const [first] = shared;
         if (first === undefined) continue;
@@ -67,19 +68,26 @@ export class Environments {
   #splitByMark(uses: readonly VariableUse[]): VariableUse[][] {
     const groups = new Map<symbol, VariableUse[]>();
     const unreached: VariableUse[][] = [];
+    const late: VariableUse[] = [];
     const restore: Array<() => void> = [];
     try {
       for (const use of uses) {
-        const shown = this.#shownMark(use);
-        const group = shown === undefined ? undefined : groups.get(shown);
-        if (group !== undefined) group.push(use);
-        else if (uses.length > 1 && this.#mark(use, groups, restore)) continue;
-        else addUnreached(unreached, use);
+        if (this.#join(use, groups) || (uses.length > 1 && this.#mark(use, groups, restore))) continue;
+        late.push(use);
       }
+      // What can't be entered may still show the mark of another.
+      for (const use of late) if (!this.#join(use, groups)) addUnreached(unreached, use);
     } finally {
       for (const step of restore) step();
     }
     return [...groups.values(), ...unreached];
+  }
+
+  #join(use: VariableUse, groups: ReadonlyMap<symbol, VariableUse[]>): boolean {
+    const shown = this.#shownMark(use);
+    const group = shown === undefined ? undefined : groups.get(shown);
+    group?.push(use);
+    return group !== undefined;
   }
 
   #shownMark({ fn, name }: VariableUse): symbol | undefined {
@@ -127,16 +135,26 @@ function addUnreached(groups: VariableUse[][], use: VariableUse): void {
   else group.push(use);
 }
 
-/** The names of a scope in one text, made once for each. */
-const namesOfScope = new WeakMap<Scope, string>();
+/** Scopes that look alike have one number: those of one script with the same names. */
+class ScopeKinds {
+  readonly #numbers = new Map<string, number>();
+  readonly #known = new Map<Scope, number>();
 
-function bucketOf({ name, place }: VariableUse): string {
+  numberOf(scriptId: string, scope: Scope): number {
+    const known = this.#known.get(scope);
+    if (known !== undefined) return known;
+    const kind = `${scriptId} ${scope.description} ${Object.getOwnPropertyNames(scope.variables).join(',')}`;
+    const number = this.#numbers.get(kind) ?? this.#numbers.size;
+    this.#numbers.set(kind, number);
+    this.#known.set(scope, number);
+    return number;
+  }
+}
+
+function bucketOf({ name, place }: VariableUse, kinds: ScopeKinds): string {
   if (place.type === 'unique') return `unique ${place.key}`;
   if (place.type === 'constant') return `constant ${name}`;
-  const { scope, scriptId } = place;
-  const names = namesOfScope.get(scope) ?? Object.getOwnPropertyNames(scope.variables).join(',');
-  namesOfScope.set(scope, names);
-  return `scope ${scriptId} ${scope.description} ${names} ${name}`;
+  return `scope ${kinds.numberOf(place.scriptId, place.scope)} ${name}`;
 }
 
 function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {

@@ -39,6 +39,9 @@ export async function explainClosure(fn: Function): Promise<CaptureReport> {
   return reportOf(captured, problems);
 }
 
+/** Nobody reads more. */
+const maxEntries = 1_000;
+
 /** Sums up a graph that was read. */
 export function reportOf(captured: CapturedClosure, problems: readonly Problem[]): CaptureReport {
   const counted = new Set<Node>();
@@ -46,7 +49,9 @@ export function reportOf(captured: CapturedClosure, problems: readonly Problem[]
   for (const value of captured.roots.values()) {
     if (isNode(value) && !counted.has(value)) entries.push(entryOf(printPath(value.path), value, counted));
   }
-  for (const fn of captured.functions) entries.push(...entriesOf(fn, counted));
+  for (const fn of captured.functions) {
+    if (entries.length < maxEntries) entries.push(...entriesOf(fn, counted));
+  }
   const bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0);
   return { entries, problems, bytes, toString: () => printReport(entries, problems) };
 }

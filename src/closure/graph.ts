@@ -179,6 +179,8 @@ export type Node =
 
 export const isNode = (value: Value): value is Node => typeof value === 'object' && value !== null;
 
+const shownEnd = 12;
+
 function keyLabel(key: string | symbol): string {
   if (typeof key === 'symbol') return `[${String(key)}]`;
   if (/^\d+$/.test(key)) return `[${key}]`;
@@ -191,7 +193,10 @@ export function printPath(path: Path): string {
   for (let step: Path | undefined = path; step !== undefined; step = step.parent) {
     labels.push(typeof step.label === 'string' ? step.label : keyLabel(step.label.key));
   }
-  return labels.reverse().join(' → ');
+  labels.reverse();
+  // Of a long chain the ends say enough.
+  if (labels.length > 2 * shownEnd) labels.splice(shownEnd, labels.length - 2 * shownEnd, '…');
+  return labels.join(' → ');
 }
 
 /** Everything a function needs in order to run elsewhere. Written by capture.ts, read by emit.ts and explain.ts. */

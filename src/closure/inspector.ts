@@ -51,6 +51,9 @@ interface Properties {
 /** Scripts of the process by id; they never change, and to have them listed costs milliseconds. */
 const knownScripts = new Map<string, Script>();
 
+/** Handles of what was looked at, which would keep it in memory. */
+const objectGroup = 'clipper-ts';
+
 const slotKey = 'clipper-ts.inspected';
 const slotText = `globalThis[Symbol.for(${JSON.stringify(slotKey)})]`;
 
@@ -99,18 +102,17 @@ export class HeapInspector implements Disposable {
 
   /** Every script that is loaded. */
   get scripts(): Iterable<Script> {
-    this.#debug();
+    this.#debugging(() => {});
     return knownScripts.values();
   }
 
   script(scriptId: string): Script | undefined {
-    if (!knownScripts.has(scriptId)) this.#debug();
+    if (!knownScripts.has(scriptId)) this.#debugging(() => {});
     return knownScripts.get(scriptId);
   }
 
   source(scriptId: string): string {
-    this.#debug();
-    return this.#post<{ scriptSource: string }>('Debugger.getScriptSource', { scriptId }).scriptSource;
+    return this.#debugging(() => this.#post<{ scriptSource: string }>('Debugger.getScriptSource', { scriptId }).scriptSource);
   }
 
   facts(fn: Function): FunctionFacts {
@@ -119,12 +121,14 @@ export class HeapInspector implements Disposable {
       | { scriptId: string; lineNumber: number; columnNumber: number }
       | undefined;
     const scopes = properties.get('[[Scopes]]')?.objectId;
-    return {
+    const facts = {
       scriptId: location?.scriptId,
       location: { line: location?.lineNumber ?? 0, column: location?.columnNumber ?? 0 },
       scopes: scopes === undefined || location === undefined ? [] : this.#scopes(scopes),
       bound: properties.has('[[TargetFunction]]') ? this.#bound(properties) : undefined,
     };
+    this.#post('Runtime.releaseObjectGroup', { objectGroup });
+    return facts;
   }
 
   /** Names of the private fields, methods and accessors that an object carries. */
@@ -167,9 +171,22 @@ export class HeapInspector implements Disposable {
     for (const realm of this.#realms) Reflect.deleteProperty(realm, Symbol.for(slotKey));
   }
 
+  /** The debugger lists scripts as it opens. It is closed again, for while it is open our own expressions are kept too. */
+  #debugging<T>(work: () => T): T {
+    const wasOpen = this.#isDebugging;
+    this.#debug();
+    try {
+      return work();
+    } finally {
+      if (!wasOpen) this.#post('Debugger.disable');
+      this.#isDebugging = wasOpen;
+    }
+  }
+
   #debug(): void {
     if (this.#isDebugging) return;
     this.#isDebugging = true;
+    this.#session.removeAllListeners('Debugger.scriptParsed');
     this.#session.on('Debugger.scriptParsed', ({ params: { scriptId, url, isModule = false } }) => {
       knownScripts.set(scriptId, { id: scriptId, url, isModule });
     });
@@ -218,7 +235,10 @@ export class HeapInspector implements Disposable {
   /** The inspector's handle of a value. */
   #remote(value: unknown): string {
     this.#slot.value = value;
-    const { result } = this.#post<{ result: RemoteObject }>('Runtime.evaluate', { expression: `${slotText}.value` });
+    const { result } = this.#post<{ result: RemoteObject }>('Runtime.evaluate', {
+      expression: `${slotText}.value`,
+      objectGroup,
+    });
     return result.objectId ?? '';
   }
 

@@ -12,6 +12,8 @@ export class Names {
   /** Names that occur in any text, where a variable that gets a new name could be hidden by a local one. */
   readonly #occurring = new Set<string>();
   readonly #taken = new Set<string>();
+  /** How far the numbers behind a name have come. */
+  readonly #counts = new Map<string, number>();
   readonly #bindings = new Map<Binding, string>();
 
   constructor(captured: CapturedClosure) {
@@ -31,9 +33,11 @@ export class Names {
   /** A name that nothing else has, as close to the wish as can be. */
   fresh(wish: string): string {
     const base = /^[A-Za-z_$][\w$]*$/.test(wish) ? wish : 'value';
-    for (let count = 1; ; count++) {
+    for (let count = (this.#counts.get(base) ?? 0) + 1; ; count++) {
       const name = count === 1 ? base : `${base}_${count}`;
-      if (!this.#reserved.has(name) && !this.#taken.has(name) && !this.#occurring.has(name)) return this.#take(name);
+      if (this.#reserved.has(name) || this.#taken.has(name) || this.#occurring.has(name)) continue;
+      this.#counts.set(base, count);
+      return this.#take(name);
     }
   }
 

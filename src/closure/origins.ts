@@ -165,8 +165,9 @@ export class Origins {
 
   #resolve(scriptId: string, specifier: string): Script | undefined {
     const from = this.file(scriptId);
-    if (from === undefined || !specifier.startsWith('.')) return undefined;
-    const path = join(dirname(from), specifier);
+    if (from === undefined || isBuiltin(specifier)) return undefined;
+    const path = specifier.startsWith('.') ? join(dirname(from), specifier) : resolved(specifier, from);
+    if (path === undefined) return undefined;
     const stem = path.replace(/\.[cm]?jsx?$/, '');
     const endings = ['.ts', '.tsx', '.mts', '.js', '.mjs', '/index.ts', '/index.js'];
     const candidates = new Set([path, ...endings.map((ending) => stem + ending)].map((each) => pathToFileURL(each).href));
@@ -184,6 +185,15 @@ export class Origins {
     const table = tables.get(scriptId) ?? readModuleTable(this.#inspector.source(scriptId));
     tables.set(scriptId, table);
     return table;
+  }
+}
+
+/** The file behind an alias (`#state`) or a linked package of the user's own. */
+function resolved(specifier: string, from: string): string | undefined {
+  try {
+    return createRequire(from).resolve(specifier);
+  } catch {
+    return undefined;
   }
 }
 

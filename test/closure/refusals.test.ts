@@ -29,6 +29,11 @@ class Vault {
 }
 const vault = new Vault();
 
+class PrivateStatic {
+  static #count = 0;
+  static next = () => ++PrivateStatic.#count;
+}
+
 describe('what can not travel', () => {
   test('is named by its whole path, with the fix', async () => {
     const message = await refusalOf(function predict() {
@@ -41,6 +46,9 @@ describe('what can not travel', () => {
   test.each([
     ['a promise', () => pending, /captured "pending": a promise/],
     ['a WeakMap', () => weak, /captured "weak": a WeakMap/],
+    ['a class with private static fields', () => PrivateStatic.next(), /captured "PrivateStatic": a class with private static/],
+    // biome-ignore lint/security/noGlobalEval: this is what is refused
+    ['a function that calls eval', () => eval('1 + 1'), /calls `eval`/],
     ['a Proxy', () => proxied, /captured "proxied": a Proxy/],
     ['a started generator', () => iterator, /captured "iterator": a generator/],
     ['an object with private state', () => vault, /captured "vault": an instance of Vault with private state \(#key\)/],
