@@ -52,7 +52,7 @@ const echoUrl = `http://127.0.0.1:${port}/echo`;
   const { url } = await createEndpoint(clipper, { ...options, predict: (rows) => rows.map((row) => row[0]) });
   await check(url);
   await check(echoUrl);
-  const table = [['', 'req/s', 'p50 ms', 'p99 ms', 'of the echo']];
+  const table = [['', 'req/s', 'mean ms', 'p99 ms', 'of the echo']];
   for (const connections of [1, 128]) {
     const rates = { echo: [] as number[], clipper: [] as number[] };
     const latencies = { echo: [] as Result[], clipper: [] as Result[] };
@@ -67,9 +67,9 @@ const echoUrl = `http://127.0.0.1:${port}/echo`;
       }
     }
     for (const who of ['echo', 'clipper'] as const) {
-      const p = (key: 'p50' | 'p99') => fixed(median(latencies[who].map(({ latency }) => latency[key])));
+      const p = (key: 'average' | 'p99') => fixed(median(latencies[who].map(({ latency }) => latency[key])));
       const ratio = median(rates[who]) / median(rates.echo);
-      table.push([`${who}, ${connections} connections`, fixed(median(rates[who]), 0), p('p50'), p('p99'), fixed(ratio)]);
+      table.push([`${who}, ${connections} connections`, fixed(median(rates[who]), 0), p('average'), p('p99'), fixed(ratio)]);
     }
   }
   const defaults = JSON.stringify(await clipper.inspectInstance()).match(/"reason":"\w+"/g) ?? [];
