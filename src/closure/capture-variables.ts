@@ -1,9 +1,8 @@
-import { Module } from 'node:module';
 import { dirname } from 'node:path';
 import { types } from 'node:util';
-import { readProperty } from './capture-properties.ts';
+import { memberKeys, viewedMembers, viewOf } from './capture-views.ts';
 import type { VariablePlace } from './environments.ts';
-import type { FunctionNode, ObjectNode, Path, Value } from './graph.ts';
+import type { FunctionNode, Path, Value } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 import type { FunctionFacts, Scope } from './inspector.ts';
 import type { ImportedName } from './module-table.ts';
@@ -151,12 +150,6 @@ function captureNamespaceMembers(
   return true;
 }
 
-/** The members that are read of a name, where nothing else is done with it. */
-function memberKeys({ uses }: FreeName): ReadonlySet<string> | undefined {
-  const keys = uses.map(({ member }) => member?.key);
-  return keys.includes(undefined) ? undefined : new Set(keys as string[]);
-}
-
 /** A variable that was never initialised is an accessor that throws, from Node 22 on. */
 function readVariable({ variables }: Scope, name: string): unknown {
   try {
@@ -201,54 +194,4 @@ function captureThis(builder: GraphBuilder, node: FunctionNode, at: FunctionAtHa
   }
   const value = builder.value(found.value, path);
   addUse(builder, node, { ...at, name: 'this', raw: found.value, value, place: { type: 'constant' } });
-}
-
-/**
- * The members to capture of an object that stands for a module of the user's own, as compilers to CommonJS write it:
- * `import_state.counter`. Undefined for what must travel whole, as do exports that may be each other's `this`.
- */
-function viewedMembers(builder: GraphBuilder, value: unknown, free: FreeName): ReadonlySet<string> | undefined {
-  const keys = memberKeys(free);
-  if (keys === undefined) return undefined;
-  // CommonJS's own `module`, of which only the exports are the user's.
-  if (value instanceof Module) return keys.size === 1 && keys.has('exports') ? keys : undefined;
-  if (!isModuleView(builder, value)) return undefined;
-  const isWritten = Object.hasOwn(value as object, '__esModule') || builder.sources.origins.exportsOf(value) === undefined;
-  const isPlain =
-    Reflect.getPrototypeOf(value as object) === null ||
-    builder.sources.intrinsics.find(Reflect.getPrototypeOf(value as object)) === 'Object.prototype';
-  const areOwn = [...keys].every((key) => Object.hasOwn(value as object, key));
-  const areCalled = free.uses.some(({ member }) => member?.isCalled === true);
-  return isWritten || (isPlain && areOwn && !areCalled) ? keys : undefined;
-}
-
-function isModuleView(builder: GraphBuilder, value: unknown): boolean {
-  if (typeof value !== 'object' || value === null || builder.known(value)?.kind === 'module') return false;
-  const { origins, builtins } = builder.sources;
-  if (builtins.find(value) !== undefined || origins.packageExports(value) !== undefined) return false;
-  const { value: original } = Object.getOwnPropertyDescriptor(value, 'default') ?? {};
-  return (
-    origins.exportsOf(value) !== undefined || origins.exportsOf(original) !== undefined || builtins.find(original) !== undefined
-  );
-}
-
-/** The node of a module object with (at least) these members; accessors travel as such, so that they stay live. */
-function viewOf(
-  builder: GraphBuilder,
-  value: object,
-  { members, path }: { members: ReadonlySet<string>; path: Path },
-): ObjectNode {
-  const whole = builder.known(value);
-  const node: ObjectNode =
-    whole?.kind === 'object' ? whole : (builder.viewed.get(value) ?? { ...builder.shell(path), kind: 'object' });
-  node.references++;
-  if (node === whole) return node;
-  builder.viewed.set(value, node);
-  const have = new Set(node.properties.map(({ key }) => key));
-  for (const key of members) {
-    const descriptor = Object.getOwnPropertyDescriptor(value, key);
-    if (have.has(key) || descriptor === undefined) continue;
-    node.properties.push(readProperty(builder, key, { descriptor, owner: path }));
-  }
-  return node;
 }

@@ -1,6 +1,4 @@
-import { Session } from 'node:inspector';
-import { runInThisContext } from 'node:vm';
-import { ClipperError } from '../errors.ts';
+import { InspectorSession, type RemoteObject, slotText } from './inspector-session.ts';
 
 /** One scope of a function: the variables that V8 keeps for closures, with their values at the time of reading. */
 export interface Scope {
@@ -33,35 +31,15 @@ export interface Script {
   readonly isModule: boolean;
 }
 
-interface RemoteObject {
-  readonly objectId?: string;
-  readonly value?: unknown;
-}
-
-interface InternalProperty {
-  readonly name: string;
-  readonly value?: RemoteObject;
-}
-
-interface Properties {
-  readonly internalProperties?: readonly InternalProperty[];
-  readonly privateProperties?: readonly { name: string }[];
+/** A script, as the debugger tells of it. */
+interface Parsed {
+  readonly scriptId: string;
+  readonly url: string;
+  readonly isModule?: boolean;
 }
 
 /** Scripts of the process by id; they never change, and to have them listed costs milliseconds. */
 const knownScripts = new Map<string, Script>();
-
-/** Handles of what was looked at, which would keep it in memory. */
-const objectGroup = 'clipper-ts';
-
-const slotKey = 'clipper-ts.inspected';
-const slotText = `globalThis[Symbol.for(${JSON.stringify(slotKey)})]`;
-
-/** What passes between us and the inspector, reachable from every realm. */
-interface Slot {
-  value: unknown;
-  extra?: unknown;
-}
 
 const scopeTypes: Readonly<Record<string, Scope['type']>> = {
   Block: 'block',
@@ -83,22 +61,12 @@ function* endless(): Generator<object> {
 }
 
 /**
- * Reads functions of the running process through V8's inspector, in this thread and without opening a port. The single
- * file that knows the inspector; see https://chromedevtools.github.io/devtools-protocol/v8/.
+ * Reads functions of the running process through V8's inspector, in this thread and without opening a port. With
+ * inspector-session.ts the only file that knows it; see https://chromedevtools.github.io/devtools-protocol/v8/.
  */
 export class HeapInspector implements Disposable {
-  readonly #session = new Session();
+  readonly #session = new InspectorSession();
   #isDebugging = false;
-  readonly #slot: Slot = { value: undefined };
-  // Under jest this code runs in a second realm, while the inspector evaluates in the main one.
-  readonly #realms: readonly object[] = [globalThis, runInThisContext('globalThis') as object];
-
-  constructor() {
-    for (const realm of this.#realms) {
-      Object.defineProperty(realm, Symbol.for(slotKey), { value: this.#slot, configurable: true, writable: true });
-    }
-    this.#session.connect();
-  }
 
   /** Every script that is loaded. */
   get scripts(): Iterable<Script> {
@@ -112,7 +80,9 @@ export class HeapInspector implements Disposable {
   }
 
   source(scriptId: string): string {
-    return this.#debugging(() => this.#post<{ scriptSource: string }>('Debugger.getScriptSource', { scriptId }).scriptSource);
+    return this.#debugging(
+      () => this.#session.post<{ scriptSource: string }>('Debugger.getScriptSource', { scriptId }).scriptSource,
+    );
   }
 
   facts(fn: Function): FunctionFacts {
@@ -127,13 +97,13 @@ export class HeapInspector implements Disposable {
       scopes: scopes === undefined || location === undefined ? [] : this.#scopes(scopes),
       bound: properties.has('[[TargetFunction]]') ? this.#bound(properties) : undefined,
     };
-    this.#post('Runtime.releaseObjectGroup', { objectGroup });
+    this.#session.release();
     return facts;
   }
 
   /** Names of the private fields, methods and accessors that an object carries. */
   privateNames(value: object): readonly string[] {
-    const { privateProperties = [] } = this.#properties(this.#remote(value));
+    const { privateProperties = [] } = this.#session.properties(this.#session.remote(value));
     return privateProperties.map(({ name }) => name);
   }
 
@@ -143,32 +113,31 @@ export class HeapInspector implements Disposable {
    */
   evaluateInside(fn: Function, expression: string): { readonly value: unknown } | undefined {
     this.#debug();
-    const breakpoint = this.#post<{ breakpointId: string }>('Debugger.setBreakpointOnFunctionCall', {
-      objectId: this.#remote(fn),
+    const breakpoint = this.#session.post<{ breakpointId: string }>('Debugger.setBreakpointOnFunctionCall', {
+      objectId: this.#session.remote(fn),
     });
     let found: { value: unknown } | undefined;
-    const paused = ({ params }: { params: { callFrames: readonly { callFrameId: string }[] } }): void => {
-      this.#slot.extra = undefined;
-      const { exceptionDetails } = this.#post<{ exceptionDetails?: unknown }>('Debugger.evaluateOnCallFrame', {
-        callFrameId: params.callFrames[0]?.callFrameId,
+    const paused = ({ callFrames }: { readonly callFrames: readonly { readonly callFrameId: string }[] }): void => {
+      this.#session.slot.extra = undefined;
+      const { exceptionDetails } = this.#session.post<{ exceptionDetails?: unknown }>('Debugger.evaluateOnCallFrame', {
+        callFrameId: callFrames[0]?.callFrameId,
         expression: `${slotText}.extra = ${expression}, 0`,
       });
-      if (exceptionDetails === undefined) found = { value: this.#slot.extra };
-      this.#post('Runtime.terminateExecution');
+      if (exceptionDetails === undefined) found = { value: this.#session.slot.extra };
+      this.#session.post('Runtime.terminateExecution');
     };
-    this.#session.once('Debugger.paused', paused);
+    const unlisten = this.#session.on('Debugger.paused', paused);
     try {
       this.#call(fn);
     } finally {
-      this.#session.off('Debugger.paused', paused);
-      this.#post('Debugger.removeBreakpoint', breakpoint);
+      unlisten();
+      this.#session.post('Debugger.removeBreakpoint', breakpoint);
     }
     return found;
   }
 
   [Symbol.dispose](): void {
-    this.#session.disconnect();
-    for (const realm of this.#realms) Reflect.deleteProperty(realm, Symbol.for(slotKey));
+    this.#session[Symbol.dispose]();
   }
 
   /** The debugger lists scripts as it opens. It is closed again, for while it is open our own expressions are kept too. */
@@ -178,7 +147,7 @@ export class HeapInspector implements Disposable {
     try {
       return work();
     } finally {
-      if (!wasOpen) this.#post('Debugger.disable');
+      if (!wasOpen) this.#session.post('Debugger.disable');
       this.#isDebugging = wasOpen;
     }
   }
@@ -186,25 +155,25 @@ export class HeapInspector implements Disposable {
   #debug(): void {
     if (this.#isDebugging) return;
     this.#isDebugging = true;
-    this.#session.removeAllListeners('Debugger.scriptParsed');
-    this.#session.on('Debugger.scriptParsed', ({ params: { scriptId, url, isModule = false } }) => {
+    const unlisten = this.#session.on<Parsed>('Debugger.scriptParsed', ({ scriptId, url, isModule = false }) => {
       knownScripts.set(scriptId, { id: scriptId, url, isModule });
     });
-    this.#post('Debugger.enable');
+    this.#session.post('Debugger.enable');
+    unlisten();
   }
 
   /** Calls a function that a breakpoint will end; the termination is reported as a failed command. */
   #call(fn: Function): void {
-    this.#slot.value = fn;
-    this.#slot.extra = new Array(16).fill(anyArgument);
-    this.#session.post('Runtime.evaluate', {
+    this.#session.slot.value = fn;
+    this.#session.slot.extra = new Array(16).fill(anyArgument);
+    this.#session.attempt('Runtime.evaluate', {
       expression: `{ const slot = ${slotText}; (0, slot.value)(...slot.extra); }`,
       silent: true,
     });
   }
 
   #scopes(scopesId: string): Scope[] {
-    const listed = this.#real(scopesId) as ArrayLike<{ description: string; object: object }>;
+    const listed = this.#session.real(scopesId) as ArrayLike<{ description: string; object: object }>;
     return Array.from(listed, ({ description, object }) => {
       const [word = ''] = description.split(' (');
       return { type: scopeTypes[word] ?? 'other', description, variables: object };
@@ -214,7 +183,7 @@ export class HeapInspector implements Disposable {
   #bound(properties: ReadonlyMap<string, RemoteObject>): BoundFacts {
     const real = (name: string): unknown => {
       const { objectId, value } = properties.get(name) ?? {};
-      return objectId === undefined ? value : this.#real(objectId);
+      return objectId === undefined ? value : this.#session.real(objectId);
     };
     return {
       target: real('[[TargetFunction]]') as Function,
@@ -224,41 +193,7 @@ export class HeapInspector implements Disposable {
   }
 
   #internalProperties(value: object): Map<string, RemoteObject> {
-    const { internalProperties = [] } = this.#properties(this.#remote(value));
+    const { internalProperties = [] } = this.#session.properties(this.#session.remote(value));
     return new Map(internalProperties.map(({ name, value: remote = {} }) => [name, remote]));
-  }
-
-  #properties(objectId: string): Properties {
-    return this.#post<Properties>('Runtime.getProperties', { objectId, ownProperties: true });
-  }
-
-  /** The inspector's handle of a value. */
-  #remote(value: unknown): string {
-    this.#slot.value = value;
-    const { result } = this.#post<{ result: RemoteObject }>('Runtime.evaluate', {
-      expression: `${slotText}.value`,
-      objectGroup,
-    });
-    return result.objectId ?? '';
-  }
-
-  /** The value behind an inspector's handle. */
-  #real(objectId: string): unknown {
-    this.#post('Runtime.callFunctionOn', { objectId, functionDeclaration: `function () { ${slotText}.extra = this }` });
-    return this.#slot.extra;
-  }
-
-  /** In its own thread a session answers before `post` returns. */
-  #post<T>(method: string, params: object = {}): T {
-    let answer: unknown;
-    let failure: Error | null = null;
-    this.#session.post(method, params, (error, result) => {
-      failure = error;
-      answer = result;
-    });
-    if (failure !== null) {
-      throw new ClipperError('E_INTERNAL', `V8's inspector refused ${method}: ${JSON.stringify(failure)}`, { cause: failure });
-    }
-    return answer as T;
   }
 }
