@@ -43,7 +43,6 @@ function bufferNode(builder: GraphBuilder, buffer: ArrayBuffer, path: Path): Buf
   const known = builder.known(buffer);
   if (known?.kind === 'buffer') return known;
   const node: BufferNode = builder.register(buffer, { ...builder.shell(path), kind: 'buffer', buffer, ranges: [] });
-  builder.buffers.push(node);
   return node;
 }
 

@@ -1,6 +1,5 @@
 import { Environments } from './environments.ts';
 import {
-  type BufferNode,
   type FunctionNode,
   type IntrinsicNode,
   type ModuleNode,
@@ -35,8 +34,6 @@ export class GraphBuilder {
   readonly sources: Sources;
   readonly environments: Environments;
   readonly functions: FunctionNode[] = [];
-  readonly buffers: BufferNode[] = [];
-  readonly modules: ModuleNode[] = [];
   readonly problems: Problem[] = [];
   /** Modules of the user's own of which only some members were asked for. */
   readonly viewed = new Map<object, ObjectNode>();
@@ -100,7 +97,6 @@ export class GraphBuilder {
   module(source: ModuleSource, member: readonly string[], path: Path): ModuleNode {
     const key = JSON.stringify([source, member]);
     const node: ModuleNode = this.#modulesByKey.get(key) ?? { ...this.shell(path), kind: 'module', source, member };
-    if (!this.#modulesByKey.has(key)) this.modules.push(node);
     this.#modulesByKey.set(key, node);
     return node;
   }

@@ -204,8 +204,6 @@ export interface CapturedClosure {
   /** What the bundle's entry exports, by name. */
   readonly roots: ReadonlyMap<string, Value>;
   readonly functions: readonly FunctionNode[];
-  readonly buffers: readonly BufferNode[];
-  readonly modules: readonly ModuleNode[];
   /** The folder of the user's package, from which packages are bundled. */
   readonly projectDir: string;
 }
