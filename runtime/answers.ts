@@ -70,7 +70,14 @@ function plainArrays(_key: string, value: unknown): unknown {
 function failure(thrown: unknown): Output {
   const error: RemoteError =
     thrown instanceof Error
-      ? { name: thrown.name, message: thrown.message, ...(thrown.stack === undefined ? {} : { stack: thrown.stack }) }
+      ? { name: thrown.name, message: thrown.message, ...(thrown.stack === undefined ? {} : { stack: ownFrames(thrown.stack) }) }
       : { name: 'Error', message: `A value that is no Error was thrown: ${inspect(thrown)}` };
   return { text: JSON.stringify(error), failed: true };
 }
+
+/** A stack without the frames of this program, which say nothing of the user's function. */
+const ownFrames = (stack: string): string =>
+  stack
+    .split('\n')
+    .filter((line) => !line.includes(import.meta.dirname))
+    .join('\n');

@@ -34,13 +34,17 @@ const brand = Symbol.for('clipper-ts.error');
 
 /** Every error that clipper-ts throws on purpose. `code` is one of the table in docs/errors.md. */
 export class ClipperError extends Error {
-  readonly [brand] = true;
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = 'ClipperError';
     this.code = code;
+  }
+
+  // On the prototype, so that it isn't printed with every error.
+  get [brand](): true {
+    return true;
   }
 
   /** The HTTP status that answers this error. */

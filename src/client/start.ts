@@ -65,7 +65,9 @@ export async function startClipper(options: StartOptions = {}): Promise<ClipperC
   if (signal?.aborted === true) throw new ClipperError('E_CANCELLED', 'The start of the server was cancelled');
   const swept = sweepStateDirs();
   const dir = stateDir === undefined ? await makeStateDir(serve.name) : resolve(stateDir);
-  await mkdir(dir, { recursive: true });
+  await mkdir(dir, { recursive: true }).catch((error: unknown) => {
+    throw new ClipperError('E_INVALID_OPTION', `The stateDir ${dir} can't be made: ${messageOf(error)}`, { cause: error });
+  });
   const program = { ...serve, stateDir: dir, removeStateDir: stateDir === undefined };
   const child = await spawnServer(program);
   try {
@@ -127,11 +129,12 @@ async function untilReady(child: ChildProcess, options: ServerProgramOptions, si
     const told = once(child, 'message', { signal: given }).then(([message]) => message as ServerProgramMessage);
     const message = await Promise.race([told, ended]);
     if (message?.kind === 'ready') return message;
-    if (message?.kind === 'failed' && isErrorCode(message.code)) throw new ClipperError(message.code, message.message);
-    throw new ClipperError(
-      'E_SERVER_EXITED',
-      `The server ended before it was ready. The end of its log:\n${await logTail(options)}`,
-    );
+    if (message?.kind === 'failed' && isErrorCode(message.code) && message.code !== 'E_SERVER_EXITED') {
+      throw new ClipperError(message.code, message.message);
+    }
+    const why = message?.kind === 'failed' ? `: ${message.message}` : '';
+    const tail = await logTail(options);
+    throw new ClipperError('E_SERVER_EXITED', `The server ended before it was ready${why}. The end of its log:\n${tail}`);
   } catch (error) {
     if (signal?.aborted === true)
       throw new ClipperError('E_CANCELLED', 'The start of the server was cancelled', { cause: error });

@@ -136,7 +136,9 @@ describe('a deploy that fails', () => {
     const predict = (inputs: Float64Array[]) => inputs.map((xs) => (xs[9] as unknown as number[]).length);
     await expect(deployPredictFunction(clipper, { ...options, predict, sample: [1] })).rejects.toMatchObject({
       code: 'E_SAMPLE_FAILED',
-      message: expect.stringContaining("TypeError: Cannot read properties of undefined (reading 'length')"),
+      message: expect.stringMatching(
+        /TypeError: Cannot read properties of undefined \(reading 'length'\).*closure\.mjs(?!.*main\.js)/s,
+      ),
     });
   });
 

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { connectClipper } from '../../src/client/start.ts';
 import { packageDir } from '../../src/util/package-files.ts';
 import { eventually, isAlive, startedCluster } from '../helpers/started-cluster.ts';
@@ -45,6 +45,17 @@ describe('startClipper', () => {
     await using dir = await temporaryDir();
     await (await startedCluster({ stateDir: dir.path })).close();
     expect(readdirSync(dir.path)).toEqual(expect.arrayContaining(['bundles', 'server.log']));
+  });
+
+  test('that dies at its start gives the end of its log', async () => {
+    await using dir = await temporaryDir();
+    writeFileSync(join(dir.path, 'bundles'), 'in the way');
+    await expect(startedCluster({ stateDir: dir.path })).rejects.toMatchObject({
+      code: 'E_SERVER_EXITED',
+      message: expect.stringMatching(/ended before it was ready: EEXIST.*end of its log:.*EEXIST/s),
+    });
+    const nowhere = startedCluster({ stateDir: join(dir.path, 'bundles', 'inside') });
+    await expect(nowhere).rejects.toMatchObject({ code: 'E_INVALID_OPTION', message: expect.stringContaining('stateDir') });
   });
 
   test('is cancelled by its signal', async () => {
