@@ -6,6 +6,7 @@ import type { FunctionNode, Path, Value } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 import type { FunctionFacts, Scope } from './inspector.ts';
 import type { ImportedName } from './module-table.ts';
+import { refusalsBySyntax } from './refusals.ts';
 import type { FreeName } from './syntax.ts';
 
 /** What is known of a function while it is read. */
@@ -19,32 +20,9 @@ export interface FunctionAtHand {
 export function captureVariables(builder: GraphBuilder, node: FunctionNode, at: FunctionAtHand): void {
   for (const [name, free] of node.syntax.freeNames) captureName(builder, node, { ...at, name, free });
   if (node.syntax.outerThis.length > 0) captureThis(builder, node, at);
-  if (node.syntax.usesEval) {
-    builder.refuse(node.path, {
-      what: 'a function that calls `eval`, which may use any variable',
-      fix: 'write what it evaluates as code',
-    });
-  }
-  for (const name of node.syntax.class?.keyNames ?? []) {
-    const isKnown = node.captures.has(name) || builder.sources.intrinsics.meaning(name).kind === 'environment';
-    if (isKnown) continue;
-    const what = `a class whose field has the computed key [${name}], of which nothing is left in memory`;
-    builder.refuse(node.path, { what, fix: 'set the field in the constructor' });
-  }
-  const [privateName] = node.syntax.outerPrivateNames;
-  if (privateName !== undefined) {
-    const what = `a function that uses #${privateName} apart from the class that declares it`;
-    builder.refuse(node.path, { what, fix: 'capture an object of the class, or use a public member' });
-  }
-  if (node.syntax.class?.hasPrivateStatics === true) {
-    builder.refuse(node.path, { what: 'a class with private static fields', fix: 'keep them in variables, or make them public' });
-  }
-  if (node.syntax.usesOuterSuper) {
-    builder.refuse(node.path, {
-      what: 'a function that uses `super` outside its class',
-      fix: 'capture the object and call its method',
-    });
-  }
+  const isKnown = (name: string): boolean =>
+    node.captures.has(name) || builder.sources.intrinsics.meaning(name).kind === 'environment';
+  for (const refusal of refusalsBySyntax(node.syntax, isKnown)) builder.refuse(node.path, refusal);
 }
 
 interface NameAtHand extends FunctionAtHand {

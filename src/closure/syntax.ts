@@ -53,6 +53,8 @@ export interface FunctionSyntax {
   /** Whether it assigns its own name, which in a declaration is a variable. */
   readonly writesOwnName: boolean;
   readonly metas: readonly (Span & { readonly key: string })[];
+  /** Why the text can't stand in strict code, where it can't. */
+  readonly sloppySyntax: string | undefined;
   readonly moduleCalls: readonly ModuleCall[];
   /** Every identifier in the text that is no property's name. */
   readonly identifiers: ReadonlySet<string>;
@@ -82,7 +84,8 @@ export function readSyntax(text: string, name: string): FunctionSyntax {
   for (const { before, after, form } of wrappers) {
     try {
       const program = parse(`${before}${text}${after}`, options) as unknown as Ast;
-      return describe(text, program, { form, shift: before.length });
+      const described = describe(text, program, { form, shift: before.length });
+      return { ...described, sloppySyntax: strictFailure(`${before}${text}${after}`) };
     } catch (error) {
       failure ??= error;
     }
@@ -91,12 +94,22 @@ export function readSyntax(text: string, name: string): FunctionSyntax {
   throw new ClipperError('E_NOT_CAPTURABLE', message, { cause: failure });
 }
 
+/** What a module, which is strict code, would say of a text that a script allows. */
+function strictFailure(text: string): string | undefined {
+  try {
+    parse(text, { ...options, sourceType: 'module' });
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
 interface Wrapping {
   readonly form: FunctionSyntax['form'];
   readonly shift: number;
 }
 
-function describe(text: string, program: Ast, { form, shift }: Wrapping): FunctionSyntax {
+function describe(text: string, program: Ast, { form, shift }: Wrapping): Omit<FunctionSyntax, 'sloppySyntax'> {
   const expression = (program.body as Ast[])[0]?.expression as Ast;
   const property = form === 'method' ? (expression.properties as Ast[])[0] : undefined;
   const fn = (property?.value ?? expression) as Ast;

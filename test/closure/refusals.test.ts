@@ -49,6 +49,11 @@ describe('what can not travel', () => {
     ['a class with private static fields', () => PrivateStatic.next(), /captured "PrivateStatic": a class with private static/],
     // biome-ignore lint/security/noGlobalEval: this is what is refused
     ['a function that calls eval', () => eval('1 + 1'), /calls `eval`/],
+    [
+      'syntax of sloppy mode',
+      new Function('return function (o) { with (o) { return x; } }')(),
+      /sloppy mode .*'with' in strict mode/,
+    ],
     ['a Proxy', () => proxied, /captured "proxied": a Proxy/],
     ['a started generator', () => iterator, /captured "iterator": a generator/],
     ['an object with private state', () => vault, /captured "vault": an instance of Vault with private state \(#key\)/],
