@@ -7,6 +7,7 @@ import {
   decodeServerMessage,
   encodeContainerMessage,
   type Output,
+  readRemoteError,
   rpcVersion,
   type ServerMessage,
 } from '../src/protocol/messages.ts';
@@ -168,13 +169,13 @@ export class RPCService {
 const failed = (message: string): Output => ({ text: JSON.stringify({ name: 'Error', message }), failed: true });
 
 function logFailure({ text }: Output): void {
-  const { name, message, stack } = JSON.parse(text) as { name: string; message: string; stack?: string };
+  const { name, message, stack } = readRemoteError(text);
   console.error(`predict failed: ${stack ?? `${name}: ${message}`}`);
 }
 
 /** Clipper has no error answer; an output that says so beats a dead container and a caller who learns nothing. */
 function withoutExtension(output: Output): Output {
   if (!output.failed) return output;
-  const { name, message } = JSON.parse(output.text) as { name: string; message: string };
+  const { name, message } = readRemoteError(output.text);
   return { text: JSON.stringify({ error: `${name}: ${message}` }), failed: false };
 }

@@ -5,6 +5,3 @@ export type Log = Logger;
 /** The server's own log: one JSON object a line, on standard output. */
 export const createLog = (bindings: Record<string, unknown>): Log =>
   pino({ base: bindings, level: process.env.CLIPPER_LOG_LEVEL ?? 'info' });
-
-/** For callers that want no log. */
-export const silentLog: Log = pino({ level: 'silent' });

@@ -94,6 +94,7 @@ async function openReplicas({ options, log, undo, frontend }: Parts): Promise<Re
     },
     onEnded: (instance, { how }) => rpc.instanceEnded(instance, `it ended with ${how}`),
   });
+  undo.push(() => backend[Symbol.asyncDispose]());
   undo.push(() => supervisor[Symbol.asyncDispose]());
   return { rpc, supervisor };
 }

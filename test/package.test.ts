@@ -1,6 +1,6 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageDir } from '../src/util/package-files.ts';
 import { temporaryDir } from './helpers/temporary-dir.ts';
@@ -77,6 +77,26 @@ describe('the installed package', () => {
     expect(
       node(['--import', tool('tsx/dist/esm/index.mjs'), '--require', tool('tsx/dist/preflight.cjs'), `${type}/main.ts`]),
     ).toBe('the answer is 6\n');
+  });
+
+  test('runs the README’s first example, which answers as it says', async () => {
+    const [, example = ''] = /```ts\n(.*?)```/s.exec(readFileSync(join(packageDir, 'README.md'), 'utf8')) ?? [];
+    const ports = 'startClipper({ queryPort: 0, managementPort: 0, rpcPort: 0 })';
+    file('readme.mts', example.replace('startClipper()', ports));
+    const [, body, promised = ''] = /curl -d '(.*?)' .*→ {2}(.*)/.exec(example) ?? [];
+    const child = spawn(process.execPath, ['--import', tool('tsx/dist/esm/index.mjs'), 'readme.mts'], {
+      cwd: project.path,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    try {
+      const [printed] = (await once(child.stdout, 'data')) as [Buffer];
+      const url = /serving at (\S+)/.exec(printed.toString())?.[1] ?? '';
+      const response = await fetch(url, { method: 'POST', body: body ?? '' });
+      expect(await response.json()).toEqual(JSON.parse(promised));
+    } finally {
+      child.kill();
+      await once(child, 'exit');
+    }
   });
 
   test('works under jest', () => {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { ClipperError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Backend, ReplicaExit, ReplicaSpec, RunningReplica } from './backend.ts';
 
@@ -6,6 +7,8 @@ import type { Backend, ReplicaExit, ReplicaSpec, RunningReplica } from './backen
 interface Member {
   instance: string;
   running: RunningReplica | undefined;
+  /** The start at hand, or the last one; settled when the replica runs, or can't. */
+  starting: Promise<void>;
   startedAt: number;
   quickDeaths: number;
   restart: NodeJS.Timeout | undefined;
@@ -61,7 +64,7 @@ export class Fleet {
     const stopping = this.#members.splice(wanted).map((member) => this.#stop(member));
     const added = Array.from({ length: Math.max(0, wanted - this.#members.length) }, () => this.#add());
     for (let next = added.splice(0, startedAtOnce); next.length > 0; next = added.splice(0, startedAtOnce)) {
-      await Promise.all(next.map((member) => (member.isStopping ? undefined : this.#start(member))));
+      await Promise.all(next.map((member) => (member.isStopping ? undefined : this.#startNew(member))));
     }
     await Promise.all(stopping);
   }
@@ -76,6 +79,7 @@ export class Fleet {
     const member: Member = {
       instance: '',
       running: undefined,
+      starting: Promise.resolve(),
       startedAt: 0,
       quickDeaths: 0,
       restart: undefined,
@@ -85,7 +89,24 @@ export class Fleet {
     return member;
   }
 
-  async #start(member: Member): Promise<void> {
+  /** A replica that can't even be started is not wanted any more: whoever asked for it is told. */
+  async #startNew(member: Member): Promise<void> {
+    try {
+      await this.#start(member);
+    } catch (error) {
+      const index = this.#members.indexOf(member);
+      if (index !== -1) this.#members.splice(index, 1);
+      const message = `Replica ${member.instance} could not be started: ${messageOf(error)}`;
+      throw new ClipperError('E_REPLICA_EXITED', message, { cause: error });
+    }
+  }
+
+  #start(member: Member): Promise<void> {
+    member.starting = this.#run(member);
+    return member.starting;
+  }
+
+  async #run(member: Member): Promise<void> {
     const { modelName, modelVersion } = this.spec;
     member.instance = `${modelName}-${modelVersion}-${this.#nextNumber++}-${randomUUID().slice(0, 8)}`;
     member.startedAt = performance.now();
@@ -93,7 +114,6 @@ export class Fleet {
     const running = await this.#backend.start(this.spec, member.instance);
     member.running = running;
     void running.exited.then((exit) => this.#ended(member, exit));
-    if (member.isStopping) await running.stop();
   }
 
   #ended(member: Member, exit: ReplicaExit): void {
@@ -121,6 +141,8 @@ export class Fleet {
     member.isStopping = true;
     clearTimeout(member.restart);
     this.#events.onStopping(member.instance);
+    // What is just being started can't be stopped before it runs.
+    await member.starting.catch(() => {});
     await member.running?.stop();
   }
 }

@@ -63,13 +63,8 @@ export class ProcessBackend implements Backend {
 
   async #trimLogs(): Promise<void> {
     for (const { instance } of this.#running) {
-      const path = join(this.#dirOf(instance), 'log');
-      const { size } = await stat(path);
-      if (size < maxLogBytes) continue;
-      const tail = await tailOf(path, maxTailBytes);
-      // The replica appends, so it goes on writing at the new end.
-      await truncate(path);
-      await appendFile(path, tail);
+      // The file may be gone, which is no reason to stop serving.
+      await trimLog(join(this.#dirOf(instance), 'log')).catch(() => {});
     }
   }
 
@@ -117,6 +112,15 @@ async function exitOf(child: ChildProcess): Promise<ReplicaExit> {
   } catch (error) {
     return { how: new ClipperError('E_REPLICA_EXITED', `could not be started: ${String(error)}`, { cause: error }).message };
   }
+}
+
+async function trimLog(path: string): Promise<void> {
+  const { size } = await stat(path);
+  if (size < maxLogBytes) return;
+  const tail = await tailOf(path, maxTailBytes);
+  // The replica appends, so it goes on writing at the new end.
+  await truncate(path);
+  await appendFile(path, tail);
 }
 
 /** The end of a file; empty where there is none. */

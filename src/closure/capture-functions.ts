@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { ClassMembers, homeOf } from './capture-members.ts';
-import { fillShell } from './capture-properties.ts';
+import { fillShell, ownName } from './capture-properties.ts';
 import { captureVariables, type FunctionAtHand } from './capture-variables.ts';
 import { type BoundNode, type FunctionNode, isNode, type Node, type Path, type Value } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
@@ -51,11 +51,6 @@ export function captureFunction(builder: GraphBuilder, fn: Function, path: Path)
   builder.later(() => fillFunction(builder, node, { fn, facts, scriptId, members }));
   return node;
 }
-
-const ownName = (fn: Function): string => {
-  const name: unknown = Object.getOwnPropertyDescriptor(fn, 'name')?.value;
-  return typeof name === 'string' ? name : '';
-};
 
 const syntaxes = new Map<string, FunctionSyntax>();
 

@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import { captureBuffer, captureView } from './capture-binary.ts';
 import { captureMade } from './capture-made.ts';
-import { fillShell, readProperty } from './capture-properties.ts';
+import { fillShell, ownName, readProperty } from './capture-properties.ts';
 import type { MapNode, Node, Path, SetNode } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 import { hiddenState, refusalByClass, refusalByKind } from './refusals.ts';
@@ -9,15 +9,7 @@ import { hiddenState, refusalByClass, refusalByKind } from './refusals.ts';
 /** A reader of one kind of object: undefined where the object is of another. */
 type Reader = (builder: GraphBuilder, value: object, path: Path) => Node | undefined;
 
-const readers: readonly Reader[] = [
-  captureArray,
-  captureCollection,
-  captureView,
-  captureBuffer,
-  captureMade,
-  capturePrototype,
-  captureNamespace,
-];
+const readers: readonly Reader[] = [captureArray, captureCollection, captureView, captureBuffer, captureMade, capturePrototype];
 
 /** Captures an object that is no function, by value. */
 export function captureObject(builder: GraphBuilder, value: object, path: Path): Node | undefined {
@@ -41,20 +33,22 @@ export function captureObject(builder: GraphBuilder, value: object, path: Path):
 }
 
 function captureByProperties(builder: GraphBuilder, value: object, path: Path): Node {
-  const brand = types.isArgumentsObject(value) ? 'arguments' : undefined;
   // Some members of a module may have been asked for before the whole.
   const viewed = builder.viewed.get(value);
   const have = new Set(viewed?.properties.map(({ key }) => key));
   const skip = (key: string | symbol): boolean => typeof key === 'string' && have.has(key);
-  const node = builder.register(
-    value,
-    brand === undefined
-      ? (viewed ?? { ...builder.shell(path), kind: 'object' })
-      : { ...builder.shell(path), kind: 'made', maker: '(function () { return arguments; })', values: [] },
-  );
+  const plainObject = viewed ?? { ...builder.shell(path), kind: 'object' };
+  const node = builder.register(value, types.isArgumentsObject(value) ? argumentsNode(builder, path) : plainObject);
   builder.later(() => fillShell(builder, node, value, { usualPrototype: 'Object.prototype', skip }));
   return node;
 }
+
+const argumentsNode = (builder: GraphBuilder, path: Path): Node => ({
+  ...builder.shell(path),
+  kind: 'made',
+  maker: '(function () { return arguments; })',
+  values: [],
+});
 
 function captureArray(builder: GraphBuilder, value: object, path: Path): Node | undefined {
   if (!Array.isArray(value)) return undefined;
@@ -97,8 +91,7 @@ function capturePrototype(builder: GraphBuilder, value: object, path: Path): Nod
 }
 
 /** The namespace of one of the user's own modules; those of packages are found by the import's name. */
-function captureNamespace(builder: GraphBuilder, value: object, path: Path): Node | undefined {
-  if (!types.isModuleNamespaceObject(value)) return undefined;
+function captureNamespace(builder: GraphBuilder, value: object, path: Path): Node {
   const builtin = builder.sources.builtins.find(Reflect.get(value, 'default'));
   if (builtin !== undefined) return builder.register(value, builder.module({ type: 'builtin', name: builtin.name }, [], path));
   const node = builder.register(value, { ...builder.shell(path), kind: 'object' });
@@ -145,8 +138,7 @@ function refusalOf(builder: GraphBuilder, value: object): ReturnType<typeof hidd
 function classNameOf(value: object): string {
   const prototype = Object.hasOwn(value, 'constructor') ? value : Reflect.getPrototypeOf(value);
   const owner: unknown = prototype === null ? undefined : Reflect.getOwnPropertyDescriptor(prototype, 'constructor')?.value;
-  const name: unknown = typeof owner === 'function' ? Reflect.getOwnPropertyDescriptor(owner, 'name')?.value : undefined;
-  return typeof name === 'string' && name !== '' ? name : 'a class';
+  return (typeof owner === 'function' && ownName(owner)) || 'a class';
 }
 
 const privatesByPrototype = new WeakMap<object, boolean>();

@@ -1,6 +1,12 @@
 import type { Integrity, Path, Property, Shell } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 
+/** A function's name, read without running a static `get name()`; empty where it is no text. */
+export function ownName(fn: Function): string {
+  const name: unknown = Object.getOwnPropertyDescriptor(fn, 'name')?.value;
+  return typeof name === 'string' ? name : '';
+}
+
 /** What of an object travels besides what its kind holds. */
 export interface ShellOptions {
   /** The prototype that its kind is made with, as an intrinsic's expression. */

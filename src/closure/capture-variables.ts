@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 import { types } from 'node:util';
 import { memberKeys, viewedMembers, viewOf } from './capture-views.ts';
 import type { VariablePlace } from './environments.ts';
-import type { FunctionNode, Path, Value } from './graph.ts';
+import type { FunctionNode, ModuleSource, Path, Value } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 import type { FunctionFacts, Scope } from './inspector.ts';
 import type { ImportedName } from './module-table.ts';
@@ -31,19 +31,19 @@ interface NameAtHand extends FunctionAtHand {
 }
 
 function captureName(builder: GraphBuilder, node: FunctionNode, at: NameAtHand): void {
-  const { name, free, facts } = at;
-  const { moduleCalls } = node.syntax;
-  // A `require` that is only called with literals is replaced call by call.
-  if (
-    name === 'require' &&
-    free.uses.every((use) => moduleCalls.some((call) => call.kind === 'require' && call.start === use.start))
-  ) {
-    if (node.syntax.moduleCalls.every(({ specifier }) => builder.sources.builtins.named(specifier) === undefined)) return;
-  }
+  const { name, facts } = at;
+  if (name === 'require' && isReplaced(builder, node, at.free)) return;
   const scope = facts.scopes.find(({ type, variables }) => type !== 'global' && Object.hasOwn(variables, name));
   if (scope === undefined) captureGlobal(builder, node, at);
   else if (!captureImport(builder, node, { ...at, scope })) captureScoped(builder, node, { ...at, scope });
 }
+
+/** Whether every `require` of a text is a call that the bundle answers, so that the function itself isn't needed. */
+const isReplaced = (builder: GraphBuilder, { syntax }: FunctionNode, { uses }: FreeName): boolean =>
+  uses.every(({ start }) => {
+    const call = syntax.moduleCalls.find((each) => each.kind === 'require' && each.start === start);
+    return call !== undefined && builder.sources.builtins.named(call.specifier) === undefined;
+  });
 
 const pathOf = (node: FunctionNode, name: string): Path => ({ parent: node.path, label: `captured "${name}"` });
 
@@ -81,17 +81,18 @@ function captureImport(builder: GraphBuilder, node: FunctionNode, at: NameAtHand
   const raw = readVariable(at.scope, at.name);
   // What an import of a CommonJS package gives is decided by Node; bundlers differ from it in the default export.
   const exported = origins.packageExports(raw) === undefined ? undefined : builder.value(raw, path);
-  const value =
-    exported !== undefined
-      ? exported
-      : builtin === undefined
-        ? builder.module({ type: 'import', specifier: imported.specifier, from: dirname(file) }, memberOf(imported), path)
-        : builder.module({ type: 'builtin', name: builtin }, imported.imported === 'default' ? [] : memberOf(imported), path);
+  const source: ModuleSource =
+    builtin === undefined
+      ? { type: 'import', specifier: imported.specifier, from: dirname(file) }
+      : { type: 'builtin', name: builtin };
+  const value = exported ?? builder.module(source, memberOf(imported, source), path);
   addUse(builder, node, { ...at, raw: value, value, place: { type: 'constant' } });
   return true;
 }
 
-const memberOf = ({ imported }: ImportedName): readonly string[] => (imported === '*' ? [] : [imported]);
+/** The default export of a builtin is the module itself. */
+const memberOf = ({ imported }: ImportedName, { type }: ModuleSource): readonly string[] =>
+  imported === '*' || (type === 'builtin' && imported === 'default') ? [] : [imported];
 
 function captureScoped(builder: GraphBuilder, node: FunctionNode, at: NameAtHand & { scope: Scope }): void {
   const { name, free, scope } = at;

@@ -20,16 +20,18 @@ export function viewedMembers(builder: GraphBuilder, value: unknown, free: FreeN
   // CommonJS's own `module`, of which only the exports are the user's.
   if (value instanceof Module) return keys.size === 1 && keys.has('exports') ? keys : undefined;
   if (!isModuleView(builder, value)) return undefined;
-  const isWritten = Object.hasOwn(value as object, '__esModule') || builder.sources.origins.exportsOf(value) === undefined;
-  const isPlain =
-    Reflect.getPrototypeOf(value as object) === null ||
-    builder.sources.intrinsics.find(Reflect.getPrototypeOf(value as object)) === 'Object.prototype';
-  const areOwn = [...keys].every((key) => Object.hasOwn(value as object, key));
+  const { origins, intrinsics } = builder.sources;
+  const isCompiled = Object.hasOwn(value, '__esModule') || origins.exportsOf(value) === undefined;
+  if (isCompiled) return keys;
+  const prototype = Reflect.getPrototypeOf(value);
+  const isPlain = prototype === null || intrinsics.find(prototype) === 'Object.prototype';
+  const areOwn = [...keys].every((key) => Object.hasOwn(value, key));
   const areCalled = free.uses.some(({ member }) => member?.isCalled === true);
-  return isWritten || (isPlain && areOwn && !areCalled) ? keys : undefined;
+  return isPlain && areOwn && !areCalled ? keys : undefined;
 }
 
-function isModuleView(builder: GraphBuilder, value: unknown): boolean {
+/** Whether an object is a module's exports, or what a compiler wraps around them. */
+function isModuleView(builder: GraphBuilder, value: unknown): value is object {
   if (typeof value !== 'object' || value === null || builder.known(value)?.kind === 'module') return false;
   const { origins, builtins } = builder.sources;
   if (builtins.find(value) !== undefined || origins.packageExports(value) !== undefined) return false;

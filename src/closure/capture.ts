@@ -4,6 +4,7 @@ import { findProjectDir } from '../util/package-files.ts';
 import { Builtins } from './builtins.ts';
 import { captureFunction } from './capture-functions.ts';
 import { captureObject } from './capture-objects.ts';
+import { ownName } from './capture-properties.ts';
 import type { CapturedClosure } from './graph.ts';
 import { type CaptureByValue, GraphBuilder, type Problem } from './graph-builder.ts';
 import { HeapInspector } from './inspector.ts';
@@ -58,8 +59,8 @@ const captureByValue: CaptureByValue = (builder, value, path) =>
 
 function build(builder: GraphBuilder, roots: Roots): CapturedClosure {
   const values = Object.entries(roots).map(([name, fn]) => {
-    const own: unknown = Object.getOwnPropertyDescriptor(fn, 'name')?.value;
-    const isNamed = typeof own === 'string' && own !== '' && own !== 'default';
+    const own = ownName(fn);
+    const isNamed = own !== '' && own !== 'default';
     const label = isNamed ? own : name === 'default' ? 'function' : name;
     return [name, builder.value(fn, { parent: undefined, label })] as const;
   });

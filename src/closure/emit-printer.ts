@@ -21,6 +21,7 @@ export class Printer {
   readonly #written = new Map<Node, Written>();
   readonly print: Print = (value) => this.#reference(value);
   readonly isWritten = (value: Value): boolean => !isNode(value) || this.#written.has(value);
+  readonly depthOf = (value: Value): number => (isNode(value) ? (this.#written.get(value)?.depth ?? 0) : 0);
 
   constructor(names: Names, modules: ModuleImports, assets: AssetWriter) {
     this.#names = names;
@@ -30,10 +31,6 @@ export class Printer {
 
   wrote(node: Node, written: Written): void {
     this.#written.set(node, written);
-  }
-
-  depthOf(value: Value): number {
-    return isNode(value) ? (this.#written.get(value)?.depth ?? 0) : 0;
   }
 
   #reference(value: Value): string {

@@ -127,8 +127,8 @@ class Emitter {
     const isWhole =
       literal.length === node.properties.length && !late.prototype && !late.entries && node.integrity === 'extensible';
     const text = this.#printer.expression(node, literal);
-    const held = literal.length > 0 || node.kind !== 'object' ? [...childrenOf(node)] : [];
-    const depth = held.reduce<number>((deepest, value) => Math.max(deepest, depthOf.call(this.#printer, value)), 0) + 1;
+    let depth = 1;
+    for (const value of childrenOf(node)) depth = Math.max(depth, depthOf(value) + 1);
     const stays = isByName(node) || (isWhole && node.references <= 1 && canBeInline(node) && depth < maxDepth);
     if (stays && !this.#homes.has(node)) this.#printer.wrote(node, { text, depth: isByName(node) ? 0 : depth });
     else this.#name(node, text);

@@ -35,7 +35,6 @@ const byType: ReadonlyArray<readonly [test: (value: unknown) => boolean, what: s
   [types.isSharedArrayBuffer, 'a SharedArrayBuffer', 'its memory is shared with this process; copy it into an ArrayBuffer'],
   [types.isExternal, 'a native pointer', inSetup],
   [types.isKeyObject, 'a KeyObject', 'read the key in `setup`'],
-  [types.isModuleNamespaceObject, 'the namespace of a module that could not be found', 'import the module inside the function'],
 ];
 
 /** Whether a value is of a kind that is bound to this process. */

@@ -81,7 +81,7 @@ export class Registry {
 
   deleteApplication(name: string): Promise<void> {
     return this.#change(async () => {
-      this.#knownApplication(name);
+      this.knownApplication(name);
       await this.#store.deleteApplication(name);
       this.#applications.delete(name);
       this.#links.delete(name);
@@ -90,7 +90,7 @@ export class Registry {
 
   linkModel(applicationName: string, modelName: string): Promise<void> {
     return this.#change(async () => {
-      const application = this.#knownApplication(applicationName);
+      const application = this.knownApplication(applicationName);
       const [linked] = this.linkedModels(applicationName);
       if (linked !== undefined) {
         const message = `The application '${applicationName}' is linked to model '${linked}' already; unlink it first`;
@@ -107,7 +107,7 @@ export class Registry {
 
   unlinkModel(applicationName: string, modelName: string): Promise<void> {
     return this.#change(async () => {
-      this.#knownApplication(applicationName);
+      this.knownApplication(applicationName);
       if (!this.linkedModels(applicationName).includes(modelName)) {
         const message = `The model '${modelName}' is not linked to application '${applicationName}'`;
         throw new ClipperError('E_LINK_REFUSED', message);
@@ -158,11 +158,12 @@ export class Registry {
   /** Throws E_INPUT_TYPE_MISMATCH where an application of another type is linked to the model. */
   #checkLinkedTypes(model: ModelVersion): void {
     for (const [application, models] of this.#links) {
-      if (models.includes(model.name)) requireSameType(this.#knownApplication(application), model);
+      if (models.includes(model.name)) requireSameType(this.knownApplication(application), model);
     }
   }
 
-  #knownApplication(name: string): Application {
+  /** Throws E_UNKNOWN_APPLICATION. */
+  knownApplication(name: string): Application {
     const application = this.application(name);
     if (application === undefined) {
       throw new ClipperError('E_UNKNOWN_APPLICATION', `No application with name '${name}' exists`);

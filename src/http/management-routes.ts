@@ -98,7 +98,7 @@ function addApplicationRoutes(server: FastifyInstance, { registry }: ManagementS
   });
   post(server, 'get_state', {
     body: z.object({ app_name: z.string(), uid: z.number() }),
-    answer: ({ app_name }) => known(registry, app_name).defaultOutput,
+    answer: ({ app_name }) => registry.knownApplication(app_name).defaultOutput,
   });
 }
 
@@ -125,7 +125,7 @@ function addLinkRoutes(server: FastifyInstance, { registry }: ManagementServices
   });
   post(server, 'get_linked_models', {
     body: z.object({ app_name: z.string() }),
-    answer: ({ app_name }) => registry.linkedModels(known(registry, app_name).name),
+    answer: ({ app_name }) => registry.linkedModels(registry.knownApplication(app_name).name),
   });
 }
 
@@ -208,10 +208,4 @@ function addReplicaRoutes(server: FastifyInstance, { replicas }: ManagementServi
       return replica === undefined ? {} : describe(replica);
     },
   });
-}
-
-function known(registry: Registry, name: string): Application {
-  const application = registry.application(name);
-  if (application !== undefined) return application;
-  throw new ClipperError('E_UNKNOWN_APPLICATION', `No application with name '${name}' exists`);
 }

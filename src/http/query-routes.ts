@@ -20,20 +20,14 @@ export interface QueryServices {
 
 /** Clipper's query REST: predictions, feedback and metrics. */
 export function addQueryRoutes(server: FastifyInstance, { registry, frontend, metrics }: QueryServices): void {
-  const applicationOf = (request: ForApplication): Application => {
-    const { application: name } = request.params;
-    const application = registry.application(name);
-    if (application !== undefined) return application;
-    throw new ClipperError('E_UNKNOWN_APPLICATION', `No application with name '${name}' exists`);
-  };
   server.post('/:application/predict', async (request: ForApplication, reply) => {
-    const application = applicationOf(request);
+    const application = registry.knownApplication(request.params.application);
     const { inputs, version } = readQuery(application, request.body);
     const answers = await frontend.query(application, inputs, version);
     return reply.type('application/json; charset=utf-8').send(printAnswers(answers));
   });
   server.post('/:application/update', (request: ForApplication, reply) => {
-    const application = applicationOf(request);
+    const application = registry.knownApplication(request.params.application);
     checkFeedback(application, parseObject(request.body));
     metrics.feedbackReceived(application.name);
     return reply.type('text/plain; charset=utf-8').send('Feedback received? 1');

@@ -4,10 +4,10 @@ import { setTimeout } from 'node:timers/promises';
 import type { Backend } from '../../src/backends/backend.ts';
 import { ProcessBackend } from '../../src/backends/process-backend.ts';
 import { bundleClosure } from '../../src/bundle/bundle.ts';
-import { silentLog } from '../../src/log.ts';
 import { decodeInput, encodeInput } from '../../src/protocol/input-types.ts';
 import type { RpcReplica } from '../../src/rpc/rpc-replica.ts';
 import { RpcServer } from '../../src/rpc/rpc-server.ts';
+import { silentLog } from '../helpers/silent-log.ts';
 import { temporaryDir } from '../helpers/temporary-dir.ts';
 
 interface World extends AsyncDisposable {

@@ -1,10 +1,11 @@
+import { writeFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { ProcessBackend } from '../../src/backends/process-backend.ts';
 import { Supervisor } from '../../src/backends/supervisor.ts';
 import { bundleClosure } from '../../src/bundle/bundle.ts';
-import { silentLog } from '../../src/log.ts';
 import { encodeInput } from '../../src/protocol/input-types.ts';
 import { RpcServer } from '../../src/rpc/rpc-server.ts';
+import { silentLog } from '../helpers/silent-log.ts';
 import { isAlive } from '../helpers/started-cluster.ts';
 import { temporaryDir } from '../helpers/temporary-dir.ts';
 import { until } from '../helpers/until.ts';
@@ -19,13 +20,14 @@ async function supervised(predict: Function) {
     onConnected: (replica) => supervisor.connected(replica),
     onLost: () => {},
   });
-  const backend = new ProcessBackend({ dir: dir.path, rpcHost: '127.0.0.1', rpcPort: rpc.port });
+  const backend = new ProcessBackend({ dir: `${dir.path}/replicas`, rpcHost: '127.0.0.1', rpcPort: rpc.port });
   const onEnded = (instance: string) => rpc.instanceEnded(instance, 'it ended');
   const supervisor = new Supervisor(backend, silentLog, { onStopping: () => {}, onEnded });
   const fleet = supervisor.add({ modelName: 'm', modelVersion: '1', inputType: 'doubles', bundleDir, env: {} });
   const connect = (wanted: number) =>
     supervisor.scaleUntilConnected(fleet, wanted, { timeoutMs: 20_000, signal: new AbortController().signal });
   return {
+    dir: dir.path,
     rpc,
     supervisor,
     fleet,
@@ -64,6 +66,16 @@ describe('a replica that hangs', () => {
     expect([replica?.isOverdue(now + 89_000), replica?.isOverdue(now + 91_000)]).toEqual([false, true]);
     void lost;
   });
+});
+
+test('a replica that can not be started is reported, and not wanted any more', async () => {
+  await using world = await supervised((inputs: unknown[]) => inputs);
+  writeFileSync(`${world.dir}/replicas`, 'in the way');
+  await expect(world.connect(1)).rejects.toMatchObject({
+    code: 'E_REPLICA_EXITED',
+    message: expect.stringContaining('could not be started: ENOTDIR'),
+  });
+  expect([world.fleet.wanted, world.fleet.running]).toEqual([0, []]);
 });
 
 test('replicas that are stopped while they are waited for are not taken for dead ones', async () => {

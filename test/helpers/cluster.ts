@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { silentLog } from '../../src/log.ts';
 import { type ServeOptions, serve } from '../../src/serve.ts';
+import { silentLog } from './silent-log.ts';
 import { until } from './until.ts';
 
 export interface Reply {

@@ -1,6 +1,5 @@
 import { MemoryStore } from '../../src/control/memory-store.ts';
 import { Registry } from '../../src/control/registry.ts';
-import { silentLog } from '../../src/log.ts';
 import { Metrics } from '../../src/metrics.ts';
 import { encodeInput, type InputType } from '../../src/protocol/input-types.ts';
 import type { Output } from '../../src/protocol/messages.ts';
@@ -9,6 +8,7 @@ import { type Answer, QueryFrontend } from '../../src/serving/query-frontend.ts'
 import { quietConsole } from '../helpers/quiet-console.ts';
 import { RawContainer } from '../helpers/raw-container.ts';
 import { startReplica } from '../helpers/replica.ts';
+import { silentLog } from '../helpers/silent-log.ts';
 import { startSteeredReplica } from '../helpers/steered-replica.ts';
 import { until } from '../helpers/until.ts';
 
