@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { captureClosure } from '../closure/capture.ts';
 import { emitClosure } from '../closure/emit.ts';
+import { entryName } from '../closure/emit-format.ts';
 import { type CaptureReport, reportOf } from '../closure/explain.ts';
 import type { CapturedClosure } from '../closure/graph.ts';
 import { resolveOptions } from '../util/options.ts';
@@ -32,7 +33,6 @@ const BundleOptions = z.strictObject({
 });
 export type BundleOptions = z.input<typeof BundleOptions>;
 
-const entryName = 'closure.mjs';
 const manifestName = 'manifest.json';
 
 /**
@@ -66,11 +66,12 @@ async function writeBundle(
   captured: CapturedClosure,
   { dir, takes, signal }: { dir: string; takes: Takes; signal?: AbortSignal | undefined },
 ): Promise<Bundle> {
-  const { text, assets, packages } = emitClosure(captured);
+  const { files: code, assets, packages } = emitClosure(captured);
   await removeOldBundle(dir);
   await mkdir(dir, { recursive: true });
   const packed = packages.length === 0 ? undefined : bundlePackages(packages, captured.projectDir);
-  const files: BundleFile[] = [await writeHashed(dir, entryName, Buffer.from(text), signal)];
+  const files: BundleFile[] = [];
+  for (const { name, text } of code) files.push(await writeHashed(dir, name, Buffer.from(text), signal));
   for (const { name, bytes } of assets) files.push(await writeHashed(dir, `assets/${name}`, bytes, signal));
   if (packed !== undefined) files.push(await writeHashed(dir, 'modules.cjs', await packed, signal));
   signal?.throwIfAborted();

@@ -1,6 +1,8 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { ClassMembers, homeOf } from './capture-members.ts';
+import { captureHome, homeOf } from './capture-homes.ts';
+import { ClassMembers } from './capture-members.ts';
+import { captureStaticPrivates } from './capture-privates.ts';
 import { fillShell, ownName } from './capture-properties.ts';
 import { captureVariables, type FunctionAtHand } from './capture-variables.ts';
 import { type BoundNode, type FunctionNode, isNode, type Node, type Path, type Value } from './graph.ts';
@@ -43,6 +45,10 @@ export function captureFunction(builder: GraphBuilder, fn: Function, path: Path)
     prototypeMember: undefined,
     url: origins.url(facts.scriptId),
     computedKeys: new Map(),
+    isSloppy: isSloppy(builder, fn, { syntax, facts }),
+    inside: { restores: false, slots: new Set(), hosted: [] },
+    host: undefined,
+    superPrototype: undefined,
   };
   builder.register(fn, node);
   builder.functions.push(node);
@@ -67,8 +73,21 @@ function syntaxOf(builder: GraphBuilder, fn: Function, facts: FunctionFacts): Fu
   const isGlobal = scope === undefined && global.kind === 'user';
   const variable = isGlobal ? global : Object.getOwnPropertyDescriptor(scope?.variables ?? {}, id.name);
   if (variable === undefined || (variable.value === fn && !syntax.writesOwnName)) return syntax;
-  if (!builder.sources.origins.isDeclaration(facts.scriptId, text, facts.location)) return syntax;
+  if (!builder.sources.origins.text(facts.scriptId).isDeclaration(text, facts.location)) return syntax;
   return syntaxOfText(text.slice(0, id.start) + text.slice(id.end), ownName(fn));
+}
+
+/** Whether a function's code is sloppy: a plain one shows it, of others the script tells. */
+function isSloppy(
+  builder: GraphBuilder,
+  fn: Function,
+  { syntax, facts }: { syntax: FunctionSyntax; facts: FunctionFacts },
+): boolean {
+  if (syntax.kind === 'class' || facts.scriptId === undefined) return false;
+  const isOrdinary = syntax.kind === 'function' && syntax.form === 'expression' && !syntax.isAsync && !syntax.isGenerator;
+  if (isOrdinary) return Object.hasOwn(fn, 'caller');
+  if (/^[^{]*\{\s*(['"])use strict\1/.test(syntax.text)) return false;
+  return !builder.sources.origins.text(facts.scriptId).isStrictAt(facts.location);
 }
 
 /** Read once for each text. */
@@ -86,6 +105,7 @@ function captureBound(
 ): Node | undefined {
   const { bound } = facts;
   if (bound === undefined) return undefined;
+  captureTargets(builder, bound.target, path);
   const node: BoundNode = {
     ...builder.shell(path),
     kind: 'bound',
@@ -99,6 +119,18 @@ function captureBound(
   builder.register(fn, node);
   builder.later(() => fillShell(builder, node, fn, { usualPrototype: 'Function.prototype', skip: skipsOwn }));
   return node;
+}
+
+/** Captures what a chain of bound functions leads to, innermost first, for the chain may be long. */
+function captureTargets(builder: GraphBuilder, target: Function, path: Path): void {
+  const chain: Function[] = [];
+  for (let each: Function | undefined = target; each !== undefined; ) {
+    if (builder.known(each) !== undefined) break;
+    chain.unshift(each);
+    each = builder.sources.inspector.facts(each).bound?.target;
+  }
+  // The last of them is no bound function, and reached as the target of the one before.
+  for (const each of chain.slice(1, -1)) builder.value(each, { parent: path, label: 'bound function' });
 }
 
 /** Node, jest and others make a `require` for each file; these are its members. */
@@ -143,6 +175,8 @@ function fillFunction(
 ): void {
   const { syntax } = node;
   captureVariables(builder, node, at);
+  captureHome(builder, node, at);
+  captureStaticPrivates(builder, node, at.fn);
   node.moduleCalls.push(...syntax.moduleCalls.map((call) => moduleOf(builder, node, { ...at, call })));
   if (syntax.class?.heritage !== undefined) {
     const label = 'extends';

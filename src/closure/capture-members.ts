@@ -1,26 +1,6 @@
-import { types } from 'node:util';
 import { fillShell } from './capture-properties.ts';
 import type { FunctionNode, MemberNode, Node } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
-import type { FunctionFacts } from './inspector.ts';
-
-/** The class that a method belongs to, as far as a scope of the method holds it. */
-export function homeOf(method: Function, { scopes }: FunctionFacts): Function | undefined {
-  for (const { type, variables } of scopes) {
-    if (type === 'global') continue;
-    for (const { value } of Object.values(Object.getOwnPropertyDescriptors(variables))) {
-      if (typeof value !== 'function' || types.isProxy(value)) continue;
-      if (owns(value, method) || owns(Object.getOwnPropertyDescriptor(value, 'prototype')?.value, method)) return value;
-    }
-  }
-  return undefined;
-}
-
-function owns(object: unknown, fn: Function): boolean {
-  if ((typeof object !== 'object' && typeof object !== 'function') || object === null || types.isProxy(object)) return false;
-  const descriptors: readonly PropertyDescriptor[] = Object.values(Object.getOwnPropertyDescriptors(object));
-  return descriptors.some(({ value, get, set }) => value === fn || get === fn || set === fn);
-}
 
 /**
  * The members of a class or constructor function. Those that stand in a class's text come with it, and are known as its

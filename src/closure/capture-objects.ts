@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import { captureBuffer, captureView } from './capture-binary.ts';
 import { captureMade } from './capture-made.ts';
+import { capturePrivates, classOf, mayHavePrivates } from './capture-privates.ts';
 import { fillShell, ownName, readProperty } from './capture-properties.ts';
 import type { MapNode, Node, Path, SetNode } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
@@ -20,15 +21,32 @@ export function captureObject(builder: GraphBuilder, value: object, path: Path):
   if (types.isModuleNamespaceObject(value)) return captureNamespace(builder, value, path);
   const refused = refusalByKind(value);
   if (refused !== undefined) return builder.refuse(path, refused);
+  const node = readByKind(builder, value, path) ?? readInstance(builder, value, path);
+  if (node === undefined || node.kind === 'member' || !mayHavePrivates(builder, value)) return node;
+  builder.afterwards(() => {
+    const lost = capturePrivates(builder, node, value);
+    if (lost.length === 0) return;
+    builder.refuse(path, hiddenState(`an instance of ${classNameOf(value)} with private state (${lost.join(', ')})`));
+  });
+  return node;
+}
+
+function readByKind(builder: GraphBuilder, value: object, path: Path): Node | undefined {
   for (const read of readers) {
     const node = read(builder, value, path);
     if (node !== undefined) return node;
   }
+  return undefined;
+}
+
+/** An object that is nothing but its prototype and properties. */
+function readInstance(builder: GraphBuilder, value: object, path: Path): Node | undefined {
   const hidden = refusalOf(builder, value);
   if (hidden !== undefined) return builder.refuse(path, hidden);
   const node = captureByProperties(builder, value, path);
-  // At once, so that methods which are captured by themselves are known as the class's.
-  builder.value(Reflect.getPrototypeOf(value), { parent: path, label: 'prototype' });
+  // A class at once, so that methods which are captured by themselves are known as the class's.
+  const prototype = Reflect.getPrototypeOf(value);
+  if (prototype !== null && classOf(prototype) !== undefined) builder.value(prototype, { parent: path, label: 'prototype' });
   return node;
 }
 
@@ -119,7 +137,7 @@ const plain = new Set(['Object.prototype', 'Error.prototype', 'node:events proto
 
 /** Why the own properties of an instance are not all there is to it. */
 function refusalOf(builder: GraphBuilder, value: object): ReturnType<typeof hiddenState> | undefined {
-  const { intrinsics, builtins, inspector } = builder.sources;
+  const { intrinsics, builtins } = builder.sources;
   for (let each = Reflect.getPrototypeOf(value); each !== null; each = Reflect.getPrototypeOf(each)) {
     const live = refusalByClass(each);
     if (live !== undefined) return live;
@@ -128,10 +146,7 @@ function refusalOf(builder: GraphBuilder, value: object): ReturnType<typeof hidd
     if (name !== undefined && !plain.has(name)) return hiddenState(`an instance of ${name.replace(/[. ]prototype$/, '')}`);
     if (name !== undefined) break;
   }
-  const names = mayHavePrivates(value) ? inspector.privateNames(value) : [];
-  return names.length === 0
-    ? undefined
-    : hiddenState(`an instance of ${classNameOf(value)} with private state (${names.join(', ')})`);
+  return undefined;
 }
 
 /** The name of the class of an object or prototype, read without running anything of its. */
@@ -139,19 +154,4 @@ function classNameOf(value: object): string {
   const prototype = Object.hasOwn(value, 'constructor') ? value : Reflect.getPrototypeOf(value);
   const owner: unknown = prototype === null ? undefined : Reflect.getOwnPropertyDescriptor(prototype, 'constructor')?.value;
   return (typeof owner === 'function' && ownName(owner)) || 'a class';
-}
-
-const privatesByPrototype = new WeakMap<object, boolean>();
-
-/** Whether any class on the chain has private names in its text. */
-function mayHavePrivates(value: object): boolean {
-  const prototype = Reflect.getPrototypeOf(value);
-  if (prototype === null) return false;
-  const known = privatesByPrototype.get(prototype);
-  if (known !== undefined) return known;
-  const owner: unknown = Reflect.getOwnPropertyDescriptor(prototype, 'constructor')?.value;
-  const own = typeof owner === 'function' && /#[\p{ID_Start}_$]/u.test(Function.prototype.toString.call(owner));
-  const found = own || mayHavePrivates(prototype);
-  privatesByPrototype.set(prototype, found);
-  return found;
 }

@@ -21,6 +21,9 @@ export function fillShell(builder: GraphBuilder, node: Shell, object: object, op
   for (const key of Reflect.ownKeys(object)) {
     const descriptor = Reflect.getOwnPropertyDescriptor(object, key);
     if (descriptor === undefined || options.skip?.(key, descriptor) === true) continue;
+    for (const member of [descriptor.value, descriptor.get, descriptor.set] as const) {
+      if (typeof member === 'function' && !builder.holders.has(member)) builder.holders.set(member, object);
+    }
     node.properties.push(readProperty(builder, key, { descriptor, owner: node.path }));
   }
   node.integrity = integrityOf(object);

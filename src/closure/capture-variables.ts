@@ -6,8 +6,8 @@ import type { FunctionNode, ModuleSource, Path, Value } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 import type { FunctionFacts, Scope } from './inspector.ts';
 import type { ImportedName } from './module-table.ts';
-import { refusalsBySyntax } from './refusals.ts';
-import type { FreeName } from './syntax.ts';
+import { refusalsOfText } from './refusals.ts';
+import type { FreeName, FunctionSyntax } from './syntax.ts';
 
 /** What is known of a function while it is read. */
 export interface FunctionAtHand {
@@ -19,10 +19,34 @@ export interface FunctionAtHand {
 /** Captures the variables that a function uses, and `this` where an arrow takes it from around it. */
 export function captureVariables(builder: GraphBuilder, node: FunctionNode, at: FunctionAtHand): void {
   for (const [name, free] of node.syntax.freeNames) captureName(builder, node, { ...at, name, free });
-  if (node.syntax.outerThis.length > 0) captureThis(builder, node, at);
+  if (node.syntax.usesEval) captureAllNames(builder, node, at);
+  if (node.syntax.outerThis.length > 0 || needsThis(node.syntax)) captureThis(builder, node, at);
   const isKnown = (name: string): boolean =>
     node.captures.has(name) || builder.sources.intrinsics.meaning(name).kind === 'environment';
-  for (const refusal of refusalsBySyntax(node.syntax, isKnown)) builder.refuse(node.path, refusal);
+  if (node.syntax.usesOuterNewTarget) builder.refuse(node.path, refusalsOfText.newTarget);
+  for (const name of node.syntax.class?.keyNames ?? []) {
+    if (!isKnown(name)) builder.refuse(node.path, refusalsOfText.fieldKey(name));
+  }
+}
+
+/** `super` in an arrow needs the object that it is looked up for. */
+const needsThis = ({ kind, usesOuterSuper }: FunctionSyntax): boolean => kind === 'arrow' && usesOuterSuper;
+
+/**
+ * What `eval` evaluates may use every variable that can be seen: those of the functions around are captured, and those
+ * of the module that the text names anywhere, also in strings.
+ */
+function captureAllNames(builder: GraphBuilder, node: FunctionNode, at: FunctionAtHand): void {
+  const words = new Set(node.syntax.text.match(/[\p{L}_$][\p{L}\d_$]*/gu));
+  const outermost = at.facts.scopes.findLast(({ type }) => type === 'closure' || type === 'module');
+  for (const scope of at.facts.scopes) {
+    if (scope.type === 'global') continue;
+    const isInner = scope !== outermost && scope.type !== 'script';
+    for (const name of Object.getOwnPropertyNames(scope.variables)) {
+      if (node.captures.has(name) || !(isInner || words.has(name))) continue;
+      captureName(builder, node, { ...at, name, free: { uses: [], written: false } });
+    }
+  }
 }
 
 interface NameAtHand extends FunctionAtHand {
@@ -171,6 +195,7 @@ function captureThis(builder: GraphBuilder, node: FunctionNode, at: FunctionAtHa
     builder.refuse(path, { what: 'a `this` that can not be read', fix: 'keep it in a variable and use that' });
     return;
   }
+  builder.outerThis.set(at.fn, found.value);
   const value = builder.value(found.value, path);
   addUse(builder, node, { ...at, name: 'this', raw: found.value, value, place: { type: 'constant' } });
 }

@@ -1,3 +1,4 @@
+import type { ModuleFormat } from './emit-format.ts';
 import { type BufferNode, extentOf } from './graph.ts';
 import type { Names } from './names.ts';
 
@@ -26,11 +27,13 @@ function bytesOf(node: BufferNode): Uint8Array {
 export class AssetWriter {
   readonly assets: Asset[] = [];
   readonly #read: string;
-  readonly #readFile: string;
+  readonly #fs: string;
+  readonly #format: ModuleFormat;
 
-  constructor(names: Names) {
+  constructor(names: Names, format: ModuleFormat) {
+    this.#format = format;
     this.#read = names.fresh('readAsset');
-    this.#readFile = names.fresh('readFileSync');
+    this.#fs = names.fresh('fs');
   }
 
   /** The expression of an ArrayBuffer with the captured range. */
@@ -48,10 +51,10 @@ export class AssetWriter {
 
   statements(): string[] {
     if (this.assets.length === 0) return [];
+    this.#format.import(this.#fs, 'node:fs');
     return [
-      `import { readFileSync as ${this.#readFile} } from "node:fs";`,
       `function ${this.#read}(name) {`,
-      `  const bytes = ${this.#readFile}(new URL("./assets/" + name, import.meta.url));`,
+      `  const bytes = ${this.#fs}.readFileSync(new URL("./assets/" + name, ${this.#format.here}));`,
       '  return bytes.byteLength === bytes.buffer.byteLength ? bytes.buffer : Uint8Array.from(bytes).buffer;',
       '}',
     ];

@@ -1,3 +1,4 @@
+import type { ModuleFormat } from './emit-format.ts';
 import type { ModuleNode, ModuleSource } from './graph.ts';
 import type { Names } from './names.ts';
 
@@ -30,12 +31,13 @@ export class ModuleImports {
     return name;
   }
 
-  statements(): string[] {
-    const builtins = [...this.#builtins].map(([module, name]) => `import ${name} from ${JSON.stringify(module)};`);
-    if (this.packages.length === 0) return builtins;
+  statements(format: ModuleFormat): string[] {
+    for (const [module, name] of this.#builtins) format.import(name, module);
+    if (this.packages.length === 0) return [];
     const all = this.#names.fresh('packages');
     const names = this.packages.map(({ name }) => name).join(', ');
-    return [...builtins, `import ${all} from "./modules.cjs";`, `const { ${names} } = ${all};`];
+    format.import(all, './modules.cjs');
+    return [`const { ${names} } = ${all};`];
   }
 
   #builtin(module: string): string {

@@ -1,9 +1,21 @@
 import { ClipperError } from '../errors.ts';
 import type { AssetWriter } from './emit-assets.ts';
-import { functionExpression } from './emit-functions.ts';
+import type { ModuleFormat } from './emit-format.ts';
+import { functionExpression, type Surroundings } from './emit-functions.ts';
+import type { Helpers } from './emit-helpers.ts';
 import type { ModuleImports } from './emit-modules.ts';
 import { isPlain, type Print, printArray, printDescriptor, printKey, printMember, printPrimitive } from './emit-values.ts';
-import { extentOf, isNode, type MemberNode, type Node, type Property, printPath, type Value, type ViewNode } from './graph.ts';
+import {
+  extentOf,
+  type FunctionNode,
+  isNode,
+  type MemberNode,
+  type Node,
+  type Property,
+  printPath,
+  type Value,
+  type ViewNode,
+} from './graph.ts';
 import type { Names } from './names.ts';
 
 /** How a node that is written already is referred to. */
@@ -13,20 +25,30 @@ export interface Written {
   readonly depth: number;
 }
 
+interface PrinterParts {
+  readonly names: Names;
+  readonly helpers: Helpers;
+  readonly format: ModuleFormat;
+  readonly modules: ModuleImports;
+  readonly assets: AssetWriter;
+}
+
 /** Prints expressions and statements of nodes, whose parts have been written before. */
 export class Printer {
-  readonly #names: Names;
   readonly #modules: ModuleImports;
   readonly #assets: AssetWriter;
+  readonly #surroundings: Surroundings;
+  readonly #format: ModuleFormat;
   readonly #written = new Map<Node, Written>();
   readonly print: Print = (value) => this.#reference(value);
   readonly isWritten = (value: Value): boolean => !isNode(value) || this.#written.has(value);
   readonly depthOf = (value: Value): number => (isNode(value) ? (this.#written.get(value)?.depth ?? 0) : 0);
 
-  constructor(names: Names, modules: ModuleImports, assets: AssetWriter) {
-    this.#names = names;
+  constructor({ names, helpers, format, modules, assets }: PrinterParts) {
     this.#modules = modules;
     this.#assets = assets;
+    this.#format = format;
+    this.#surroundings = { names, helpers, print: this.print, isSloppy: format.isSloppy };
   }
 
   wrote(node: Node, written: Written): void {
@@ -44,9 +66,11 @@ export class Printer {
   /** The expression that makes a node; `literal` are the properties that it is to hold. */
   expression(node: Node, literal: readonly Property[]): string {
     const { print } = this;
+    const base = node.privates?.find(({ owner }) => owner.syntax.class?.isDerived === false);
+    if (base?.isStatic === false) return this.#created(node, base.owner);
     switch (node.kind) {
       case 'intrinsic':
-        return node.expression;
+        return node.expression.replace('import.meta.url', this.#format.here);
       case 'module':
         return this.#modules.reference(node);
       case 'member':
@@ -54,7 +78,7 @@ export class Printer {
       case 'symbol':
         return `Symbol(${node.description === undefined ? '' : JSON.stringify(node.description)})`;
       case 'function':
-        return functionExpression(node, this.#names, print);
+        return functionExpression(node, this.#surroundings);
       case 'object':
         return this.#object(node, literal);
       case 'array':
@@ -88,6 +112,7 @@ export class Printer {
     return [
       ...(late.prototype ? [`Object.setPrototypeOf(${name}, ${this.print(node.prototype)});`] : []),
       ...(late.entries ? this.#entries(node, name) : []),
+      ...this.#privateFields(node, name),
       ...properties.map((property) => this.#property(node, name, property)),
       ...integrity(node, name),
     ];
@@ -96,6 +121,26 @@ export class Printer {
   #member({ owner, key, role }: MemberNode): string {
     if (role === 'value') return this.print(owner) + printMember(key, this.print);
     return `Object.getOwnPropertyDescriptor(${this.print(owner)}, ${this.print(key)}).${role}`;
+  }
+
+  /** An instance of a class that has private state and no superclass. */
+  #created(node: Node, owner: FunctionNode): string {
+    const prototype = node.prototype === undefined ? 'Object.prototype' : this.print(node.prototype);
+    return `${this.#surroundings.helpers.name('create')}(${this.print(owner)}, ${prototype})`;
+  }
+
+  /** Statements that give a node the private members of its subclasses; their values come with the completion. */
+  installations({ privates = [] }: Node, name: string): string[] {
+    return privates
+      .filter(({ owner, isStatic }) => !isStatic && owner.syntax.class?.isDerived === true)
+      .map(({ owner }) => `${this.#surroundings.helpers.name('install')}(${this.print(owner)}, ${name});`);
+  }
+
+  #privateFields({ privates = [] }: Node, name: string): string[] {
+    return privates.flatMap(({ owner, fields }) => {
+      const slots = fields.length === 0 ? '' : this.#surroundings.helpers.slotsOf(owner);
+      return fields.map(([key, value]) => `${slots}["${key}"](${name}, ${this.print(value)});`);
+    });
   }
 
   #object(node: Node, literal: readonly Property[]): string {

@@ -78,6 +78,10 @@ export function* childrenOf(node: Node): Generator<Value, void> {
   else if (node.kind === 'view') yield node.buffer;
   else if (node.kind === 'bound') yield* [node.target, node.boundThis, ...node.boundArguments];
   else if (node.kind === 'member') yield* [node.owner, node.key];
+  for (const { owner, fields } of node.privates ?? []) {
+    if (owner !== node) yield owner;
+    for (const [, value] of fields) yield value;
+  }
   for (const { key, value, get, set } of node.properties) {
     if (isNode(key)) yield key;
     yield value;

@@ -1,5 +1,7 @@
 import { type Asset, AssetWriter } from './emit-assets.ts';
+import { type EmittedFile, EsModule, type ModuleFormat, SloppyModule } from './emit-format.ts';
 import { definitionNeeds, inferredName } from './emit-functions.ts';
+import { Helpers } from './emit-helpers.ts';
 import { ModuleImports, type PackageImport } from './emit-modules.ts';
 import { Printer } from './emit-printer.ts';
 import { childrenOf, literalProperties } from './emit-values.ts';
@@ -8,8 +10,8 @@ import { Names, wishFor } from './names.ts';
 
 /** The contents of a bundle, before packages are bundled into it. */
 export interface EmittedClosure {
-  /** The entry's text, an ES module. */
-  readonly text: string;
+  /** The entry, and what it imports of the bundle's own code. */
+  readonly files: readonly EmittedFile[];
   readonly assets: readonly Asset[];
   readonly packages: readonly PackageImport[];
 }
@@ -30,8 +32,10 @@ export function emitClosure(captured: CapturedClosure): EmittedClosure {
 class Emitter {
   readonly #captured: CapturedClosure;
   readonly #names: Names;
+  readonly #format: ModuleFormat;
   readonly #modules: ModuleImports;
   readonly #assets: AssetWriter;
+  readonly #helpers: Helpers;
   readonly #printer: Printer;
   readonly #statements: string[] = [];
   readonly #completions: Array<() => readonly string[]> = [];
@@ -44,9 +48,18 @@ class Emitter {
   constructor(captured: CapturedClosure) {
     this.#captured = captured;
     this.#names = new Names(captured);
+    const isSloppy = captured.functions.some((fn) => fn.isSloppy);
+    this.#format = new (isSloppy ? SloppyModule : EsModule)(this.#names);
     this.#modules = new ModuleImports(this.#names);
-    this.#assets = new AssetWriter(this.#names);
-    this.#printer = new Printer(this.#names, this.#modules, this.#assets);
+    this.#assets = new AssetWriter(this.#names, this.#format);
+    this.#helpers = new Helpers(this.#names);
+    this.#printer = new Printer({
+      names: this.#names,
+      helpers: this.#helpers,
+      format: this.#format,
+      modules: this.#modules,
+      assets: this.#assets,
+    });
     for (const binding of this.#bindings()) {
       const { value, written } = binding;
       if (!written && isNode(value) && !this.#homes.has(value)) this.#homes.set(value, binding);
@@ -58,10 +71,10 @@ class Emitter {
     for (let index = 0; index < this.#queue.length; index++) this.#write(this.#queue[index]);
     for (const binding of this.#bindings()) this.#declare(binding);
     const completions = this.#completions.flatMap((print) => print());
-    const exports = [...this.#captured.roots].map(([name, value]) => this.#export(name, value));
-    const head = [...this.#modules.statements(), ...this.#assets.statements()];
-    const lines = [...head, ...this.#statements, ...completions, ...exports];
-    return { text: `${lines.join('\n')}\n`, assets: this.#assets.assets, packages: this.#modules.packages };
+    const roots = new Map([...this.#captured.roots].map(([name, value]) => [name, this.#printer.print(value)]));
+    const head = [...this.#modules.statements(this.#format), ...this.#assets.statements(), ...this.#helpers.statements()];
+    const files = this.#format.files([...head, ...this.#statements, ...completions], roots);
+    return { files, assets: this.#assets.assets, packages: this.#modules.packages };
   }
 
   *#bindings(): Generator<Binding> {
@@ -92,6 +105,7 @@ class Emitter {
   *#needs(node: Node): Generator<Value, void> {
     if (node.kind === 'function') {
       yield* this.#functionNeeds(node);
+      yield node.host;
       for (const value of childrenOf(node)) this.#queue.push(value);
       this.#queue.push(node.prototypeMember);
       for (const { value } of node.captures.values()) this.#queue.push(value);
@@ -119,13 +133,24 @@ class Emitter {
 
   #close(node: Node): void {
     const { isWritten, depthOf } = this.#printer;
-    const literal = literalProperties(node, isWritten);
+    const literal = hasInstanceState(node) ? [] : literalProperties(node, isWritten);
     const late = {
       prototype: node.prototype !== undefined && !(node.kind === 'object' && isWritten(node.prototype)),
       entries: (node.kind === 'map' || node.kind === 'set') && !node.entries.flat().every(isWritten),
     };
     const isWhole =
-      literal.length === node.properties.length && !late.prototype && !late.entries && node.integrity === 'extensible';
+      literal.length === node.properties.length &&
+      !late.prototype &&
+      !late.entries &&
+      node.integrity === 'extensible' &&
+      node.privates === undefined;
+    if (node.kind === 'function') for (const each of node.inside.hosted) this.#nameHosted(each);
+    // A function that stands in a class is made with that.
+    if (node.kind === 'function' && node.host !== undefined && this.#printer.isWritten(node)) {
+      this.#nameFunction(node, inferredName(node, this.#printer.print(node), false));
+      if (!isWhole) this.#completions.push(() => this.#printer.completion(node, literal, late));
+      return;
+    }
     const text = this.#printer.expression(node, literal);
     let depth = 1;
     for (const value of childrenOf(node)) depth = Math.max(depth, depthOf(value) + 1);
@@ -142,14 +167,29 @@ class Emitter {
     const name = home === undefined ? this.#names.fresh(wishFor(node)) : this.#names.of(home);
     this.#printer.wrote(node, { text: name, depth: 0 });
     if (node.kind !== 'function') {
-      this.#statements.push(`var ${name} = ${text};`);
+      this.#statements.push(`var ${name} = ${text};`, ...this.#printer.installations(node, name));
       return;
     }
-    const inferred = inferredName(node, name);
+    if (node.inside.slots.size > 0) this.#statements.push(`var ${this.#helpers.slotsOf(node)};`);
+    const inferred = inferredName(node, name, this.#format.isSloppy);
     // The comma keeps an anonymous function from being named after the variable.
     this.#statements.push(`var ${name} = ${inferred === name && node.name === '' ? `(0, ${text})` : text};`);
+    this.#nameFunction(node, inferred);
+  }
+
+  #nameFunction(node: FunctionNode, inferred: string): void {
     if (inferred === node.name || node.name === '') return;
+    const name = this.#printer.print(node);
     this.#statements.push(`Object.defineProperty(${name}, "name", { value: ${JSON.stringify(node.name)}, configurable: true });`);
+  }
+
+  /** Declares the variable of a function that the text of a class will assign. */
+  #nameHosted(node: FunctionNode): void {
+    const home = this.#homes.get(node);
+    if (home !== undefined) this.#declared.add(home);
+    const name = home === undefined ? this.#names.fresh(wishFor(node)) : this.#names.of(home);
+    this.#printer.wrote(node, { text: name, depth: 0 });
+    this.#statements.push(`var ${name};`);
   }
 
   #declare(binding: Binding): void {
@@ -157,15 +197,12 @@ class Emitter {
     this.#declared.add(binding);
     this.#statements.push(`var ${this.#names.of(binding)} = ${this.#printer.print(binding.value)};`);
   }
-
-  #export(name: string, value: Value): string {
-    if (name === 'default') return `export default ${this.#printer.print(value)};`;
-    const local = this.#names.fresh(name);
-    return `const ${local} = ${this.#printer.print(value)};\nexport { ${local} as ${name} };`;
-  }
 }
+
+/** Whether a node's own properties must wait until its private fields are there. */
+const hasInstanceState = ({ privates = [] }: Node): boolean => privates.some(({ isStatic }) => !isStatic);
 
 /** Nodes that are found where they are, rather than made. */
 const isByName = ({ kind }: Node): boolean => kind === 'intrinsic' || kind === 'module' || kind === 'member';
 
-const canBeInline = ({ kind }: Node): boolean => kind !== 'function' && kind !== 'symbol';
+const canBeInline = ({ kind, privates }: Node): boolean => kind !== 'function' && kind !== 'symbol' && privates === undefined;

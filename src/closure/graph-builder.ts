@@ -37,10 +37,15 @@ export class GraphBuilder {
   readonly problems: Problem[] = [];
   /** Modules of the user's own of which only some members were asked for. */
   readonly viewed = new Map<object, ObjectNode>();
+  /** The objects of which functions were read as members. */
+  readonly holders = new Map<Function, object>();
+  /** The `this` of arrow functions, where they took it from around them. */
+  readonly outerThis = new Map<Function, unknown>();
   readonly #nodes = new Map<unknown, Node>();
   readonly #modulesByKey = new Map<string, ModuleNode>();
   readonly #capture: CaptureByValue;
   #fills: Array<() => void> = [];
+  #lastFills: Array<() => void> = [];
 
   constructor(sources: Sources, capture: CaptureByValue) {
     this.sources = sources;
@@ -71,11 +76,17 @@ export class GraphBuilder {
     this.#fills.push(fill);
   }
 
+  /** Does what needs to know all that is captured; it may lead to more. */
+  afterwards(fill: () => void): void {
+    this.#lastFills.push(fill);
+  }
+
   /** Reads on until nothing is left, and then decides which variables are shared. */
   finish(): void {
-    while (this.#fills.length > 0) {
-      const fills = this.#fills;
-      this.#fills = [];
+    while (this.#fills.length > 0 || this.#lastFills.length > 0) {
+      const fills = this.#fills.length > 0 ? this.#fills : this.#lastFills;
+      if (fills === this.#fills) this.#fills = [];
+      else this.#lastFills = [];
       for (const fill of fills) fill();
     }
     this.environments.bind();
@@ -86,7 +97,7 @@ export class GraphBuilder {
   }
 
   shell(path: Path): Shell {
-    return { path, references: 0, prototype: undefined, properties: [], integrity: 'extensible' };
+    return { path, references: 0, prototype: undefined, properties: [], integrity: 'extensible', privates: undefined };
   }
 
   intrinsic(expression: string, path: Path): IntrinsicNode {

@@ -35,6 +35,17 @@ export interface Shell {
   prototype: Value;
   properties: Property[];
   integrity: Integrity;
+  /** Its private fields, by the class that declares them, that of the base first. */
+  privates: readonly PrivateState[] | undefined;
+}
+
+/** What one class keeps in an object that only the class's own text can reach. */
+export interface PrivateState {
+  readonly owner: FunctionNode;
+  /** Whether they are the class's own static fields, which are there once the class is. */
+  readonly isStatic: boolean;
+  /** Values by the field's name, with its `#`. */
+  readonly fields: readonly (readonly [name: string, value: Value])[];
 }
 
 /** A value that is found by name in the replica's process: a global, a member of one, a well-known symbol. */
@@ -145,6 +156,24 @@ export interface FunctionNode extends Shell {
   prototypeMember: MemberNode | undefined;
   /** The keys that computed ones in a class's text came to, by where they begin. */
   readonly computedKeys: Map<number, Value>;
+  /** Whether it runs in sloppy mode. */
+  readonly isSloppy: boolean;
+  /** What a class gives beside itself. */
+  readonly inside: ClassInside;
+  /** The class in whose text it must stand, as it uses private names of that. */
+  host: FunctionNode | undefined;
+  /** Where its `super` looks members up, if it stands in no class of the bundle. */
+  superPrototype: Value;
+}
+
+/** What other values need of the inside of a class. */
+export interface ClassInside {
+  /** Whether instances are restored through it, without its initialisers and constructor being run. */
+  restores: boolean;
+  /** Private fields that are set from outside. */
+  readonly slots: Set<string>;
+  /** Functions that use its private names. */
+  readonly hosted: FunctionNode[];
 }
 
 /** A variable as one function sees it. */

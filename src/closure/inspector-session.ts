@@ -5,6 +5,8 @@ import { ClipperError } from '../errors.ts';
 export interface RemoteObject {
   readonly objectId?: string;
   readonly value?: unknown;
+  /** A number or bigint that JSON doesn't have. */
+  readonly unserializableValue?: string;
 }
 
 interface InternalProperty {
@@ -14,7 +16,7 @@ interface InternalProperty {
 
 export interface Properties {
   readonly internalProperties?: readonly InternalProperty[];
-  readonly privateProperties?: readonly { name: string }[];
+  readonly privateProperties?: readonly { readonly name: string; readonly value?: RemoteObject }[];
 }
 
 /** Handles of what was looked at, which would keep it in memory. */
@@ -72,8 +74,18 @@ export class InspectorSession implements Disposable {
 
   /** The value behind an inspector's handle. */
   real(objectId: string): unknown {
-    this.post('Runtime.callFunctionOn', { objectId, functionDeclaration: `function () { ${slotText}.extra = this }` });
+    this.post('Runtime.callFunctionOn', {
+      objectId,
+      functionDeclaration: `function () { "use strict"; ${slotText}.extra = this }`,
+    });
     return this.slot.extra;
+  }
+
+  /** The value that the inspector described. */
+  actual({ objectId, value, unserializableValue }: RemoteObject): unknown {
+    if (objectId !== undefined) return this.real(objectId);
+    if (unserializableValue === undefined) return value;
+    return unserializableValue.endsWith('n') ? BigInt(unserializableValue.slice(0, -1)) : Number(unserializableValue);
   }
 
   /** Lets go of what handles were taken of. */

@@ -25,6 +25,12 @@ export interface BoundFacts {
   readonly boundArguments: readonly unknown[];
 }
 
+export interface PrivateFacts {
+  readonly fields: readonly { readonly name: string; readonly value: unknown }[];
+  /** Whether there are neither fields nor methods nor accessors. */
+  readonly isEmpty: boolean;
+}
+
 export interface Script {
   readonly id: string;
   readonly url: string;
@@ -101,10 +107,24 @@ export class HeapInspector implements Disposable {
     return facts;
   }
 
-  /** Names of the private fields, methods and accessors that an object carries. */
-  privateNames(value: object): readonly string[] {
-    const { privateProperties = [] } = this.#session.properties(this.#session.remote(value));
-    return privateProperties.map(({ name }) => name);
+  /** The private fields that an object carries, those of its base class first, and whether it has private members at all. */
+  privateState(value: object): PrivateFacts {
+    const { privateProperties = [], internalProperties = [] } = this.#session.properties(this.#session.remote(value));
+    const fields = privateProperties.flatMap(({ name, value: remote }) =>
+      remote === undefined ? [] : [{ name, value: this.#session.actual(remote) }],
+    );
+    const hasMethods = internalProperties.some(({ name }) => name === '[[PrivateMethods]]');
+    this.#session.release();
+    return { fields, isEmpty: privateProperties.length === 0 && !hasMethods };
+  }
+
+  /** Every object of the heap that inherits from a prototype. Takes as long as a garbage collection. */
+  heirsOf(prototype: object): readonly object[] {
+    const prototypeObjectId = this.#session.remote(prototype);
+    const { objects } = this.#session.post<{ objects: RemoteObject }>('Runtime.queryObjects', { prototypeObjectId });
+    const found = this.#session.actual(objects) as object[];
+    this.#session.post('Runtime.releaseObject', { objectId: objects.objectId });
+    return found;
   }
 
   /**
@@ -182,8 +202,7 @@ export class HeapInspector implements Disposable {
 
   #bound(properties: ReadonlyMap<string, RemoteObject>): BoundFacts {
     const real = (name: string): unknown => {
-      const { objectId, value } = properties.get(name) ?? {};
-      return objectId === undefined ? value : this.#session.real(objectId);
+      return this.#session.actual(properties.get(name) ?? {});
     };
     return {
       target: real('[[TargetFunction]]') as Function,

@@ -1,5 +1,5 @@
 import { parse } from 'acorn';
-import { type Ast, isAst } from './syntax-walk.ts';
+import type { Ast } from './syntax-walk.ts';
 
 /** Where a name of a module comes from: `imported` of `specifier`, `*` for the whole namespace. */
 export interface ImportedName {
@@ -73,34 +73,3 @@ function readExport(statement: Ast, table: { exports: Map<string, string>; reExp
     if (id.type === 'Identifier') table.exports.set(nameOf(id), nameOf(id));
   }
 }
-
-/** Whether the declaration of a function or class with this text stands at a place in a script. */
-export function declaresAt(
-  source: string,
-  text: string,
-  { offset, isModule }: { readonly offset: number; readonly isModule: boolean },
-): boolean {
-  let program: unknown;
-  try {
-    program = parse(source, { ...lenient, sourceType: isModule ? 'module' : 'script' });
-  } catch {
-    return false;
-  }
-  const pending: unknown[] = [program];
-  for (let node = pending.pop() as Ast | undefined; node !== undefined; node = pending.pop() as Ast | undefined) {
-    const isDeclaration = node.type === 'FunctionDeclaration' || node.type === 'ClassDeclaration';
-    if (isDeclaration && node.start <= offset && offset <= node.end && source.slice(node.start, node.end) === text) return true;
-    for (const child of Object.values(node).flat())
-      if (isAst(child) && child.start <= offset && offset <= child.end) pending.push(child);
-  }
-  return false;
-}
-
-/** Scripts come as wrapped as their loader made them. */
-const lenient = {
-  ecmaVersion: 'latest',
-  allowHashBang: true,
-  allowReturnOutsideFunction: true,
-  allowAwaitOutsideFunction: true,
-  allowSuperOutsideMethod: true,
-} as const;

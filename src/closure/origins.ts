@@ -3,9 +3,11 @@ import { createRequire, isBuiltin } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { types } from 'node:util';
+import { LRUCache } from 'lru-cache';
 import { packageDir } from '../util/package-files.ts';
 import type { HeapInspector, Script } from './inspector.ts';
-import { declaresAt, type ImportedName, type ModuleTable, readModuleTable } from './module-table.ts';
+import { type ImportedName, type ModuleTable, readModuleTable } from './module-table.ts';
+import { ScriptText } from './script-text.ts';
 
 /** Whose code a script is: only the user's own travels by value. */
 export type Owner = 'user' | 'package' | 'node';
@@ -28,6 +30,7 @@ const namespaces = new Map<string, object | undefined>();
 
 /** By script id. */
 const tables = new Map<string, ModuleTable>();
+const texts = new LRUCache<string, ScriptText>({ max: 500 });
 
 /** Objects and symbols that packages export beside functions, which are found by where they stand. */
 const packageMembers = new Map<unknown, PackageMember>();
@@ -155,12 +158,13 @@ export class Origins {
     return undefined;
   }
 
-  /** Whether the function with this text and place in a script is a declaration, rather than an expression. */
-  isDeclaration(scriptId: string, text: string, { line, column }: { line: number; column: number }): boolean {
-    const source = this.#inspector.source(scriptId);
-    const lines = source.split('\n', line + 1);
-    const offset = lines.slice(0, line).reduce((sum, each) => sum + each.length + 1, 0) + column;
-    return declaresAt(source, text, { offset, isModule: this.#script(scriptId)?.isModule === true });
+  /** The source of a script, as V8 compiled it. */
+  text(scriptId: string): ScriptText {
+    const known = texts.get(scriptId);
+    if (known !== undefined) return known;
+    const text = new ScriptText(this.#inspector.source(scriptId), this.#script(scriptId)?.isModule === true);
+    texts.set(scriptId, text);
+    return text;
   }
 
   #resolve(scriptId: string, specifier: string): Script | undefined {
@@ -182,7 +186,7 @@ export class Origins {
   }
 
   #table(scriptId: string): ModuleTable {
-    const table = tables.get(scriptId) ?? readModuleTable(this.#inspector.source(scriptId));
+    const table = tables.get(scriptId) ?? readModuleTable(this.text(scriptId).source);
     tables.set(scriptId, table);
     return table;
   }

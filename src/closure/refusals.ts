@@ -1,5 +1,4 @@
 import { types } from 'node:util';
-import type { FunctionSyntax } from './syntax.ts';
 
 /** Why a value can't travel, and what to do instead. */
 export interface Refusal {
@@ -70,28 +69,22 @@ export const hiddenState = (what: string): Refusal => ({
   fix: inSetup,
 });
 
-/** What a function's text needs that the replica can't give it. `isKnown`: whether a name has a value there. */
-export function* refusalsBySyntax(syntax: FunctionSyntax, isKnown: (name: string) => boolean): Generator<Refusal> {
-  const { sloppySyntax, usesEval, usesOuterSuper, outerPrivateNames } = syntax;
-  if (sloppySyntax !== undefined) {
-    const what = `a function in sloppy mode with syntax that strict code doesn't have: ${sloppySyntax}`;
-    yield { what, fix: 'write it as strict code would' };
-  }
-  if (usesEval) {
-    yield { what: 'a function that calls `eval`, which may use any variable', fix: 'write what it evaluates as code' };
-  }
-  if (usesOuterSuper) {
-    yield { what: 'a function that uses `super` outside its class', fix: 'capture the object and call its method' };
-  }
-  for (const name of outerPrivateNames) {
-    const what = `a function that uses #${name} apart from the class that declares it`;
-    yield { what, fix: 'capture an object of the class, or use a public member' };
-  }
-  if (syntax.class?.hasPrivateStatics === true) {
-    yield { what: 'a class with private static fields', fix: 'keep them in variables, or make them public' };
-  }
-  for (const name of syntax.class?.keyNames ?? []) {
-    const what = `a class whose field has the computed key [${name}], of which nothing is left in memory`;
-    if (!isKnown(name)) yield { what, fix: 'set the field in the constructor' };
-  }
-}
+/** What a function's text may need that can't be found in the process. */
+export const refusalsOfText = {
+  super: {
+    what: 'a function that uses `super`, and the object that it was written in is gone',
+    fix: 'capture that object and call its method',
+  },
+  newTarget: {
+    what: "an arrow function that uses the `new.target` of a function around it, which can't be read",
+    fix: 'keep it in a variable and use that',
+  },
+  privateNames: (names: readonly string[]): Refusal => ({
+    what: `a function that uses ${names.map((name) => `#${name}`).join(', ')} apart from the class that declares it`,
+    fix: 'capture an object of the class, or use a public member',
+  }),
+  fieldKey: (name: string): Refusal => ({
+    what: `a class whose field has the computed key [${name}], of which nothing is left in memory`,
+    fix: 'set the field in the constructor',
+  }),
+} as const;

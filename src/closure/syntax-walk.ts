@@ -26,6 +26,14 @@ export interface MemberUse {
   readonly isCalled: boolean;
 }
 
+/** A member of `super`. */
+export interface SuperUse extends Span {
+  readonly property: Span;
+  readonly computed: boolean;
+  /** Where the arguments begin and end, if it is called. */
+  readonly call: Span | undefined;
+}
+
 /** What one pass over a function's tree collects. */
 export class Walk {
   readonly identifiers = new Set<string>();
@@ -33,13 +41,17 @@ export class Walk {
   readonly moduleCalls: ModuleCall[] = [];
   /** By where an identifier starts: the property that is read of it. */
   readonly memberOf = new Map<number, MemberUse>();
-  /** `import.meta.url` and its like. */
-  readonly metas: (Span & { readonly key: string })[] = [];
+  /** `import.meta.url` and its like; without a key: `import.meta` itself. */
+  readonly metas: (Span & { readonly key: string | undefined })[] = [];
   readonly #privateUses = new Set<string>();
   readonly #privateNames = new Set<string>();
-  readonly #called = new Set<number>();
+  /** Calls of members, by where the member begins. */
+  readonly #called = new Map<number, Ast>();
   readonly shorthands = new Set<number>();
+  /** `super.x` that means the prototype of an object around. */
+  readonly outerSupers: SuperUse[] = [];
   usesOuterSuper = false;
+  usesOuterNewTarget = false;
   usesEval = false;
   readonly #shift: number;
   readonly #root: Ast;
@@ -66,7 +78,8 @@ export class Walk {
     if (node.type === 'Identifier') this.identifiers.add(node.name as string);
     else if (node.type === 'ThisExpression' && outer) this.outerThis.push(this.#span(node));
     else if (node.type === 'Super' && outer) this.usesOuterSuper = true;
-    else if (node.type === 'MemberExpression') this.#noteMember(node);
+    else if (node.type === 'MemberExpression') this.#noteMember(node, outer);
+    else if (node.type === 'MetaProperty') this.#noteMeta(node, outer);
     else if (node.type === 'Property' && node.shorthand === true) this.shorthands.add((node.key as Ast).start);
     else if (node.type === 'CallExpression') this.#noteCall(node);
     else if (node.type === 'PrivateIdentifier') this.#privateUses.add(node.name as string);
@@ -74,15 +87,36 @@ export class Walk {
     else if (node.type === 'ImportExpression') this.#noteModule(node, 'import', node.source as Ast);
   }
 
-  #noteMember(node: Ast): void {
+  #noteMember(node: Ast, outer: boolean): void {
     const object = node.object as Ast;
     const property = node.property as Ast;
+    if (object.type === 'Super' && outer) this.outerSupers.push(this.#superUse(node));
     if (property.type === 'PrivateIdentifier') this.#privateUses.add(property.name as string);
     const key = node.computed === true ? property.value : property.name;
     if (typeof key !== 'string') return;
-    if (object.type === 'MetaProperty') this.metas.push({ ...this.#span(node), key });
+    if (isImportMeta(object)) this.metas.push({ ...this.#span(node), key });
     if (object.type !== 'Identifier') return;
     this.memberOf.set(object.start, { key, end: node.end - this.#shift, isCalled: this.#called.has(node.start) });
+  }
+
+  #superUse(node: Ast): SuperUse {
+    const call = this.#called.get(node.start);
+    const [first] = (call?.arguments ?? []) as Ast[];
+    const end = call === undefined ? 0 : call.end - 1;
+    return {
+      ...this.#span(node),
+      property: this.#span(node.property as Ast),
+      computed: node.computed === true,
+      call: call === undefined ? undefined : { start: (first?.start ?? end) - this.#shift, end: end - this.#shift },
+    };
+  }
+
+  #noteMeta(node: Ast, outer: boolean): void {
+    if (!isImportMeta(node)) this.usesOuterNewTarget ||= outer;
+    // A member was noted before the object of which it is.
+    else if (!this.metas.some(({ start }) => start === node.start - this.#shift)) {
+      this.metas.push({ ...this.#span(node), key: undefined });
+    }
   }
 
   #notePrivate(key: Ast): void {
@@ -97,7 +131,7 @@ export class Walk {
   #noteCall(node: Ast): void {
     const callee = node.callee as Ast;
     // The callee is visited after its call.
-    if (callee.type === 'MemberExpression') this.#called.add(callee.start);
+    if (callee.type === 'MemberExpression') this.#called.set(callee.start, node);
     if (callee.type !== 'Identifier') return;
     if (callee.name === 'eval') this.usesEval = true;
     const [specifier] = node.arguments as Ast[];
@@ -115,6 +149,8 @@ export class Walk {
 
 export const isAst = (value: unknown): value is Ast =>
   typeof value === 'object' && value !== null && typeof (value as Ast).type === 'string';
+
+const isImportMeta = (node: Ast): boolean => node.type === 'MetaProperty' && (node.meta as Ast).name === 'import';
 
 const isPropertyName = (node: Ast, field: string): boolean =>
   node.computed === false &&

@@ -1,7 +1,8 @@
 import { type Options, parse } from 'acorn';
 import { analyze, type Reference, type ScopeManager } from 'eslint-scope';
 import { ClipperError, messageOf } from '../errors.ts';
-import { type Ast, type MemberUse, type ModuleCall, type Span, Walk } from './syntax-walk.ts';
+import { type ClassSyntax, describeClass, replacedSpans } from './syntax-class.ts';
+import { type Ast, type MemberUse, type ModuleCall, type Span, type SuperUse, Walk } from './syntax-walk.ts';
 
 /** One use of a free name. */
 export interface NameUse extends Span {
@@ -15,19 +16,6 @@ export interface NameUse extends Span {
 export interface FreeName {
   readonly uses: NameUse[];
   written: boolean;
-}
-
-export interface ClassSyntax {
-  readonly heritage: Span | undefined;
-  /** Static fields and blocks, whose effects are captured as values. */
-  readonly statics: readonly Span[];
-  /** Computed keys of methods and accessors, each with the text of its member. */
-  readonly computedKeys: readonly (Span & { readonly text: string })[];
-  /** Names that computed keys of fields use, needed when the class is made. */
-  readonly keyNames: ReadonlySet<string>;
-  /** Texts of the methods and accessors, to tell them from functions that were put on the class later. */
-  readonly memberTexts: ReadonlySet<string>;
-  readonly hasPrivateStatics: boolean;
 }
 
 /** What is known of a function from its text alone. */
@@ -47,14 +35,16 @@ export interface FunctionSyntax {
   /** Where `this` means that of the surroundings. */
   readonly outerThis: readonly Span[];
   readonly usesOuterSuper: boolean;
+  /** Where an arrow reads members of the `super` around it. */
+  readonly outerSupers: readonly SuperUse[];
   readonly usesEval: boolean;
+  /** Whether an arrow's `new.target` is that of the function around it. */
+  readonly usesOuterNewTarget: boolean;
   /** Private names of a class around it. */
   readonly outerPrivateNames: readonly string[];
   /** Whether it assigns its own name, which in a declaration is a variable. */
   readonly writesOwnName: boolean;
-  readonly metas: readonly (Span & { readonly key: string })[];
-  /** Why the text can't stand in strict code, where it can't. */
-  readonly sloppySyntax: string | undefined;
+  readonly metas: readonly (Span & { readonly key: string | undefined })[];
   readonly moduleCalls: readonly ModuleCall[];
   /** Every identifier in the text that is no property's name. */
   readonly identifiers: ReadonlySet<string>;
@@ -73,9 +63,11 @@ const options: Options = {
   ranges: true,
 };
 
+/** What a text may stand in. `new.target` of an arrow is allowed within a function only. */
 const wrappers = [
   { before: '(', after: '\n)', form: 'expression' },
   { before: '({', after: '\n})', form: 'method' },
+  { before: '(function () { (', after: '\n) })', form: 'expression' },
 ] as const;
 
 /** Reads the text of a function as V8 gives it. Throws E_NOT_CAPTURABLE where it is no JavaScript. */
@@ -84,8 +76,7 @@ export function readSyntax(text: string, name: string): FunctionSyntax {
   for (const { before, after, form } of wrappers) {
     try {
       const program = parse(`${before}${text}${after}`, options) as unknown as Ast;
-      const described = describe(text, program, { form, shift: before.length });
-      return { ...described, sloppySyntax: strictFailure(`${before}${text}${after}`) };
+      return describe(text, program, { form, shift: before.length });
     } catch (error) {
       failure ??= error;
     }
@@ -94,23 +85,15 @@ export function readSyntax(text: string, name: string): FunctionSyntax {
   throw new ClipperError('E_NOT_CAPTURABLE', message, { cause: failure });
 }
 
-/** What a module, which is strict code, would say of a text that a script allows. */
-function strictFailure(text: string): string | undefined {
-  try {
-    parse(text, { ...options, sourceType: 'module' });
-    return undefined;
-  } catch (error) {
-    return messageOf(error);
-  }
-}
-
 interface Wrapping {
   readonly form: FunctionSyntax['form'];
   readonly shift: number;
 }
 
-function describe(text: string, program: Ast, { form, shift }: Wrapping): Omit<FunctionSyntax, 'sloppySyntax'> {
-  const expression = (program.body as Ast[])[0]?.expression as Ast;
+function describe(text: string, program: Ast, { form, shift }: Wrapping): FunctionSyntax {
+  const outer = (program.body as Ast[])[0]?.expression as Ast;
+  const isWrapped = outer.start < shift && form === 'expression';
+  const expression = isWrapped ? (((outer.body as Ast).body as Ast[])[0]?.expression as Ast) : outer;
   const property = form === 'method' ? (expression.properties as Ast[])[0] : undefined;
   const fn = (property?.value ?? expression) as Ast;
   const span = (node: Ast | null | undefined): Span | undefined =>
@@ -119,7 +102,7 @@ function describe(text: string, program: Ast, { form, shift }: Wrapping): Omit<F
   const kind = fn.type === 'ArrowFunctionExpression' ? 'arrow' : fn.type === 'ClassExpression' ? 'class' : 'function';
   const id = fn.id as Ast | null | undefined;
   const classSyntax = kind === 'class' ? describeClass(fn, text, shift) : undefined;
-  const scopes = analyze(program as never, { ecmaVersion: 2022, sourceType: 'script' });
+  const scopes = analyze(program as never, { ecmaVersion: 2022, sourceType: 'script', ignoreEval: true });
   const unused = classSyntax === undefined ? [] : replacedSpans(classSyntax);
   const names = freeNames(scopes, walked, { shift, unused });
   const isFree = ({ kind, start }: ModuleCall): boolean =>
@@ -136,6 +119,8 @@ function describe(text: string, program: Ast, { form, shift }: Wrapping): Omit<F
     freeNames: names,
     outerThis: kind === 'arrow' ? walked.outerThis : [],
     usesOuterSuper: form === 'method' || kind === 'arrow' ? walked.usesOuterSuper : false,
+    outerSupers: kind === 'arrow' ? walked.outerSupers : [],
+    usesOuterNewTarget: kind === 'arrow' && walked.usesOuterNewTarget,
     usesEval: walked.usesEval && names.has('eval'),
     outerPrivateNames: walked.outerPrivateNames,
     writesOwnName: writesOwnName(scopes, fn),
@@ -145,10 +130,6 @@ function describe(text: string, program: Ast, { form, shift }: Wrapping): Omit<F
     class: classSyntax,
   };
 }
-
-/** The parts of a class's text that are not evaluated again in the replica. */
-const replacedSpans = ({ heritage, statics, computedKeys }: ClassSyntax): readonly Span[] =>
-  heritage === undefined ? [...statics, ...computedKeys] : [heritage, ...statics, ...computedKeys];
 
 /** Names that the text uses and does not declare, by scope analysis; but for those in `unused` parts. */
 function freeNames(
@@ -175,33 +156,4 @@ function freeNames(
 function writesOwnName(scopes: ScopeManager, fn: Ast): boolean {
   const own = scopes.scopes.find(({ type, block }) => type === 'function-expression-name' && (block as unknown) === fn);
   return own?.variables.some(({ references }) => references.some((reference) => reference.isWrite())) === true;
-}
-
-function describeClass(node: Ast, text: string, shift: number): ClassSyntax {
-  const members = (node.body as Ast).body as Ast[];
-  const sliced = ({ start, end }: Span): string => text.slice(start - shift, end - shift);
-  const span = ({ start, end }: Span): Span => ({ start: start - shift, end: end - shift });
-  const isPrivate = (member: Ast): boolean => (member.key as Ast | undefined)?.type === 'PrivateIdentifier';
-  const dropped = members.filter(
-    (member) =>
-      member.type === 'StaticBlock' || (member.type === 'PropertyDefinition' && member.static === true && !isPrivate(member)),
-  );
-  const computed = members.filter((member) => member.computed === true && !dropped.includes(member));
-  const isMethod = ({ type }: Ast): boolean => type === 'MethodDefinition';
-  // V8's text of a static member is without that word.
-  const textOf = (member: Ast): string => sliced(member).replace(/^static\b(?:\s|\/\*.*?\*\/)*(?=[^\s(=])/s, '');
-  const superclass = node.superClass as Ast | null;
-  const heritage = superclass?.type === 'Literal' ? null : superclass;
-  return {
-    heritage: heritage === null ? undefined : span(heritage),
-    statics: dropped.map(span),
-    computedKeys: computed.filter(isMethod).map((member) => ({ ...span(member.key as Ast), text: textOf(member) })),
-    keyNames: new Set(
-      computed.filter((member) => !isMethod(member)).flatMap((member) => [...new Walk(member.key as Ast, shift).identifiers]),
-    ),
-    memberTexts: new Set(members.filter(isMethod).map(textOf)),
-    hasPrivateStatics: members.some(
-      (member) => member.type === 'PropertyDefinition' && member.static === true && isPrivate(member),
-    ),
-  };
 }

@@ -1,0 +1,104 @@
+import { types } from 'node:util';
+import { classesOf } from './capture-privates.ts';
+import type { FunctionAtHand } from './capture-variables.ts';
+import { type FunctionNode, isNode } from './graph.ts';
+import type { GraphBuilder } from './graph-builder.ts';
+import type { FunctionFacts } from './inspector.ts';
+import { refusalsOfText } from './refusals.ts';
+
+const textOf = (fn: Function): string => Function.prototype.toString.call(fn);
+
+/** The class that a method belongs to, as far as a scope of the method holds it. */
+export function homeOf(method: Function, { scopes }: FunctionFacts): Function | undefined {
+  return functionsIn(scopes).find(
+    (each) => owns(each, method) || owns(Object.getOwnPropertyDescriptor(each, 'prototype')?.value, method),
+  );
+}
+
+function functionsIn(scopes: FunctionFacts['scopes']): readonly Function[] {
+  return scopes.flatMap(({ type, variables }) => {
+    if (type === 'global') return [];
+    const values = Object.values(Object.getOwnPropertyDescriptors(variables)).map(({ value }): unknown => value);
+    return values.filter((value): value is Function => typeof value === 'function' && !types.isProxy(value));
+  });
+}
+
+function owns(object: unknown, fn: Function): boolean {
+  if ((typeof object !== 'object' && typeof object !== 'function') || object === null || types.isProxy(object)) return false;
+  const descriptors: readonly PropertyDescriptor[] = Object.values(Object.getOwnPropertyDescriptors(object));
+  return descriptors.some(({ value, get, set }) => value === fn || get === fn || set === fn);
+}
+
+/** Finds what the text of a function means by names and `super` that only a class or object around it gives. */
+export function captureHome(builder: GraphBuilder, node: FunctionNode, at: FunctionAtHand): void {
+  const { outerPrivateNames, usesOuterSuper } = node.syntax;
+  if (outerPrivateNames.length > 0) captureHost(builder, node, at);
+  // A member of a class is found by the object that has it, which may be captured later than the function.
+  if (usesOuterSuper) builder.afterwards(() => captureSuper(builder, node, at));
+}
+
+/** The class in whose text a function stands that uses private names of it. */
+function captureHost(builder: GraphBuilder, node: FunctionNode, at: FunctionAtHand): void {
+  const text = textOf(at.fn);
+  const isHost = (each: Function): boolean => {
+    const around = textOf(each);
+    return around.startsWith('class') && around.length > text.length && around.includes(text);
+  };
+  const near = [...classesAround(builder, at), ...functionsIn(at.facts.scopes)];
+  const found = near.find(isHost) ?? everyFunction(builder).find(isHost);
+  const host = found === undefined ? undefined : builder.value(found, { parent: node.path, label: `class ${found.name}` });
+  if (isNode(host) && host.kind === 'function' && host !== node) {
+    node.host = host;
+    host.inside.hosted.push(node);
+    host.references++;
+  } else builder.refuse(node.path, refusalsOfText.privateNames(node.syntax.outerPrivateNames));
+}
+
+/** The classes of the `this` that an arrow took from around it. */
+function classesAround(builder: GraphBuilder, { fn }: FunctionAtHand): readonly Function[] {
+  const self = builder.outerThis.get(fn);
+  if (typeof self === 'function') return [self, ...ancestors(self)];
+  return typeof self === 'object' && self !== null ? classesOf(self) : [];
+}
+
+function ancestors(fn: Function): readonly Function[] {
+  const found: Function[] = [];
+  for (let each: unknown = Reflect.getPrototypeOf(fn); typeof each === 'function'; each = Reflect.getPrototypeOf(each)) {
+    found.push(each);
+  }
+  return found;
+}
+
+const everyFunction = (builder: GraphBuilder): readonly Function[] =>
+  builder.sources.inspector
+    .heirsOf(Function.prototype)
+    .filter((each): each is Function => typeof each === 'function' && !types.isProxy(each));
+
+/** What `super` looks members up in: the prototype of the object that the method was written in. */
+function captureSuper(builder: GraphBuilder, node: FunctionNode, at: FunctionAtHand): void {
+  const home = node.syntax.form === 'method' ? methodHome(builder, at.fn) : arrowHome(builder, at);
+  if (home === undefined) return builder.refuse(node.path, refusalsOfText.super);
+  node.superPrototype = builder.value(Reflect.getPrototypeOf(home), { parent: node.path, label: 'super' });
+}
+
+function methodHome(builder: GraphBuilder, fn: Function): object | undefined {
+  const holder = builder.holders.get(fn);
+  return holder ?? builder.sources.inspector.heirsOf(Object.prototype).find((each) => owns(each, fn));
+}
+
+/** The object whose method an arrow was made in: one on the chain of its `this`, by the text of its members. */
+function arrowHome(builder: GraphBuilder, { fn }: FunctionAtHand): object | undefined {
+  const text = textOf(fn);
+  let self = builder.outerThis.get(fn);
+  for (; (typeof self === 'object' && self !== null) || typeof self === 'function'; self = Reflect.getPrototypeOf(self)) {
+    if (types.isProxy(self)) return undefined;
+    const owner = typeof self === 'function' ? self : Object.getOwnPropertyDescriptor(self, 'constructor')?.value;
+    const isClass = typeof owner === 'function' && textOf(owner).startsWith('class');
+    // A field or the constructor of a class is in the text of that only.
+    if (isClass && owner !== fn && textOf(owner).includes(text)) return self as object;
+    const members: readonly PropertyDescriptor[] = Object.values(Object.getOwnPropertyDescriptors(self));
+    const isAround = (member: unknown): boolean => typeof member === 'function' && member !== fn && textOf(member).includes(text);
+    if (members.some(({ value, get, set }) => [value, get, set].some(isAround))) return self as object;
+  }
+  return undefined;
+}

@@ -1,0 +1,109 @@
+import { parse } from 'acorn';
+import { type Ast, isAst, type Span } from './syntax-walk.ts';
+
+/** A place in a script; 0 is the first line and column. */
+export interface Place {
+  readonly line: number;
+  readonly column: number;
+}
+
+/** Scripts come as wrapped as their loader made them. */
+const lenient = {
+  ecmaVersion: 'latest',
+  allowHashBang: true,
+  allowReturnOutsideFunction: true,
+  allowAwaitOutsideFunction: true,
+  allowSuperOutsideMethod: true,
+} as const;
+
+/** What the source of a script says of the functions in it; parsed where a question needs that. */
+export class ScriptText {
+  readonly source: string;
+  readonly isModule: boolean;
+  #lineStarts: number[] | undefined;
+  #program: Ast | null | undefined;
+  #strictSpans: readonly Span[] | undefined;
+
+  constructor(source: string, isModule: boolean) {
+    this.source = source;
+    this.isModule = isModule;
+  }
+
+  offsetOf({ line, column }: Place): number {
+    return (this.#starts[line] ?? this.source.length) + column;
+  }
+
+  placeOf(offset: number): Place {
+    const starts = this.#starts;
+    let low = 0;
+    for (let high = starts.length - 1; low < high; ) {
+      const middle = (low + high + 1) >> 1;
+      if ((starts[middle] ?? 0) <= offset) low = middle;
+      else high = middle - 1;
+    }
+    return { line: low, column: offset - (starts[low] ?? 0) };
+  }
+
+  /** Where the text of a function begins that has a place in it; undefined where it isn't there as it says. */
+  startOf(text: string, inside: Place): number | undefined {
+    const offset = this.offsetOf(inside);
+    const start = this.source.lastIndexOf(text, offset);
+    return start !== -1 && offset <= start + text.length ? start : undefined;
+  }
+
+  /** Whether the code at a place is strict. */
+  isStrictAt(place: Place): boolean {
+    if (this.isModule) return true;
+    this.#strictSpans ??= this.#findStrict();
+    const offset = this.offsetOf(place);
+    return this.#strictSpans.some((span) => holds(span, offset));
+  }
+
+  /** Whether the function with this text at a place is a declaration, rather than an expression. */
+  isDeclaration(text: string, inside: Place): boolean {
+    const offset = this.offsetOf(inside);
+    return this.#nodes((node) => holds(node, offset)).some(
+      ({ type, start, end }) =>
+        (type === 'FunctionDeclaration' || type === 'ClassDeclaration') && this.source.slice(start, end) === text,
+    );
+  }
+
+  #findStrict(): readonly Span[] {
+    if (!/use strict|\bclass\b/.test(this.source)) return [];
+    const isStrict = (node: Ast): boolean =>
+      node.type.startsWith('Class') || hasDirective(node.type === 'Program' ? node : (node.body as Ast | undefined));
+    return this.#nodes(() => true).filter(isStrict);
+  }
+
+  /** The nodes of the script that can be reached through nodes that pass. */
+  #nodes(passes: (node: Ast) => boolean): readonly Ast[] {
+    this.#program ??= this.#parse();
+    const found: Ast[] = this.#program === null ? [] : [this.#program];
+    for (let index = 0; index < found.length; index++) {
+      for (const child of Object.values(found[index] as Ast).flat()) if (isAst(child) && passes(child)) found.push(child);
+    }
+    return found;
+  }
+
+  #parse(): Ast | null {
+    try {
+      return parse(this.source, { ...lenient, sourceType: this.isModule ? 'module' : 'script' }) as unknown as Ast;
+    } catch {
+      return null;
+    }
+  }
+
+  get #starts(): readonly number[] {
+    if (this.#lineStarts !== undefined) return this.#lineStarts;
+    this.#lineStarts = [0];
+    for (let at = this.source.indexOf('\n'); at !== -1; at = this.source.indexOf('\n', at + 1)) this.#lineStarts.push(at + 1);
+    return this.#lineStarts;
+  }
+}
+
+const holds = ({ start, end }: Span, offset: number): boolean => start <= offset && offset <= end;
+
+function hasDirective(node: Ast | undefined): boolean {
+  if (!Array.isArray(node?.body)) return false;
+  return (node.body as Ast[]).some(({ directive }) => directive === 'use strict');
+}
