@@ -1,5 +1,6 @@
-import { stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { createHash } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { type BuildFailure, type BuildOptions, build, type Plugin } from 'esbuild';
 import { LRUCache } from 'lru-cache';
 import type { PackageImport } from '../closure/emit-modules.ts';
@@ -42,7 +43,7 @@ async function runEsbuild(packages: readonly PackageImport[], projectDir: string
   try {
     const contents = packages.map((_, index) => `export * from "${namespace}:${index}";`).join('\n');
     const stdin = { contents, resolveDir: projectDir };
-    return await build({ ...settings, stdin, absWorkingDir: projectDir, plugins: [importsOf(packages)] });
+    return await build({ ...settings, stdin, absWorkingDir: projectDir, plugins: [importsOf(packages), insidesOf(packages)] });
   } catch (error) {
     throw new ClipperError('E_BUNDLE_FAILED', `The packages that the function uses can't be bundled:\n${reasons(error)}`, {
       cause: error,
@@ -61,7 +62,7 @@ const settings = {
   // No conditions of the bundler's own: a package must be the same copy that Node loaded.
   conditions: [],
   mainFields: ['main'],
-  banner: { js: 'const __clipperUrl = require("node:url").pathToFileURL(__filename).href;' },
+  banner: { js: 'const __clipperInsides = {}, __clipperUrl = require("node:url").pathToFileURL(__filename).href;' },
   define: { 'import.meta.url': '__clipperUrl' },
   // Some packages look at the names of their classes, which a bundler may change.
   keepNames: true,
@@ -86,7 +87,42 @@ const importsOf = (packages: readonly PackageImport[]): Plugin => ({
   },
 });
 
+/** Lets the top-level variables of some modules out, which those keep to themselves. */
+const insidesOf = (packages: readonly PackageImport[]): Plugin => ({
+  name: 'captured-insides',
+  setup({ onLoad }) {
+    const insides = new Map<string, { isModule: boolean; names: Set<string> }>();
+    for (const { source, member } of packages) {
+      if (source.type !== 'inside') continue;
+      const { names } = insides.get(source.file) ?? { names: new Set() };
+      insides.set(source.file, { isModule: source.isModule, names: names.add(member[0] ?? '') });
+    }
+    for (const [file, { isModule, names }] of insides) {
+      const getters = [...names].map((name) => `get ${name}() { return ${name}; }`);
+      const target = isModule ? `export const ${insideName(file)}` : `__clipperInsides[${JSON.stringify(file)}]`;
+      onLoad({ filter: exactly(file) }, async () => {
+        const contents = `${await readFile(file, 'utf8')}\n;${target} = { ${getters.join(', ')} };`;
+        return { contents, loader: 'default', resolveDir: dirname(file) };
+      });
+    }
+  },
+});
+
+const exactly = (path: string): RegExp => new RegExp(`^${path.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')}$`);
+
+/** The name under which an ES module lets its variables out; modules that export each other's names must differ in it. */
+const insideName = (file: string): string => `__clipperInside${createHash('sha256').update(file).digest('hex').slice(0, 12)}`;
+
 function exportStatement({ name, source, member }: PackageImport): string {
+  if (source.type === 'inside') {
+    const [variable] = member;
+    if (!source.isModule) {
+      const file = JSON.stringify(source.file);
+      return `export const ${name} = (require(${file}), __clipperInsides[${file}].${variable});`;
+    }
+    const inside = insideName(source.file);
+    return `import { ${inside} } from ${JSON.stringify(source.file)};\nexport const ${name} = ${inside}.${variable};`;
+  }
   if (source.type === 'require') {
     const keys = member.map((key) => `[${JSON.stringify(key)}]`).join('');
     return `export const ${name} = require(${JSON.stringify(source.file)})${keys};`;

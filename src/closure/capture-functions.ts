@@ -4,7 +4,7 @@ import { captureHome, homeOf } from './capture-homes.ts';
 import { ClassMembers } from './capture-members.ts';
 import { captureStaticPrivates } from './capture-privates.ts';
 import { fillShell, ownName } from './capture-properties.ts';
-import { captureVariables, type FunctionAtHand } from './capture-variables.ts';
+import { captureVariables, type FunctionAtHand, topScope } from './capture-variables.ts';
 import { type BoundNode, type FunctionNode, isNode, type Node, type Path, type Value } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 import type { FunctionFacts } from './inspector.ts';
@@ -25,8 +25,8 @@ export function captureFunction(builder: GraphBuilder, fn: Function, path: Path)
     return captureNodes(builder, fn, { facts, path });
   }
   if (origins.owner(facts.scriptId) === 'package') {
-    const member = origins.packageFunction(fn, facts.scriptId);
-    if (member !== undefined) return builder.register(fn, moduleNode(builder, member, path));
+    const member = origins.packageFunction(fn, facts.scriptId) ?? insideMember(builder, fn, facts) ?? origins.reExported(fn);
+    if (member !== undefined) return builder.register(fn, builder.exported(member, path));
   }
   const syntax = syntaxOf(builder, fn, facts);
   const home = syntax.form === 'method' ? homeOf(fn, facts) : undefined;
@@ -222,7 +222,9 @@ function shared(value: Value): Value {
   return value;
 }
 
-function moduleNode(builder: GraphBuilder, found: PackageMember, path: Path): Node {
-  if (found.type === 'require') return builder.module({ type: 'require', file: found.file }, found.member, path);
-  return builder.module({ type: 'import', specifier: found.file, from: dirname(found.file) }, found.member, path);
+/** A function of a package as the top-level variable that holds it. */
+function insideMember({ sources: { origins } }: GraphBuilder, fn: Function, facts: FunctionFacts): PackageMember | undefined {
+  const name = ownName(fn);
+  const variable = Object.getOwnPropertyDescriptor(topScope(facts)?.variables ?? {}, name);
+  return variable?.value === fn && facts.scriptId !== undefined ? origins.inside(facts.scriptId, name) : undefined;
 }

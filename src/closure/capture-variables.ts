@@ -38,7 +38,7 @@ const needsThis = ({ kind, usesOuterSuper }: FunctionSyntax): boolean => kind ==
  */
 function captureAllNames(builder: GraphBuilder, node: FunctionNode, at: FunctionAtHand): void {
   const words = new Set(node.syntax.text.match(/[\p{L}_$][\p{L}\d_$]*/gu));
-  const outermost = at.facts.scopes.findLast(({ type }) => type === 'closure' || type === 'module');
+  const outermost = topScope(at.facts);
   for (const scope of at.facts.scopes) {
     if (scope.type === 'global') continue;
     const isInner = scope !== outermost && scope.type !== 'script';
@@ -118,10 +118,26 @@ function captureImport(builder: GraphBuilder, node: FunctionNode, at: NameAtHand
 const memberOf = ({ imported }: ImportedName, { type }: ModuleSource): readonly string[] =>
   imported === '*' || (type === 'builtin' && imported === 'default') ? [] : [imported];
 
+/** The scope with the top-level variables of a function's module. */
+export const topScope = ({ scopes }: FunctionFacts): Scope | undefined =>
+  scopes.findLast(({ type }) => type === 'closure' || type === 'module');
+
+/** Whether a package's variable can be that of the package in the bundle: what it holds is what its code made it hold. */
+const isShareable = (value: unknown, { written }: FreeName): boolean =>
+  !written && (typeof value === 'function' || typeof value === 'symbol' || (typeof value === 'object' && value !== null));
+
 function captureScoped(builder: GraphBuilder, node: FunctionNode, at: NameAtHand & { scope: Scope }): void {
+  const { origins } = builder.sources;
   const { name, free, scope } = at;
   const raw = readVariable(scope, name);
   const path = pathOf(node, name);
+  const inside = scope === topScope(at.facts) && isShareable(raw, free) ? origins.inside(at.scriptId, name) : undefined;
+  if (inside !== undefined) {
+    const known = builder.reference(raw, path) ?? builder.exported(inside, path);
+    const value = builder.register(raw, known);
+    value.references++;
+    return addUse(builder, node, { ...at, raw: value, value, place: { type: 'constant' } });
+  }
   if (captureNamespaceMembers(builder, node, { ...at, raw })) return;
   const members = viewedMembers(builder, raw, free);
   const value = members === undefined ? builder.value(raw, path) : viewOf(builder, raw as object, { members, path });

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { Environments } from './environments.ts';
 import {
   type FunctionNode,
@@ -12,6 +13,7 @@ import {
   type Value,
 } from './graph.ts';
 import { symbolExpression } from './intrinsics.ts';
+import type { PackageMember } from './origins.ts';
 import type { Refusal } from './refusals.ts';
 import type { Sources } from './sources.ts';
 
@@ -112,7 +114,17 @@ export class GraphBuilder {
     return node;
   }
 
-  /** A value that the replica has by itself, or finds in a package. */
+  /** The node of what a package exports or keeps at its top level. */
+  exported({ member, ...found }: PackageMember, path: Path): ModuleNode {
+    if (found.type !== 'import') return this.module(found, member, path);
+    return this.module({ type: 'import', specifier: found.file, from: dirname(found.file) }, member, path);
+  }
+
+  /** The node of a value that is known, that the replica has by itself, or that it finds in a package. */
+  reference(value: unknown, path: Path): Node | undefined {
+    return this.#nodes.get(value) ?? this.#reference(value as object, path);
+  }
+
   #reference(value: object | symbol, path: Path): Node | undefined {
     const node = this.#findReference(value, path);
     return node === undefined ? undefined : this.register(value, node);
@@ -125,7 +137,7 @@ export class GraphBuilder {
     const builtin = builtins.find(value);
     if (builtin !== undefined) return this.module({ type: 'builtin', name: builtin.name }, builtin.member, path);
     const exported = origins.packageExports(value);
-    if (exported?.type === 'require') return this.module({ type: 'require', file: exported.file }, exported.member, path);
+    if (exported !== undefined) return this.exported(exported, path);
     return typeof value === 'symbol' ? { ...this.shell(path), kind: 'symbol', description: value.description } : undefined;
   }
 }

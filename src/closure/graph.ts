@@ -67,7 +67,9 @@ export type ModuleSource =
   /** An ES module; `specifier` is resolved from the folder `from` as an import there would be. */
   | { readonly type: 'import'; readonly specifier: string; readonly from: string }
   /** A CommonJS module by its file; stands for `module.exports`. */
-  | { readonly type: 'require'; readonly file: string };
+  | { readonly type: 'require'; readonly file: string }
+  /** What a package's module keeps to itself: its top-level variables, as members. */
+  | { readonly type: 'inside'; readonly file: string; readonly isModule: boolean };
 
 /** A part of another node: a class's prototype, or a function that stands in the text of a class. */
 export interface MemberNode extends Shell {

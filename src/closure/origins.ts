@@ -3,6 +3,7 @@ import { createRequire, isBuiltin } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { types } from 'node:util';
+import { runInThisContext } from 'node:vm';
 import { LRUCache } from 'lru-cache';
 import { packageDir } from '../util/package-files.ts';
 import type { HeapInspector, Script } from './inspector.ts';
@@ -15,7 +16,8 @@ export type Owner = 'user' | 'package' | 'node';
 /** A value as something that a package's module exports. */
 export type PackageMember =
   | { readonly type: 'require'; readonly file: string; readonly member: readonly string[] }
-  | { readonly type: 'import'; readonly file: string; readonly member: readonly string[] };
+  | { readonly type: 'import'; readonly file: string; readonly member: readonly string[] }
+  | { readonly type: 'inside'; readonly file: string; readonly isModule: boolean; readonly member: readonly string[] };
 
 type ModuleCache = Readonly<Record<string, { exports: unknown } | undefined>>;
 
@@ -27,6 +29,9 @@ const inPackage = (path: string): boolean => /[\\/]node_modules[\\/]/.test(path)
 
 /** ES modules of packages, by URL. A namespace never changes, so one look is enough for the process. */
 const namespaces = new Map<string, object | undefined>();
+
+/** Functions, objects and symbols that ES modules of packages export. */
+const namespaceMembers = new Map<unknown, PackageMember>();
 
 /** By script id. */
 const tables = new Map<string, ModuleTable>();
@@ -40,10 +45,21 @@ function indexMembers(exports: object, file: string): void {
   if (indexed.has(exports) || types.isProxy(exports)) return;
   indexed.add(exports);
   for (const [key, { value }] of Object.entries(Object.getOwnPropertyDescriptors(exports))) {
-    const isMember = typeof value === 'symbol' || (typeof value === 'object' && value !== null);
+    const isMember = typeof value === 'symbol' || typeof value === 'function' || (typeof value === 'object' && value !== null);
     if (isMember && !packageMembers.has(value)) packageMembers.set(value, { type: 'require', file, member: [key] });
   }
 }
+
+function indexNamespace(namespace: object, file: string): void {
+  for (const key of Object.keys(namespace)) {
+    const value: unknown = Reflect.get(namespace, key);
+    const isMember = typeof value === 'symbol' || typeof value === 'function' || (typeof value === 'object' && value !== null);
+    if (isMember && !namespaceMembers.has(value)) namespaceMembers.set(value, { type: 'import', file, member: [key] });
+  }
+}
+
+/** Under jest, code of packages is loaded once more, and to import it here would load it anew. */
+const isMainRealm = runInThisContext('globalThis') === (globalThis as object);
 
 /** Knows which module of the process a script, a function or an exported object belongs to. */
 export class Origins {
@@ -66,7 +82,21 @@ export class Origins {
   async learnNamespaces(): Promise<void> {
     const urls = [...this.wanted];
     this.wanted.clear();
-    for (const url of urls) namespaces.set(url, await import(url).catch(() => undefined));
+    for (const url of urls) {
+      const namespace = (await import(url).catch(() => undefined)) as object | undefined;
+      namespaces.set(url, namespace);
+      if (namespace !== undefined && inPackage(url)) indexNamespace(namespace, fileURLToPath(url.replace(/[?#].*$/, '')));
+    }
+  }
+
+  /** A function of a package as an export of any module of packages; where some are not known yet, they are wanted. */
+  reExported(fn: Function): PackageMember | undefined {
+    const found = this.#exportedMember(fn);
+    if (found !== undefined || !isMainRealm) return found;
+    for (const { isModule, url } of this.#inspector.scripts) {
+      if (isModule && url.startsWith('file:') && inPackage(url) && !namespaces.has(url)) this.wanted.add(url);
+    }
+    return undefined;
   }
 
   owner(scriptId: string): Owner {
@@ -87,13 +117,19 @@ export class Origins {
     return this.#exports.get(value);
   }
 
-  /** An object or symbol of a package's CommonJS module: its `module.exports`, or a member of that. */
+  /** An object or symbol that a module of a package exports, or the `module.exports` of one. */
   packageExports(value: unknown): PackageMember | undefined {
     const file = this.#exports.get(value);
     if (file !== undefined) return inPackage(file) ? { type: 'require', file, member: [] } : undefined;
+    // A function that a package exports may be one that the user gave it.
+    return typeof value === 'function' ? undefined : this.#exportedMember(value);
+  }
+
+  #exportedMember(value: unknown): PackageMember | undefined {
     const found = packageMembers.get(value);
+    if (found === undefined) return namespaceMembers.get(value);
     const [key = ''] = found?.member ?? [];
-    const exports = found === undefined ? undefined : moduleCache()[found.file]?.exports;
+    const exports = moduleCache()[found.file]?.exports;
     // The module may have been changed since it was indexed.
     return Object.getOwnPropertyDescriptor(exports ?? {}, key)?.value === value ? found : undefined;
   }
@@ -124,6 +160,13 @@ export class Origins {
     const url = this.#script(scriptId)?.url ?? '';
     if (!namespaces.has(url) && this.#script(scriptId)?.isModule) this.wanted.add(url);
     return memberOf(namespaces.get(url), fn, { type: 'import', file });
+  }
+
+  /** A top-level variable of a package's module, which the module keeps to itself. */
+  inside(scriptId: string, name: string): PackageMember | undefined {
+    const file = this.file(scriptId);
+    if (file === undefined || this.owner(scriptId) !== 'package') return undefined;
+    return { type: 'inside', file, isModule: this.#script(scriptId)?.isModule === true, member: [name] };
   }
 
   /** What an ES module's name was imported as; undefined for names of its own. */
