@@ -16,6 +16,8 @@ export type { ApplicationInfo, Input, ModelInfo, Prediction, ReplicaInfo } from 
 export { captureClosure } from './closure/capture.ts';
 export { type CaptureEntry, type CaptureReport, explainClosure } from './closure/explain.ts';
 export type { CapturedClosure } from './closure/graph.ts';
+export { type Reduce, reduceSymbol, registerReducer } from './closure/reducers.ts';
+export type { Reduced } from './closure/reducers-known.ts';
 export { ClipperError, type ErrorCode, errorCodes, isClipperError } from './errors.ts';
 export type { InputType, InputValues } from './protocol/input-types.ts';
 export type { DefaultReason } from './serving/query-frontend.ts';

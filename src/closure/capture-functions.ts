@@ -2,10 +2,11 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { captureHome, homeOf } from './capture-homes.ts';
 import { ClassMembers } from './capture-members.ts';
+import { capturePatches } from './capture-patches.ts';
 import { captureStaticPrivates } from './capture-privates.ts';
 import { fillShell, ownName } from './capture-properties.ts';
 import { captureVariables, type FunctionAtHand, topScope } from './capture-variables.ts';
-import { type BoundNode, type FunctionNode, isNode, type Node, type Path, type Value } from './graph.ts';
+import { type BoundNode, type FunctionNode, isNode, type ModuleNode, type Node, type Path, type Value } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 import type { FunctionFacts } from './inspector.ts';
 import type { PackageMember } from './origins.ts';
@@ -26,7 +27,7 @@ export function captureFunction(builder: GraphBuilder, fn: Function, path: Path)
   }
   if (origins.owner(facts.scriptId) === 'package') {
     const member = origins.packageFunction(fn, facts.scriptId) ?? insideMember(builder, fn, facts) ?? origins.reExported(fn);
-    if (member !== undefined) return builder.register(fn, builder.exported(member, path));
+    if (member !== undefined) return capturePackageFunction(builder, fn, builder.exported(member, path));
   }
   const syntax = syntaxOf(builder, fn, facts);
   const home = syntax.form === 'method' ? homeOf(fn, facts) : undefined;
@@ -56,6 +57,11 @@ export function captureFunction(builder: GraphBuilder, fn: Function, path: Path)
   const members = new ClassMembers(builder, node, fn);
   builder.later(() => fillFunction(builder, node, { fn, facts, scriptId, members }));
   return node;
+}
+
+function capturePackageFunction(builder: GraphBuilder, fn: Function, node: ModuleNode): Node {
+  builder.later(() => capturePatches(builder, node, fn));
+  return builder.register(fn, node);
 }
 
 const syntaxes = new Map<string, FunctionSyntax>();

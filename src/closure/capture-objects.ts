@@ -3,8 +3,11 @@ import { captureBuffer, captureView } from './capture-binary.ts';
 import { captureMade } from './capture-made.ts';
 import { capturePrivates, classOf, mayHavePrivates } from './capture-privates.ts';
 import { fillShell, ownName, readProperty } from './capture-properties.ts';
-import type { MapNode, Node, Path, SetNode } from './graph.ts';
+import { messageOf } from '../errors.ts';
+import type { MapNode, Node, Path, SetNode, Value } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
+import { reduce } from './reducers.ts';
+import type { Reduced } from './reducers-known.ts';
 import { hiddenState, refusalByClass, refusalByKind } from './refusals.ts';
 
 /** A reader of one kind of object: undefined where the object is of another. */
@@ -21,6 +24,8 @@ export function captureObject(builder: GraphBuilder, value: object, path: Path):
   if (types.isModuleNamespaceObject(value)) return captureNamespace(builder, value, path);
   const refused = refusalByKind(value);
   if (refused !== undefined) return builder.refuse(path, refused);
+  const reduced = readReduced(builder, value, path);
+  if (reduced !== undefined) return reduced;
   const node = readByKind(builder, value, path) ?? readInstance(builder, value, path);
   if (node === undefined || node.kind === 'member' || !mayHavePrivates(builder, value)) return node;
   builder.afterwards(() => {
@@ -28,6 +33,29 @@ export function captureObject(builder: GraphBuilder, value: object, path: Path):
     if (lost.length === 0) return;
     builder.refuse(path, hiddenState(`an instance of ${classNameOf(value)} with private state (${lost.join(', ')})`));
   });
+  return node;
+}
+
+/** What a class's reducer gives travels in place of its instance. */
+function readReduced(builder: GraphBuilder, value: object, path: Path): Node | undefined {
+  let reduced: Reduced | undefined;
+  try {
+    reduced = reduce(builder.sources, value);
+  } catch (error) {
+    return builder.refuse(path, { what: `an instance of ${classNameOf(value)}, whose reducer failed: ${messageOf(error)}`, fix: 'mend it' });
+  }
+  if (reduced === undefined) return undefined;
+  if (!Array.isArray(reduced) || typeof reduced[0] !== 'function') {
+    const what = `an instance of ${classNameOf(value)}, whose reducer gave no array of a function and its arguments`;
+    return builder.refuse(path, { what, fix: 'mend it' });
+  }
+  const [rebuild, ...args] = reduced;
+  const values: Value[] = [];
+  const target = builder.value(rebuild, { parent: path, label: 'rebuilt by' });
+  const node = builder.register(value, { ...builder.shell(path), kind: 'call', target, values });
+  for (const [index, each] of args.entries()) {
+    values.push(builder.value(each, { parent: path, label: `reduced to argument ${index}` }));
+  }
   return node;
 }
 

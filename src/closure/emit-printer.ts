@@ -89,6 +89,8 @@ export class Printer {
         return `new Set(${this.#list(node.entries, () => node.entries.map(print))})`;
       case 'made':
         return `${node.maker}(${node.values.map(print).join(', ')})`;
+      case 'call':
+        return `(0, ${print(node.target)})(${node.values.map(print).join(', ')})`;
       case 'bound':
         return `${print(node.target)}.bind(${[node.boundThis, ...node.boundArguments].map(print).join(', ')})`;
       case 'buffer':
@@ -113,7 +115,7 @@ export class Printer {
       ...(late.prototype ? [`Object.setPrototypeOf(${name}, ${this.print(node.prototype)});`] : []),
       ...(late.entries ? this.#entries(node, name) : []),
       ...this.#privateFields(node, name),
-      ...properties.map((property) => this.#property(node, name, property)),
+      ...properties.map((property) => this.#ofPackage(node, name, property) + this.#property(node, name, property)),
       ...integrity(node, name),
     ];
   }
@@ -162,6 +164,13 @@ export class Printer {
   #entries(node: Node, name: string): string[] {
     if (node.kind === 'map') return node.entries.map((entry) => `${name}.set(${entry.map(this.print).join(', ')});`);
     return node.kind === 'set' ? node.entries.map((entry) => `${name}.add(${this.print(entry)});`) : [];
+  }
+
+  /** What a package's module in the bundle has of itself stays. */
+  #ofPackage(node: Node, name: string, { key }: Property): string {
+    const owner = node.kind === 'member' ? node.owner : node;
+    if (!isNode(owner) || owner.kind !== 'module') return '';
+    return `if (!Object.hasOwn(${name}, ${this.print(key)})) `;
   }
 
   // An assignment would run setters of a prototype, or be refused by a frozen one.

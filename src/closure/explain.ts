@@ -95,6 +95,7 @@ function typeOf(value: Value): string {
   if (value.kind === 'view') return `${value.type}(${value.length})`;
   if (value.kind === 'array') return `array(${value.length})`;
   if (value.kind === 'map' || value.kind === 'set') return `${value.kind}(${value.entries.length})`;
+  if (value.kind === 'call') return 'reduced';
   if (value.kind === 'made') return value.maker.replace(/^new /, '');
   if (value.kind === 'module') return `import of ${moduleName(value)}`;
   return value.kind === 'intrinsic' ? value.expression : value.kind;

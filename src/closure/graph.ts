@@ -101,6 +101,13 @@ export interface MadeNode extends Shell {
   readonly values: readonly Value[];
 }
 
+/** A value that a call makes again. */
+export interface CallNode extends Shell {
+  readonly kind: 'call';
+  readonly target: Value;
+  readonly values: readonly Value[];
+}
+
 export interface MapNode extends Shell {
   readonly kind: 'map';
   readonly entries: [Value, Value][];
@@ -201,6 +208,7 @@ export type Node =
   | ObjectNode
   | ArrayNode
   | MadeNode
+  | CallNode
   | MapNode
   | SetNode
   | BufferNode

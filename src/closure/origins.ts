@@ -139,6 +139,13 @@ export class Origins {
     return inPackage(file) ? undefined : moduleCache()[file];
   }
 
+  /** The exports of the loaded CommonJS modules with this file, or with one that matches. */
+  loaded(file: RegExp | string): readonly unknown[] {
+    const cache = moduleCache();
+    if (typeof file === 'string') return [cache[file]?.exports];
+    return Object.keys(cache).flatMap((each) => (file.test(each) ? [cache[each]?.exports] : []));
+  }
+
   /** The namespace of a loaded ES module of the user's own, as another one's relative specifier names it. */
   userNamespace(scriptId: string, specifier: string): object | undefined {
     const url = this.#resolve(scriptId, specifier)?.url;

@@ -1,0 +1,60 @@
+/** What an instance is made again of: in the replica `rebuild(...args)` is called, and what it returns stands for the instance. */
+// biome-ignore lint/suspicious/noExplicitAny: the arguments of every function are accepted
+export type Reduced<T = unknown> = readonly [rebuild: (...args: any[]) => T, ...args: unknown[]];
+
+interface KnownReducer {
+  /** The files that define the class. */
+  readonly files: RegExp;
+  /** `loaded`: the exports of those CommonJS modules of the process whose file matches; `file`: that which defines the class. */
+  reduce(instance: never, loaded: (file: RegExp | string) => readonly unknown[], file: string): Reduced;
+}
+
+interface Tensor {
+  readonly shape: readonly number[];
+  readonly dtype: string;
+  dataSync(): ArrayLike<unknown>;
+}
+
+interface Variable extends Tensor {
+  readonly trainable: boolean;
+  readonly name: string;
+}
+
+interface TensorFlow {
+  tensor(values: ArrayLike<unknown>, shape: readonly number[], dtype: string): Tensor;
+  variable(initial: Tensor, trainable: boolean, name: string, dtype: string): Variable;
+}
+
+const tensorFlow = /[\\/]@tensorflow[\\/]tfjs/;
+/** Packages that register backends as they load, which nothing refers to. */
+const backends = /[\\/]@tensorflow[\\/]tfjs(-backend-\w+)?[\\/]dist[\\/][^\\/]+$/;
+
+const makeTensor = (tf: TensorFlow, values: ArrayLike<unknown>, shape: readonly number[], dtype: string): Tensor =>
+  tf.tensor(values, shape, dtype);
+
+const makeVariable = (tf: TensorFlow, tensor: readonly [ArrayLike<unknown>, readonly number[], string], [trainable, name]: readonly [boolean, string]): Variable =>
+  tf.variable(tf.tensor(...tensor), trainable, name, tensor[2]);
+
+/** Reducers of well-known packages, by the name of the class: those whose objects are but keys of state kept elsewhere. */
+export const knownReducers: ReadonlyMap<string, KnownReducer> = new Map<string, KnownReducer>([
+  [
+    'Tensor',
+    {
+      files: tensorFlow,
+      reduce: (tensor: Tensor, loaded, file) => {
+        const { shape, dtype } = tensor;
+        return [makeTensor, loaded(file)[0], tensor.dataSync(), shape, dtype, loaded(backends)];
+      },
+    },
+  ],
+  [
+    'Variable',
+    {
+      files: tensorFlow,
+      reduce: (variable: Variable, loaded, file) => {
+        const { shape, dtype, trainable, name } = variable;
+        return [makeVariable, loaded(file)[0], [variable.dataSync(), shape, dtype], [trainable, name], loaded(backends)];
+      },
+    },
+  ],
+]);
