@@ -61,6 +61,7 @@ export function captureMade(builder: GraphBuilder, value: object, path: Path): N
   const recipe = recipeOf(builder, value);
   if (recipe === undefined) return undefined;
   const values = recipe.values.map((each) => builder.value(each, path));
+  builder.evaluated.push(...values);
   const node = builder.register(value, { ...builder.shell(path), kind: 'made', maker: recipe.maker, values });
   const isBoxedString = recipe.prototype === 'String.prototype';
   const isNodes = /URL|Text/.test(recipe.prototype);

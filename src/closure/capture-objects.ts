@@ -1,9 +1,10 @@
 import { types } from 'node:util';
+import { messageOf } from '../errors.ts';
 import { captureBuffer, captureView } from './capture-binary.ts';
 import { captureMade } from './capture-made.ts';
 import { capturePrivates, classOf, mayHavePrivates } from './capture-privates.ts';
-import { fillShell, ownName, readProperty } from './capture-properties.ts';
-import { messageOf } from '../errors.ts';
+import { captureData, fillShell, ownName, readProperty } from './capture-properties.ts';
+import { ArrayNode, ObjectNode } from './data-nodes.ts';
 import type { MapNode, Node, Path, SetNode, Value } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 import { reduce } from './reducers.ts';
@@ -42,7 +43,10 @@ function readReduced(builder: GraphBuilder, value: object, path: Path): Node | u
   try {
     reduced = reduce(builder.sources, value);
   } catch (error) {
-    return builder.refuse(path, { what: `an instance of ${classNameOf(value)}, whose reducer failed: ${messageOf(error)}`, fix: 'mend it' });
+    return builder.refuse(path, {
+      what: `an instance of ${classNameOf(value)}, whose reducer failed: ${messageOf(error)}`,
+      fix: 'mend it',
+    });
   }
   if (reduced === undefined) return undefined;
   if (!Array.isArray(reduced) || typeof reduced[0] !== 'function') {
@@ -55,6 +59,7 @@ function readReduced(builder: GraphBuilder, value: object, path: Path): Node | u
   const node = builder.register(value, { ...builder.shell(path), kind: 'call', target, values });
   for (const [index, each] of args.entries()) {
     values.push(builder.value(each, { parent: path, label: `reduced to argument ${index}` }));
+    builder.evaluated.push(values.at(-1));
   }
   return node;
 }
@@ -83,8 +88,13 @@ function captureByProperties(builder: GraphBuilder, value: object, path: Path): 
   const viewed = builder.viewed.get(value);
   const have = new Set(viewed?.properties.map(({ key }) => key));
   const skip = (key: string | symbol): boolean => typeof key === 'string' && have.has(key);
-  const plainObject = viewed ?? { ...builder.shell(path), kind: 'object' };
-  const node = builder.register(value, types.isArgumentsObject(value) ? argumentsNode(builder, path) : plainObject);
+  if (viewed === undefined && !types.isArgumentsObject(value)) {
+    const object = builder.register(value, new ObjectNode(path));
+    builder.data.push(object);
+    captureData(builder, object, value);
+    return object;
+  }
+  const node = builder.register(value, viewed ?? argumentsNode(builder, path));
   builder.later(() => fillShell(builder, node, value, { usualPrototype: 'Object.prototype', skip }));
   return node;
 }
@@ -98,9 +108,9 @@ const argumentsNode = (builder: GraphBuilder, path: Path): Node => ({
 
 function captureArray(builder: GraphBuilder, value: object, path: Path): Node | undefined {
   if (!Array.isArray(value)) return undefined;
-  const node = builder.register(value, { ...builder.shell(path), kind: 'array', length: value.length });
-  const skip = (key: string | symbol, { writable }: PropertyDescriptor): boolean => key === 'length' && writable === true;
-  builder.later(() => fillShell(builder, node, value, { usualPrototype: 'Array.prototype', skip }));
+  const node = builder.register(value, new ArrayNode(path, value.length));
+  builder.data.push(node);
+  captureData(builder, node, value);
   return node;
 }
 
@@ -140,7 +150,8 @@ function capturePrototype(builder: GraphBuilder, value: object, path: Path): Nod
 function captureNamespace(builder: GraphBuilder, value: object, path: Path): Node {
   const builtin = builder.sources.builtins.find(Reflect.get(value, 'default'));
   if (builtin !== undefined) return builder.register(value, builder.module({ type: 'builtin', name: builtin.name }, [], path));
-  const node = builder.register(value, { ...builder.shell(path), kind: 'object' });
+  const node = builder.register(value, new ObjectNode(path));
+  node.expand();
   node.prototype = null;
   builder.later(() => {
     for (const key of Reflect.ownKeys(value)) {

@@ -77,7 +77,7 @@ function stateOf(
 ): PrivateState {
   const fields = facts.fields.map(({ name, value }) => {
     owner.inside.slots.add(name);
-    return [name, builder.value(value, { parent: node.path, label: { key: name } })] as const;
+    return [name, builder.value(value, { parent: node.path, label: name, isKey: true })] as const;
   });
   return { owner, isStatic, fields };
 }

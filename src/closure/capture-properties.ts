@@ -1,5 +1,6 @@
-import type { Integrity, Path, Property, Shell } from './graph.ts';
-import type { GraphBuilder } from './graph-builder.ts';
+import type { DataNode } from './data-nodes.ts';
+import type { Integrity, Path, Property, Shell, Value } from './graph.ts';
+import { type GraphBuilder, isPrimitive } from './graph-builder.ts';
 
 /** A function's name, read without running a static `get name()`; empty where it is no text. */
 export function ownName(fn: Function): string {
@@ -13,6 +14,56 @@ export interface ShellOptions {
   readonly usualPrototype?: string | undefined;
   /** Keys that its kind brings along. */
   readonly skip?: (key: string | symbol, descriptor: PropertyDescriptor) => boolean;
+}
+
+/**
+ * Reads an object or array into its node: in the compact form where all its properties are plain, else one by one. There
+ * may be millions of them, so little is made here that isn't kept.
+ */
+export function captureData(builder: GraphBuilder, node: DataNode, object: object): void {
+  const usualPrototype = node.kind === 'array' ? 'Array.prototype' : 'Object.prototype';
+  if (Object.isExtensible(object) && readPlain(builder, node, object)) {
+    const { intrinsics } = builder.sources;
+    if (intrinsics.find(Reflect.getPrototypeOf(object)) === usualPrototype) return;
+    builder.later(() => fillPrototype(builder, node, { object, usual: usualPrototype }));
+    return;
+  }
+  const skip = (key: string | symbol, { writable }: PropertyDescriptor): boolean =>
+    node.kind === 'array' && key === 'length' && writable === true;
+  node.expand();
+  builder.later(() => fillShell(builder, node, object, { usualPrototype, skip }));
+}
+
+/** Keys of objects that look alike are kept once. */
+let lastKeys: readonly string[] = [];
+
+/** Takes the values of plain properties, of which objects wait to become nodes. False where one isn't plain. */
+function readPlain(builder: GraphBuilder, node: DataNode, object: object): boolean {
+  const own = Reflect.ownKeys(object);
+  const isArray = node.kind === 'array';
+  const count = isArray ? own.length - 1 : own.length;
+  if (isArray && (count !== node.length || Reflect.getOwnPropertyDescriptor(object, 'length')?.writable !== true)) return false;
+  const raws = new Array<unknown>(count);
+  let isAlike = !isArray && lastKeys.length === count;
+  let hasObjects = false;
+  for (let index = 0; index < count; index++) {
+    const key = own[index] as string | symbol;
+    const found = typeof key === 'string' ? Reflect.getOwnPropertyDescriptor(object, key) : undefined;
+    const isPlain = found !== undefined && found.writable === true && found.enumerable === true && found.configurable === true;
+    if (!isPlain || (isArray && key !== String(index))) return false;
+    isAlike &&= key === lastKeys[index];
+    const raw: unknown = found.value;
+    raws[index] = raw;
+    hasObjects ||= !isPrimitive(raw);
+    if (typeof raw === 'function' && !builder.holders.has(raw)) builder.holders.set(raw, object);
+  }
+  if (!isArray) {
+    if (!isAlike) lastKeys = own as string[];
+    node.keys = lastKeys;
+  }
+  node.values = raws as Value[];
+  if (hasObjects) builder.laterValues(node);
+  return true;
 }
 
 /** Reads an object's prototype, properties and integrity into its node, without running a getter. */
@@ -34,7 +85,7 @@ export function readProperty(
   key: string | symbol,
   { descriptor, owner }: { descriptor: PropertyDescriptor; owner: Path },
 ): Property {
-  const path = { parent: owner, label: { key } };
+  const path = { parent: owner, label: key, isKey: true };
   const accessor = 'get' in descriptor;
   return {
     key: typeof key === 'string' ? key : (builder.value(key, path) as Property['key']),

@@ -1,6 +1,7 @@
 import { Module } from 'node:module';
 import { readProperty } from './capture-properties.ts';
-import type { ObjectNode, Path } from './graph.ts';
+import { ObjectNode } from './data-nodes.ts';
+import type { Path } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 import type { FreeName } from './syntax.ts';
 
@@ -48,10 +49,10 @@ export function viewOf(
   { members, path }: { members: ReadonlySet<string>; path: Path },
 ): ObjectNode {
   const whole = builder.known(value);
-  const node: ObjectNode =
-    whole?.kind === 'object' ? whole : (builder.viewed.get(value) ?? { ...builder.shell(path), kind: 'object' });
+  const node = whole?.kind === 'object' ? whole : (builder.viewed.get(value) ?? new ObjectNode(path));
   node.references++;
   if (node === whole) return node;
+  node.expand();
   builder.viewed.set(value, node);
   const have = new Set(node.properties.map(({ key }) => key));
   for (const key of members) {

@@ -65,7 +65,13 @@ function build(builder: GraphBuilder, roots: Roots): CapturedClosure {
     return [name, builder.value(fn, { parent: undefined, label })] as const;
   });
   builder.finish();
-  return { roots: new Map(values), functions: builder.functions, projectDir: projectDirOf(builder, roots) };
+  return {
+    roots: new Map(values),
+    functions: builder.functions,
+    data: builder.data,
+    evaluated: builder.evaluated,
+    projectDir: projectDirOf(builder, roots),
+  };
 }
 
 /** The package of the file that defines the first root; the working directory for code without a file. */

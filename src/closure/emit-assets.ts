@@ -49,6 +49,12 @@ export class AssetWriter {
     return `${this.#read}("${name}")`;
   }
 
+  /** The expression of a file's bytes as a Buffer. */
+  file(asset: Asset): string {
+    this.assets.push(asset);
+    return `${this.#fs}.readFileSync(new URL("./assets/${asset.name}", ${this.#format.here}))`;
+  }
+
   statements(): string[] {
     if (this.assets.length === 0) return [];
     this.#format.import(this.#fs, 'node:fs');

@@ -33,7 +33,7 @@ function insideEdits(node: FunctionNode, helpers: Helpers, hosted: readonly stri
   const block = [...slots, ...hosted];
   const edits: Edit[] = block.length === 0 ? [] : [insertion(parts.bodyStart, ` static { ${block.join(' ')} }`)];
   if (!inside.restores) return edits;
-  const restoring = helpers.name('restoring');
+  const { restoring } = helpers.restorer;
   for (const { start, end } of parts.initialisers) {
     edits.push(insertion(start, `(${restoring} ? void 0 : (`), insertion(end, '))'));
   }

@@ -4,6 +4,7 @@ import type { ModuleFormat } from './emit-format.ts';
 import { functionExpression, type Surroundings } from './emit-functions.ts';
 import type { Helpers } from './emit-helpers.ts';
 import type { ModuleImports } from './emit-modules.ts';
+import { isRow } from './emit-table.ts';
 import { isPlain, type Print, printArray, printDescriptor, printKey, printMember, printPrimitive } from './emit-values.ts';
 import {
   extentOf,
@@ -40,8 +41,10 @@ export class Printer {
   readonly #surroundings: Surroundings;
   readonly #format: ModuleFormat;
   readonly #written = new Map<Node, Written>();
+  /** The variable that holds the rows of the table of data. */
+  table = '';
   readonly print: Print = (value) => this.#reference(value);
-  readonly isWritten = (value: Value): boolean => !isNode(value) || this.#written.has(value);
+  readonly isWritten = (value: Value): boolean => !isNode(value) || isRow(value) || this.#written.has(value);
   readonly depthOf = (value: Value): number => (isNode(value) ? (this.#written.get(value)?.depth ?? 0) : 0);
 
   constructor({ names, helpers, format, modules, assets }: PrinterParts) {
@@ -57,7 +60,7 @@ export class Printer {
 
   #reference(value: Value): string {
     if (!isNode(value)) return printPrimitive(value);
-    const text = this.#written.get(value)?.text;
+    const text = isRow(value) ? `${this.table}[${value.row}]` : this.#written.get(value)?.text;
     if (text !== undefined) return text;
     const message = `${printPath(value.path)} can't travel: it needs itself in order to be made again. Break the cycle, or make it in \`setup\``;
     throw new ClipperError('E_NOT_CAPTURABLE', message);
@@ -128,14 +131,14 @@ export class Printer {
   /** An instance of a class that has private state and no superclass. */
   #created(node: Node, owner: FunctionNode): string {
     const prototype = node.prototype === undefined ? 'Object.prototype' : this.print(node.prototype);
-    return `${this.#surroundings.helpers.name('create')}(${this.print(owner)}, ${prototype})`;
+    return `${this.#surroundings.helpers.restorer.object}.create(${this.print(owner)}, ${prototype})`;
   }
 
   /** Statements that give a node the private members of its subclasses; their values come with the completion. */
   installations({ privates = [] }: Node, name: string): string[] {
     return privates
       .filter(({ owner, isStatic }) => !isStatic && owner.syntax.class?.isDerived === true)
-      .map(({ owner }) => `${this.#surroundings.helpers.name('install')}(${this.print(owner)}, ${name});`);
+      .map(({ owner }) => `${this.#surroundings.helpers.restorer.object}.install(${this.print(owner)}, ${name});`);
   }
 
   #privateFields({ privates = [] }: Node, name: string): string[] {

@@ -78,6 +78,7 @@ export function* childrenOf(node: Node): Generator<Value, void> {
   else if (node.kind === 'call') yield* [node.target, ...node.values];
   else if (node.kind === 'view') yield node.buffer;
   else if (node.kind === 'bound') yield* [node.target, node.boundThis, ...node.boundArguments];
+  else if (node.kind === 'object' || node.kind === 'array') yield* node.values ?? [];
   else if (node.kind === 'member') yield* [node.owner, node.key];
   for (const { owner, fields } of node.privates ?? []) {
     if (owner !== node) yield owner;

@@ -4,6 +4,7 @@ import { definitionNeeds, inferredName } from './emit-functions.ts';
 import { Helpers } from './emit-helpers.ts';
 import { ModuleImports, type PackageImport } from './emit-modules.ts';
 import { Printer } from './emit-printer.ts';
+import { DataTable, isRow } from './emit-table.ts';
 import { childrenOf, literalProperties } from './emit-values.ts';
 import { type Binding, type CapturedClosure, type FunctionNode, isNode, type Node, type Value } from './graph.ts';
 import { Names, wishFor } from './names.ts';
@@ -67,6 +68,10 @@ class Emitter {
   }
 
   emit(): EmittedClosure {
+    const { data, evaluated } = this.#captured;
+    const table = DataTable.of(data, evaluated);
+    for (const node of data) if (node.row < 0) node.expand();
+    if (table !== undefined) this.#writeTable(table);
     this.#queue.push(...this.#captured.roots.values());
     for (let index = 0; index < this.#queue.length; index++) this.#write(this.#queue[index]);
     for (const binding of this.#bindings()) this.#declare(binding);
@@ -77,6 +82,25 @@ class Emitter {
     return { files, assets: this.#assets.assets, packages: this.#modules.packages };
   }
 
+  /** The rows of the table come first, and what they hold of other kinds last. */
+  #writeTable(table: DataTable): void {
+    const [all, rows] = [this.#names.fresh('table'), this.#names.fresh('rows')];
+    const file = this.#assets.file(table.asset('table.jsonl'));
+    this.#statements.push(
+      `var ${all} = ${this.#helpers.name('readTable')}(${file}, ${table.forms()});`,
+      `var ${rows} = ${all}.rows;`,
+    );
+    this.#printer.table = rows;
+    const prototypes = table.prototypes();
+    for (const value of [...table.others, ...prototypes.map(({ prototype }) => prototype)]) this.#queue.push(value);
+    const complete = this.#helpers.name('completeTable');
+    const { print } = this.#printer;
+    this.#completions.push(() => {
+      const ranges = prototypes.map(({ start, end, prototype }) => `[${start}, ${end}, ${print(prototype)}]`);
+      return [`${complete}(${all}, [${table.others.map(print).join(', ')}], [${ranges.join(', ')}]);`];
+    });
+  }
+
   *#bindings(): Generator<Binding> {
     for (const { captures } of this.#captured.functions) {
       for (const { binding } of captures.values()) if (binding !== undefined) yield binding;
@@ -85,14 +109,14 @@ class Emitter {
 
   /** Writes a value and all it needs, innermost first; on an explicit stack, for chains may be long. */
   #write(root: Value): void {
-    if (!isNode(root) || this.#seen.has(root)) return;
+    if (!isNode(root) || isRow(root) || this.#seen.has(root)) return;
     const stack = [this.#open(root)];
     for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
       const { value, done } = top.needs.next();
       if (done === true) {
         stack.pop();
         this.#close(top.node);
-      } else if (isNode(value) && !this.#seen.has(value)) stack.push(this.#open(value));
+      } else if (isNode(value) && !isRow(value) && !this.#seen.has(value)) stack.push(this.#open(value));
     }
   }
 

@@ -86,6 +86,7 @@ const isReference = ({ kind }: Node): boolean => kind === 'intrinsic' || kind ==
 function ownBytes(node: Node): number {
   if (node.kind === 'buffer') return extentOf(node).end - extentOf(node).start;
   if (node.kind === 'function') return node.syntax.text.length;
+  if ((node.kind === 'object' || node.kind === 'array') && node.values !== undefined) return 8 + 8 * node.values.length;
   return 8 + node.properties.reduce((sum, { key }) => sum + (typeof key === 'string' ? key.length : 8), 0);
 }
 

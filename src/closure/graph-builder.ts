@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import { Environments } from './environments.ts';
 import {
+  type DataNode,
   type FunctionNode,
   type IntrinsicNode,
   type ModuleNode,
@@ -8,6 +9,7 @@ import {
   type Node,
   type ObjectNode,
   type Path,
+  type Primitive,
   printPath,
   type Shell,
   type Value,
@@ -25,8 +27,8 @@ export interface Problem extends Refusal {
 /** Makes the node of an object that must travel by value; undefined where it is refused. */
 export type CaptureByValue = (builder: GraphBuilder, value: object, path: Path) => Node | undefined;
 
-const isObject = (value: unknown): value is object =>
-  typeof value === 'function' || (typeof value === 'object' && value !== null);
+export const isPrimitive = (value: unknown): value is Primitive =>
+  value === null || (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol');
 
 /**
  * Turns values of the process into a graph, each object once. Nodes are made first and filled later from a work-list, so
@@ -36,6 +38,9 @@ export class GraphBuilder {
   readonly sources: Sources;
   readonly environments: Environments;
   readonly functions: FunctionNode[] = [];
+  readonly data: DataNode[] = [];
+  /** What is read by code that makes other values. */
+  readonly evaluated: Value[] = [];
   readonly problems: Problem[] = [];
   /** Modules of the user's own of which only some members were asked for. */
   readonly viewed = new Map<object, ObjectNode>();
@@ -46,6 +51,7 @@ export class GraphBuilder {
   readonly #nodes = new Map<unknown, Node>();
   readonly #modulesByKey = new Map<string, ModuleNode>();
   readonly #capture: CaptureByValue;
+  #waiting: DataNode[] = [];
   #fills: Array<() => void> = [];
   #lastFills: Array<() => void> = [];
 
@@ -57,8 +63,8 @@ export class GraphBuilder {
 
   /** The graph's stand-in for a value. */
   value(value: unknown, path: Path): Value {
-    if (!isObject(value) && typeof value !== 'symbol') return value as Value;
-    const node = this.#nodes.get(value) ?? this.#reference(value, path) ?? this.#capture(this, value as object, path);
+    if (isPrimitive(value)) return value;
+    const node = this.#nodes.get(value) ?? this.#reference(value as object, path) ?? this.#capture(this, value as object, path);
     if (node !== undefined) node.references++;
     return node;
   }
@@ -73,6 +79,11 @@ export class GraphBuilder {
     return this.#nodes.get(value);
   }
 
+  /** Turns the objects among the values of a node into nodes once what is at hand is done. */
+  laterValues(node: DataNode): void {
+    this.#waiting.push(node);
+  }
+
   /** Does the rest of a node's reading once what is at hand is done. */
   later(fill: () => void): void {
     this.#fills.push(fill);
@@ -85,13 +96,31 @@ export class GraphBuilder {
 
   /** Reads on until nothing is left, and then decides which variables are shared. */
   finish(): void {
-    while (this.#fills.length > 0 || this.#lastFills.length > 0) {
+    while (this.#waiting.length + this.#fills.length + this.#lastFills.length > 0) {
+      const waiting = this.#waiting;
+      this.#waiting = [];
+      for (const node of waiting) this.#fillValues(node);
+      if (waiting.length > 0) continue;
       const fills = this.#fills.length > 0 ? this.#fills : this.#lastFills;
       if (fills === this.#fills) this.#fills = [];
       else this.#lastFills = [];
       for (const fill of fills) fill();
     }
     this.environments.bind();
+  }
+
+  #fillValues(node: DataNode): void {
+    const { values = [] } = node;
+    for (let index = 0; index < values.length; index++) {
+      const raw: unknown = values[index];
+      if (isPrimitive(raw)) continue;
+      const known = this.#nodes.get(raw);
+      if (known === undefined) values[index] = this.value(raw, { parent: node, label: node.keyOf(index), isKey: true });
+      else {
+        known.references++;
+        values[index] = known;
+      }
+    }
   }
 
   refuse(path: Path, { what, fix }: Refusal): undefined {

@@ -1,4 +1,7 @@
+import type { ArrayNode, DataNode, ObjectNode } from './data-nodes.ts';
 import type { FunctionSyntax } from './syntax.ts';
+
+export type { ArrayNode, DataNode, ObjectNode };
 
 export type Primitive = undefined | null | boolean | number | bigint | string;
 
@@ -9,7 +12,8 @@ export type Value = Primitive | Node;
 export interface Path {
   readonly parent: Path | undefined;
   /** The step in words, or the key of the property that was followed. */
-  readonly label: string | { readonly key: string | symbol };
+  readonly label: string | symbol;
+  readonly isKey?: boolean;
 }
 
 export interface Property {
@@ -82,15 +86,6 @@ export interface MemberNode extends Shell {
 export interface SymbolNode extends Shell {
   readonly kind: 'symbol';
   readonly description: string | undefined;
-}
-
-export interface ObjectNode extends Shell {
-  readonly kind: 'object';
-}
-
-export interface ArrayNode extends Shell {
-  readonly kind: 'array';
-  readonly length: number;
 }
 
 /** A value that is made by an expression with captured arguments: dates, regular expressions, boxed primitives, errors, URLs. */
@@ -230,7 +225,7 @@ function keyLabel(key: string | symbol): string {
 export function printPath(path: Path): string {
   const labels: string[] = [];
   for (let step: Path | undefined = path; step !== undefined; step = step.parent) {
-    labels.push(typeof step.label === 'string' ? step.label : keyLabel(step.label.key));
+    labels.push(step.isKey === true ? keyLabel(step.label) : String(step.label));
   }
   labels.reverse();
   // Of a long chain the ends say enough.
@@ -243,6 +238,10 @@ export interface CapturedClosure {
   /** What the bundle's entry exports, by name. */
   readonly roots: ReadonlyMap<string, Value>;
   readonly functions: readonly FunctionNode[];
+  /** Objects and arrays of plain properties, which may be very many. */
+  readonly data: readonly DataNode[];
+  /** What is read by code that makes other values. */
+  readonly evaluated: readonly Value[];
   /** The folder of the user's package, from which packages are bundled. */
   readonly projectDir: string;
 }

@@ -32,8 +32,11 @@ const backends = /[\\/]@tensorflow[\\/]tfjs(-backend-\w+)?[\\/]dist[\\/][^\\/]+$
 const makeTensor = (tf: TensorFlow, values: ArrayLike<unknown>, shape: readonly number[], dtype: string): Tensor =>
   tf.tensor(values, shape, dtype);
 
-const makeVariable = (tf: TensorFlow, tensor: readonly [ArrayLike<unknown>, readonly number[], string], [trainable, name]: readonly [boolean, string]): Variable =>
-  tf.variable(tf.tensor(...tensor), trainable, name, tensor[2]);
+const makeVariable = (
+  tf: TensorFlow,
+  tensor: readonly [ArrayLike<unknown>, readonly number[], string],
+  [trainable, name]: readonly [boolean, string],
+): Variable => tf.variable(tf.tensor(...tensor), trainable, name, tensor[2]);
 
 /** Reducers of well-known packages, by the name of the class: those whose objects are but keys of state kept elsewhere. */
 export const knownReducers: ReadonlyMap<string, KnownReducer> = new Map<string, KnownReducer>([

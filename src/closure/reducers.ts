@@ -2,8 +2,8 @@ import { types } from 'node:util';
 import { ClipperError } from '../errors.ts';
 import { classOf } from './capture-privates.ts';
 import { ownName } from './capture-properties.ts';
-import type { Sources } from './sources.ts';
 import { knownReducers, type Reduced } from './reducers-known.ts';
+import type { Sources } from './sources.ts';
 
 /** Says how an instance travels. Called while it is captured; it must leave the instance as it is. */
 export type Reduce<T = unknown> = (instance: T) => Reduced<T>;
