@@ -20,6 +20,8 @@ interface Entry {
 /** Loads the function of a bundle and runs its `setup`, whose result is passed to every call. */
 export async function loadBundle(dir: string): Promise<Answerer> {
   const manifest = JSON.parse(await readFile(join(dir, 'manifest.json'), 'utf8')) as Manifest;
+  // Stacks name the places in the user's files that the bundle was made of.
+  process.setSourceMapsEnabled(true);
   const entry = (await import(pathToFileURL(join(dir, manifest.entry)).href)) as Entry;
   const predict = entry.default;
   const context = await entry.setup?.();

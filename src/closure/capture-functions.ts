@@ -46,6 +46,7 @@ export function captureFunction(builder: GraphBuilder, fn: Function, path: Path)
     prototypeMember: undefined,
     url: origins.url(facts.scriptId),
     computedKeys: new Map(),
+    origin: origins.functionOrigin(facts.scriptId, syntax.text, facts.location),
     isSloppy: isSloppy(builder, fn, { syntax, facts }),
     inside: { restores: false, slots: new Set(), hosted: [] },
     host: undefined,

@@ -2,6 +2,7 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { classEdits } from './emit-classes.ts';
 import type { Helpers } from './emit-helpers.ts';
+import type { SourceMapper } from './emit-source-map.ts';
 import type { Capture, FunctionNode, Value } from './graph.ts';
 import type { Names } from './names.ts';
 import type { FunctionSyntax } from './syntax.ts';
@@ -17,6 +18,7 @@ export interface Surroundings {
   readonly names: Names;
   readonly helpers: Helpers;
   readonly print: (value: Value) => string;
+  readonly sources: SourceMapper;
   /** Whether code around it is sloppy. */
   readonly isSloppy: boolean;
 }
@@ -76,7 +78,7 @@ function editedText(node: FunctionNode, around: Surroundings): string {
     return `${around.print(each)} = ${expression};`;
   });
   const edits = [...calls, ...inner, ...superEdits(node, around), ...classEdits(node, { ...around, hosted }), ...metas];
-  return applyEdits(syntax.text, edits);
+  return applyEdits(syntax.text, edits, (offset) => around.sources.mark(node, offset));
 }
 
 function callEdits({ syntax, moduleCalls }: FunctionNode, { print }: Surroundings): Edit[] {
@@ -147,15 +149,15 @@ function metaText(url: string | undefined, key: string | undefined, isSloppy: bo
 }
 
 /** Applies edits that don't overlap; of those at one place, insertions come first. */
-function applyEdits(text: string, edits: Edit[]): string {
-  if (edits.length === 0) return text;
+function applyEdits(text: string, edits: Edit[], mark: (offset: number) => string): string {
   const parts: string[] = [];
   let at = 0;
   for (const { start, end, text: replacement } of edits.sort((a, b) => a.start - b.start || a.end - b.end)) {
-    parts.push(text.slice(at, start), replacement);
+    if (at < start) parts.push(mark(at), text.slice(at, start));
+    parts.push(replacement);
     at = end;
   }
-  return parts.join('') + text.slice(at);
+  return parts.join('') + mark(at) + text.slice(at);
 }
 
 /** What must be written before a function: the modules in its text, and of a class its superclass and computed keys. */

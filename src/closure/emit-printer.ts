@@ -4,6 +4,7 @@ import type { ModuleFormat } from './emit-format.ts';
 import { functionExpression, type Surroundings } from './emit-functions.ts';
 import type { Helpers } from './emit-helpers.ts';
 import type { ModuleImports } from './emit-modules.ts';
+import type { SourceMapper } from './emit-source-map.ts';
 import { isRow } from './emit-table.ts';
 import { isPlain, type Print, printArray, printDescriptor, printKey, printMember, printPrimitive } from './emit-values.ts';
 import {
@@ -32,6 +33,7 @@ interface PrinterParts {
   readonly format: ModuleFormat;
   readonly modules: ModuleImports;
   readonly assets: AssetWriter;
+  readonly sources: SourceMapper;
 }
 
 /** Prints expressions and statements of nodes, whose parts have been written before. */
@@ -47,11 +49,11 @@ export class Printer {
   readonly isWritten = (value: Value): boolean => !isNode(value) || isRow(value) || this.#written.has(value);
   readonly depthOf = (value: Value): number => (isNode(value) ? (this.#written.get(value)?.depth ?? 0) : 0);
 
-  constructor({ names, helpers, format, modules, assets }: PrinterParts) {
+  constructor({ names, helpers, format, modules, assets, sources }: PrinterParts) {
     this.#modules = modules;
     this.#assets = assets;
     this.#format = format;
-    this.#surroundings = { names, helpers, print: this.print, isSloppy: format.isSloppy };
+    this.#surroundings = { names, helpers, sources, print: this.print, isSloppy: format.isSloppy };
   }
 
   wrote(node: Node, written: Written): void {

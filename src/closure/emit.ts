@@ -4,6 +4,7 @@ import { definitionNeeds, inferredName } from './emit-functions.ts';
 import { Helpers } from './emit-helpers.ts';
 import { ModuleImports, type PackageImport } from './emit-modules.ts';
 import { Printer } from './emit-printer.ts';
+import { SourceMapper } from './emit-source-map.ts';
 import { DataTable, isRow } from './emit-table.ts';
 import { childrenOf, literalProperties } from './emit-values.ts';
 import { type Binding, type CapturedClosure, type FunctionNode, isNode, type Node, type Value } from './graph.ts';
@@ -33,6 +34,7 @@ export function emitClosure(captured: CapturedClosure): EmittedClosure {
 class Emitter {
   readonly #captured: CapturedClosure;
   readonly #names: Names;
+  readonly #sources = new SourceMapper();
   readonly #format: ModuleFormat;
   readonly #modules: ModuleImports;
   readonly #assets: AssetWriter;
@@ -60,6 +62,7 @@ class Emitter {
       format: this.#format,
       modules: this.#modules,
       assets: this.#assets,
+      sources: this.#sources,
     });
     for (const binding of this.#bindings()) {
       const { value, written } = binding;
@@ -79,7 +82,11 @@ class Emitter {
     const roots = new Map([...this.#captured.roots].map(([name, value]) => [name, this.#printer.print(value)]));
     const head = [...this.#modules.statements(this.#format), ...this.#assets.statements(), ...this.#helpers.statements()];
     const files = this.#format.files([...head, ...this.#statements, ...completions], roots);
-    return { files, assets: this.#assets.assets, packages: this.#modules.packages };
+    return {
+      files: files.flatMap((file) => this.#sources.finish(file)),
+      assets: this.#assets.assets,
+      packages: this.#modules.packages,
+    };
   }
 
   /** The rows of the table come first, and what they hold of other kinds last. */

@@ -1,4 +1,5 @@
 import type { ArrayNode, DataNode, ObjectNode } from './data-nodes.ts';
+import type { Original } from './script-map.ts';
 import type { FunctionSyntax } from './syntax.ts';
 
 export type { ArrayNode, DataNode, ObjectNode };
@@ -160,6 +161,8 @@ export interface FunctionNode extends Shell {
   prototypeMember: MemberNode | undefined;
   /** The keys that computed ones in a class's text came to, by where they begin. */
   readonly computedKeys: Map<number, Value>;
+  /** Tells where its text came from; undefined for code that was in no file. */
+  readonly origin: FunctionOrigin | undefined;
   /** Whether it runs in sloppy mode. */
   readonly isSloppy: boolean;
   /** What a class gives beside itself. */
@@ -168,6 +171,11 @@ export interface FunctionNode extends Shell {
   host: FunctionNode | undefined;
   /** Where its `super` looks members up, if it stands in no class of the bundle. */
   superPrototype: Value;
+}
+
+export interface FunctionOrigin {
+  /** Where the character at an offset of the function's text stood in the user's file. */
+  original(offset: number): Original | undefined;
 }
 
 /** What other values need of the inside of a class. */

@@ -35,6 +35,8 @@ export interface Script {
   readonly id: string;
   readonly url: string;
   readonly isModule: boolean;
+  /** The URL of its source map, which may hold the map; empty where there is none. */
+  readonly sourceMapUrl: string;
 }
 
 /** A script, as the debugger tells of it. */
@@ -42,6 +44,7 @@ interface Parsed {
   readonly scriptId: string;
   readonly url: string;
   readonly isModule?: boolean;
+  readonly sourceMapURL?: string;
 }
 
 /** Scripts of the process by id; they never change, and to have them listed costs milliseconds. */
@@ -175,9 +178,12 @@ export class HeapInspector implements Disposable {
   #debug(): void {
     if (this.#isDebugging) return;
     this.#isDebugging = true;
-    const unlisten = this.#session.on<Parsed>('Debugger.scriptParsed', ({ scriptId, url, isModule = false }) => {
-      knownScripts.set(scriptId, { id: scriptId, url, isModule });
-    });
+    const unlisten = this.#session.on<Parsed>(
+      'Debugger.scriptParsed',
+      ({ scriptId, url, isModule = false, sourceMapURL = '' }) => {
+        knownScripts.set(scriptId, { id: scriptId, url, isModule, sourceMapUrl: sourceMapURL });
+      },
+    );
     this.#session.post('Debugger.enable');
     unlisten();
   }

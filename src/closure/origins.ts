@@ -6,9 +6,11 @@ import { types } from 'node:util';
 import { runInThisContext } from 'node:vm';
 import { LRUCache } from 'lru-cache';
 import { packageDir } from '../util/package-files.ts';
+import type { FunctionOrigin } from './graph.ts';
 import type { HeapInspector, Script } from './inspector.ts';
 import { type ImportedName, type ModuleTable, readModuleTable } from './module-table.ts';
-import { ScriptText } from './script-text.ts';
+import { ScriptMap } from './script-map.ts';
+import { type Place, ScriptText } from './script-text.ts';
 
 /** Whose code a script is: only the user's own travels by value. */
 export type Owner = 'user' | 'package' | 'node';
@@ -36,6 +38,7 @@ const namespaceMembers = new Map<unknown, PackageMember>();
 /** By script id. */
 const tables = new Map<string, ModuleTable>();
 const texts = new LRUCache<string, ScriptText>({ max: 500 });
+const maps = new Map<string, ScriptMap | undefined>();
 
 /** Objects and symbols that packages export beside functions, which are found by where they stand. */
 const packageMembers = new Map<unknown, PackageMember>();
@@ -206,6 +209,28 @@ export class Origins {
       if (found !== undefined) return found;
     }
     return undefined;
+  }
+
+  /** Tells where the text of a function came from, which has a place in a script. */
+  functionOrigin(scriptId: string, text: string, inside: Place): FunctionOrigin | undefined {
+    const url = this.url(scriptId);
+    if (url === undefined) return undefined;
+    const script = this.text(scriptId);
+    const start = script.startOf(text, inside);
+    const map = this.#map(scriptId, url);
+    if (start === undefined) return undefined;
+    return {
+      original: (offset) => {
+        const place = script.placeOf(start + offset);
+        return map === undefined ? { ...place, source: url } : map.original(place);
+      },
+    };
+  }
+
+  #map(scriptId: string, url: string): ScriptMap | undefined {
+    const { sourceMapUrl = '' } = this.#script(scriptId) ?? {};
+    if (!maps.has(scriptId)) maps.set(scriptId, sourceMapUrl === '' ? undefined : ScriptMap.of(url, sourceMapUrl));
+    return maps.get(scriptId);
   }
 
   /** The source of a script, as V8 compiled it. */
