@@ -76,10 +76,11 @@ function* endless(): Generator<object> {
 export class HeapInspector implements Disposable {
   readonly #session = new InspectorSession();
   #isDebugging = false;
+  #isListed = false;
 
-  /** Every script that is loaded. */
+  /** Every script that is loaded, as of the first time that this is asked. */
   get scripts(): Iterable<Script> {
-    this.#debugging(() => {});
+    if (!this.#isListed) this.#debugging(() => {});
     return knownScripts.values();
   }
 
@@ -178,6 +179,7 @@ export class HeapInspector implements Disposable {
   #debug(): void {
     if (this.#isDebugging) return;
     this.#isDebugging = true;
+    this.#isListed = true;
     const unlisten = this.#session.on<Parsed>(
       'Debugger.scriptParsed',
       ({ scriptId, url, isModule = false, sourceMapURL = '' }) => {
