@@ -1,4 +1,5 @@
 import { builtinModules } from 'node:module';
+import { promisify, types } from 'node:util';
 
 /** A value as a member of one of Node's builtin modules. */
 export interface BuiltinMember {
@@ -7,14 +8,23 @@ export interface BuiltinMember {
   readonly member: readonly string[];
 }
 
+/** Stands for the key of that symbol, under which some functions have what `promisify` gives for them. */
+const promisifiedKey = '@@nodejs.util.promisify.custom';
+
+/** What these hold beside functions is this process's. */
+const live: Readonly<Record<string, (key: string) => boolean>> = {
+  'node:process': () => true,
+  'node:worker_threads': (key) => key === 'workerData',
+};
+
 /** Modules with members that are objects full of functions of their own. */
 const nested = new Set(['posix', 'win32', 'promises', 'strict', 'types', 'webcrypto']);
 
 /** Finds functions and objects of Node's builtin modules by identity, in those modules that the process has loaded. */
 export class Builtins {
   readonly #members = new Map<unknown, BuiltinMember>();
-
   #loadedCount = 0;
+  #deepCount = 0;
 
   find(value: unknown): BuiltinMember | undefined {
     return this.#members.get(value);
@@ -28,32 +38,50 @@ export class Builtins {
 
   /** Takes in what the process has loaded since the last time. */
   refresh(): void {
-    const loaded = (process as unknown as { moduleLoadList: readonly string[] }).moduleLoadList;
-    if (loaded.length === this.#loadedCount) return;
-    this.#loadedCount = loaded.length;
-    for (const entry of loaded) {
-      const name = entry.replace(/^NativeModule /, '');
-      if (builtinModules.includes(name) && !name.startsWith('_')) this.#add(`node:${name}`);
-    }
+    const names = this.#loaded();
+    if (names.length === this.#loadedCount) return;
+    this.#loadedCount = names.length;
+    for (const name of names) this.#add(name, (member) => nested.has(member.at(-1) ?? ''));
   }
 
-  #add(name: string): void {
-    const exports: unknown = process.getBuiltinModule(name);
-    this.#set(exports, { name, member: [] });
-    for (const [key, { value }] of Object.entries(Object.getOwnPropertyDescriptors(exports as object))) {
-      // What `process` holds beside functions is this process's.
-      if (name === 'node:process' && typeof value !== 'function') continue;
-      this.#set(value, { name, member: [key] });
-      if (typeof value === 'function') this.#set(value.prototype, { name, member: [key, 'prototype'] });
-      if (!nested.has(key) || typeof value !== 'object') continue;
-      for (const [inner, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(value as object))) {
-        this.#set(descriptor.value, { name, member: [key, inner] });
+  /** Takes in members of members too, for a value of Node's that is found nowhere else. */
+  learnDeep(): void {
+    const names = this.#loaded();
+    if (names.length === this.#deepCount) return;
+    this.#deepCount = names.length;
+    for (const name of names) this.#add(name, (member) => member.length < 3);
+  }
+
+  #loaded(): readonly string[] {
+    const loaded = (process as unknown as { moduleLoadList: readonly string[] }).moduleLoadList;
+    const names = loaded.map((entry) => entry.replace(/^NativeModule /, ''));
+    return names.filter((name) => builtinModules.includes(name) && !name.startsWith('_')).map((name) => `node:${name}`);
+  }
+
+  #add(name: string, isEntered: (member: readonly string[]) => boolean): void {
+    const pending: { value: unknown; member: readonly string[] }[] = [{ value: process.getBuiltinModule(name), member: [] }];
+    const entered = new Set<unknown>();
+    for (let each = pending.shift(); each !== undefined; each = pending.shift()) {
+      const { value, member } = each;
+      this.#set(value, { name, member });
+      const isObject = typeof value === 'function' || (typeof value === 'object' && value !== null);
+      if (!isObject || entered.has(value) || types.isProxy(value) || !(member.length === 0 || isEntered(member))) {
+        if (typeof value === 'function') this.#set(value.prototype, { name, member: [...member, 'prototype'] });
+        continue;
       }
+      entered.add(value);
+      for (const [key, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(value))) {
+        const isLive = live[name]?.(key) === true && typeof descriptor.value !== 'function';
+        if (key !== 'constructor' && !isLive) pending.push({ value: descriptor.value, member: [...member, key] });
+      }
+      const promisified: unknown = Object.getOwnPropertyDescriptor(value, promisify.custom)?.value;
+      this.#set(promisified, { name, member: [...member, promisifiedKey] });
     }
   }
 
   #set(value: unknown, member: BuiltinMember): void {
     const isObject = typeof value === 'function' || (typeof value === 'object' && value !== null);
-    if (isObject && !this.#members.has(value)) this.#members.set(value, member);
+    const isSymbol = typeof value === 'symbol' && Symbol.keyFor(value) === undefined;
+    if ((isObject || isSymbol) && !this.#members.has(value)) this.#members.set(value, member);
   }
 }

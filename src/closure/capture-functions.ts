@@ -1,5 +1,7 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { types } from 'node:util';
+import { captureNative } from './capture-nodes.ts';
 import { captureHome, homeOf } from './capture-homes.ts';
 import { ClassMembers } from './capture-members.ts';
 import { capturePatches } from './capture-patches.ts';
@@ -10,11 +12,13 @@ import { type BoundNode, type FunctionNode, isNode, type ModuleNode, type Node, 
 import type { GraphBuilder } from './graph-builder.ts';
 import type { FunctionFacts } from './inspector.ts';
 import type { PackageMember } from './origins.ts';
+import { type Refusal, refusalByKind, refusalsOfText } from './refusals.ts';
 import { type FunctionSyntax, readSyntax } from './syntax.ts';
 
 /** Captures a function or class: those of packages by reference, the user's own by value with their variables. */
 export function captureFunction(builder: GraphBuilder, fn: Function, path: Path): Node | undefined {
   const { inspector, origins } = builder.sources;
+  if (types.isProxy(fn)) return builder.refuse(path, refusalByKind(fn) as Refusal);
   const facts = inspector.facts(fn);
   if (facts.bound !== undefined) return captureBound(builder, fn, { facts, path });
   if (isRequire(fn)) {
@@ -22,14 +26,15 @@ export function captureFunction(builder: GraphBuilder, fn: Function, path: Path)
     return builder.register(fn, builder.intrinsic(maker, path));
   }
   const name = ownName(fn);
-  if (facts.scriptId === undefined || origins.owner(facts.scriptId) === 'node') {
-    return captureNodes(builder, fn, { facts, path });
+  if (facts.scriptId === undefined || isNative(fn) || origins.owner(facts.scriptId) === 'node') {
+    return captureNative(builder, fn, { facts, path });
   }
   if (origins.owner(facts.scriptId) === 'package') {
     const member = origins.packageFunction(fn, facts.scriptId) ?? insideMember(builder, fn, facts) ?? origins.reExported(fn);
     if (member !== undefined) return capturePackageFunction(builder, fn, builder.exported(member, path));
   }
   const syntax = syntaxOf(builder, fn, facts);
+  if (syntax === undefined) return builder.refuse(path, refusalsOfText.unreadable(Function.prototype.toString.call(fn)));
   const home = syntax.form === 'method' ? homeOf(fn, facts) : undefined;
   // A method of a class is a part of that, and known once the class is.
   if (home !== undefined) builder.value(home, { parent: path, label: `class ${ownName(home)}` });
@@ -65,14 +70,17 @@ function capturePackageFunction(builder: GraphBuilder, fn: Function, node: Modul
   return builder.register(fn, node);
 }
 
+const isNative = (fn: Function): boolean => /\{\s*\[native code\]\s*\}$/.test(Function.prototype.toString.call(fn));
+
 const syntaxes = new Map<string, FunctionSyntax>();
 
 /**
  * The syntax of a function. In a declaration whose variable was assigned anew the name means that variable, not the
  * function: such a text is read without its own name.
  */
-function syntaxOf(builder: GraphBuilder, fn: Function, facts: FunctionFacts): FunctionSyntax {
-  const syntax = syntaxOfText(Function.prototype.toString.call(fn), ownName(fn));
+function syntaxOf(builder: GraphBuilder, fn: Function, facts: FunctionFacts): FunctionSyntax | undefined {
+  const syntax = syntaxOfText(Function.prototype.toString.call(fn));
+  if (syntax === undefined) return undefined;
   const { id, text } = syntax;
   if (id === undefined || facts.scriptId === undefined) return syntax;
   const scope = facts.scopes.find(({ type, variables }) => type !== 'global' && Object.hasOwn(variables, id.name));
@@ -81,7 +89,7 @@ function syntaxOf(builder: GraphBuilder, fn: Function, facts: FunctionFacts): Fu
   const variable = isGlobal ? global : Object.getOwnPropertyDescriptor(scope?.variables ?? {}, id.name);
   if (variable === undefined || (variable.value === fn && !syntax.writesOwnName)) return syntax;
   if (!builder.sources.origins.text(facts.scriptId).isDeclaration(text, facts.location)) return syntax;
-  return syntaxOfText(text.slice(0, id.start) + text.slice(id.end), ownName(fn));
+  return syntaxOfText(text.slice(0, id.start) + text.slice(id.end));
 }
 
 /** Whether a function's code is sloppy: a plain one shows it, of others the script tells. */
@@ -97,9 +105,10 @@ function isSloppy(
   return !builder.sources.origins.text(facts.scriptId).isStrictAt(facts.location);
 }
 
-/** Read once for each text. */
-function syntaxOfText(text: string, name: string): FunctionSyntax {
-  const known = syntaxes.get(text) ?? readSyntax(text, name);
+/** Read once for each text; undefined where it is no JavaScript that the parser knows. */
+function syntaxOfText(text: string): FunctionSyntax | undefined {
+  const known = syntaxes.get(text) ?? readSyntax(text);
+  if (known === undefined) return undefined;
   if (syntaxes.size > 5_000) syntaxes.clear();
   syntaxes.set(text, known);
   return known;
@@ -143,25 +152,6 @@ function captureTargets(builder: GraphBuilder, target: Function, path: Path): vo
 /** Node, jest and others make a `require` for each file; these are its members. */
 const isRequire = (fn: Function): boolean =>
   ['resolve', 'main', 'extensions', 'cache'].every((member) => Object.hasOwn(fn, member));
-
-/** Functions of Node that no module exports: `promisify` makes one around another. */
-function captureNodes(
-  builder: GraphBuilder,
-  fn: Function,
-  { facts, path }: { facts: FunctionFacts; path: Path },
-): Node | undefined {
-  const promisified = facts.scopes.find(({ description }) => description === 'Closure (promisify)');
-  const original: unknown = promisified === undefined ? undefined : Reflect.get(promisified.variables, 'original');
-  if (typeof original === 'function') {
-    const values = [builder.value(original, { parent: path, label: 'promisified function' })];
-    const maker = 'process.getBuiltinModule("node:util").promisify';
-    return builder.register(fn, { ...builder.shell(path), kind: 'made', maker, values });
-  }
-  return builder.refuse(path, {
-    what: `the native function "${fn.name}", which no global or module of Node leads to`,
-    fix: 'get it inside the function, or in `setup`',
-  });
-}
 
 const functionKeys = new Set<string | symbol>(['length', 'name', 'prototype', 'arguments', 'caller']);
 /** A static member may have one of these names too, and is then enumerable as the function's own are not. */

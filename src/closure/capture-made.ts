@@ -19,11 +19,23 @@ const intlNames = [
   'RelativeTimeFormat',
   'ListFormat',
   'DisplayNames',
+  'Segmenter',
+  'DurationFormat',
 ];
 const errorNames = ['EvalError', 'RangeError', 'ReferenceError', 'SyntaxError', 'TypeError', 'URIError', 'AggregateError'];
 
+/** The closest prototype of an object that the language or Node provides. */
+function intrinsicBase({ sources: { intrinsics } }: GraphBuilder, value: object): string | undefined {
+  for (let each = Reflect.getPrototypeOf(value); each !== null && !types.isProxy(each); each = Reflect.getPrototypeOf(each)) {
+    const found = intrinsics.find(each);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
 function recipeOf(builder: GraphBuilder, value: object): Recipe | undefined {
-  const is = (expression: string): boolean => builder.sources.intrinsics.find(Reflect.getPrototypeOf(value)) === expression;
+  const base = intrinsicBase(builder, value);
+  const is = (expression: string): boolean => base === expression;
   if (types.isDate(value))
     return { maker: 'new Date', prototype: 'Date.prototype', values: [Date.prototype.getTime.call(value)] };
   if (types.isRegExp(value)) {
@@ -38,6 +50,9 @@ function recipeOf(builder: GraphBuilder, value: object): Recipe | undefined {
   }
   if (types.isNativeError(value)) {
     const name = errorNames.find((each) => is(`${each}.prototype`)) ?? 'Error';
+    if (!Object.hasOwn(value, 'stack')) {
+      return { maker: `(() => { const error = new ${name}(); delete error.stack; return error; })`, prototype: `${name}.prototype`, values: [] };
+    }
     return { maker: `new ${name}`, prototype: `${name}.prototype`, values: name === 'AggregateError' ? [''] : [] };
   }
   if (is('URL.prototype')) return { maker: 'new URL', prototype: 'URL.prototype', values: [(value as URL).href] };
@@ -45,11 +60,17 @@ function recipeOf(builder: GraphBuilder, value: object): Recipe | undefined {
     return { maker: 'new URLSearchParams', prototype: 'URLSearchParams.prototype', values: [String(value)] };
   }
   if (is('TextEncoder.prototype')) return { maker: 'new TextEncoder', prototype: 'TextEncoder.prototype', values: [] };
+  if (is('Headers.prototype')) return { maker: 'new Headers', prototype: 'Headers.prototype', values: [[...(value as Headers)]] };
+  if (is('DOMException.prototype')) {
+    const { message, name } = value as DOMException;
+    return { maker: 'new DOMException', prototype: 'DOMException.prototype', values: [message, name] };
+  }
   const intl = intlNames.find((name) => is(`Intl.${name}.prototype`));
   if (intl !== undefined) {
     const { locale, ...settings } = (value as Intl.NumberFormat).resolvedOptions();
     return { maker: `new Intl.${intl}`, prototype: `Intl.${intl}.prototype`, values: [locale, settings] };
   }
+  if (is('Intl.Locale.prototype')) return { maker: 'new Intl.Locale', prototype: 'Intl.Locale.prototype', values: [String(value)] };
   if (!is('TextDecoder.prototype')) return undefined;
   const { encoding, fatal, ignoreBOM } = value as unknown as { encoding: string; fatal: boolean; ignoreBOM: boolean };
   const maker = '((encoding, fatal, ignoreBOM) => new TextDecoder(encoding, { fatal, ignoreBOM }))';
@@ -64,7 +85,7 @@ export function captureMade(builder: GraphBuilder, value: object, path: Path): N
   builder.evaluated.push(...values);
   const node = builder.register(value, { ...builder.shell(path), kind: 'made', maker: recipe.maker, values });
   const isBoxedString = recipe.prototype === 'String.prototype';
-  const isNodes = /URL|Text/.test(recipe.prototype);
+  const isNodes = /URL|Text|Headers|DOMException/.test(recipe.prototype);
   const skip = (key: string | symbol, { writable, enumerable }: PropertyDescriptor): boolean =>
     (isBoxedString && writable === false && (enumerable === true || key === 'length')) ||
     (isNodes && typeof key === 'symbol') ||

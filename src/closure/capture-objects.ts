@@ -1,15 +1,17 @@
 import { types } from 'node:util';
 import { messageOf } from '../errors.ts';
 import { captureBuffer, captureView } from './capture-binary.ts';
+import { findDeep } from './capture-nodes.ts';
 import { captureMade } from './capture-made.ts';
 import { capturePrivates, classOf, mayHavePrivates } from './capture-privates.ts';
 import { captureData, fillShell, ownName, readProperty } from './capture-properties.ts';
 import { ArrayNode, ObjectNode } from './data-nodes.ts';
 import type { MapNode, Node, Path, SetNode, Value } from './graph.ts';
+import type { BuiltinMember } from './builtins.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 import { reduce } from './reducers.ts';
 import type { Reduced } from './reducers-known.ts';
-import { hiddenState, refusalByClass, refusalByKind } from './refusals.ts';
+import { hiddenState, refusalByClass, refusalByKind, standardStream } from './refusals.ts';
 
 /** A reader of one kind of object: undefined where the object is of another. */
 type Reader = (builder: GraphBuilder, value: object, path: Path) => Node | undefined;
@@ -25,6 +27,9 @@ export function captureObject(builder: GraphBuilder, value: object, path: Path):
   if (types.isModuleNamespaceObject(value)) return captureNamespace(builder, value, path);
   const refused = refusalByKind(value);
   if (refused !== undefined) return builder.refuse(path, refused);
+  const prototype = Reflect.getPrototypeOf(value);
+  const nodes = prototype !== null && nodesClass(builder, prototype) !== undefined ? findDeep(builder, value, path) : undefined;
+  if (nodes !== undefined) return nodes;
   const reduced = readReduced(builder, value, path);
   if (reduced !== undefined) return reduced;
   const node = readByKind(builder, value, path) ?? readInstance(builder, value, path);
@@ -74,6 +79,8 @@ function readByKind(builder: GraphBuilder, value: object, path: Path): Node | un
 
 /** An object that is nothing but its prototype and properties. */
 function readInstance(builder: GraphBuilder, value: object, path: Path): Node | undefined {
+  const stream = standardStream(value);
+  if (stream !== undefined) return builder.register(value, builder.intrinsic(stream, path));
   const hidden = refusalOf(builder, value);
   if (hidden !== undefined) return builder.refuse(path, hidden);
   const node = captureByProperties(builder, value, path);
@@ -171,8 +178,14 @@ function readExport(namespace: object, key: string): PropertyDescriptor | undefi
   }
 }
 
-/** Classes of the environment whose instances are nothing but their properties. */
-const plain = new Set(['Object.prototype', 'Error.prototype', 'node:events prototype']);
+/** What is left of an instance of these where it is none of the kinds that are read as such: its properties. */
+const plain = new Set([
+  ...['Object', 'Error', 'EvalError', 'RangeError', 'ReferenceError', 'SyntaxError', 'TypeError', 'URIError', 'AggregateError'],
+  ...['Function', 'Array', 'Map', 'Set', 'Date', 'RegExp', 'Boolean', 'Number', 'String', 'Symbol', 'BigInt', 'Promise'],
+  ...['ArrayBuffer', 'DataView', 'EventEmitter of node:events'],
+  '(Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]())))',
+  '(Object.getPrototypeOf(Object.getPrototypeOf((async function* () {}).prototype)))',
+]);
 
 /** Why the own properties of an instance are not all there is to it. */
 function refusalOf(builder: GraphBuilder, value: object): ReturnType<typeof hiddenState> | undefined {
@@ -181,11 +194,34 @@ function refusalOf(builder: GraphBuilder, value: object): ReturnType<typeof hidd
     const live = refusalByClass(each);
     if (live !== undefined) return live;
     const builtin = builtins.find(each);
-    const name = intrinsics.find(each) ?? (builtin === undefined ? undefined : `${builtin.name} ${builtin.member.at(-1)}`);
-    if (name !== undefined && !plain.has(name)) return hiddenState(`an instance of ${name.replace(/[. ]prototype$/, '')}`);
+    const intrinsic = intrinsics.find(each)?.replace(/\.prototype$/, '');
+    const name = intrinsic ?? (builtin === undefined ? nodesClass(builder, each) : builtinName(builtin));
+    if (name !== undefined && !plain.has(name)) return hiddenState(`an instance of ${name}`);
     if (name !== undefined) break;
   }
   return undefined;
+}
+
+/** `["EventEmitter", "prototype"]` of `node:events`; the module itself is the class of emitters. */
+function builtinName({ name, member }: BuiltinMember): string {
+  const [first] = member;
+  if (name === 'node:events' && (first === 'prototype' || first === 'EventEmitter')) return 'EventEmitter of node:events';
+  return `${first} of ${name}`;
+}
+
+const nodesClasses = new WeakMap<object, { readonly name: string | undefined }>();
+
+/** The name of a class of Node's that no module exports, such as that of timers, by its prototype. */
+function nodesClass({ sources: { inspector, origins } }: GraphBuilder, prototype: object): string | undefined {
+  const known = nodesClasses.get(prototype);
+  if (known !== undefined) return known.name;
+  const owner = classOf(prototype);
+  const { scriptId } = owner === undefined || types.isProxy(owner) ? {} : inspector.facts(owner);
+  const isNodes = owner !== undefined && (scriptId === undefined || origins.owner(scriptId) === 'node');
+  // A bound function or one of another realm is native as well.
+  const name = isNodes && scriptId !== undefined ? ownName(owner) || 'a class of Node' : undefined;
+  nodesClasses.set(prototype, { name });
+  return name;
 }
 
 /** The name of the class of an object or prototype, read without running anything of its. */

@@ -69,15 +69,25 @@ function readPlain(builder: GraphBuilder, node: DataNode, object: object): boole
 /** Reads an object's prototype, properties and integrity into its node, without running a getter. */
 export function fillShell(builder: GraphBuilder, node: Shell, object: object, options: ShellOptions = {}): void {
   fillPrototype(builder, node, { object, usual: options.usualPrototype });
-  for (const key of Reflect.ownKeys(object)) {
+  fillProperties(builder, node, { object, keys: Reflect.ownKeys(object), skip: options.skip });
+  node.integrity = integrityOf(object);
+}
+
+interface PropertiesToRead {
+  readonly object: object;
+  readonly keys: readonly (string | symbol)[];
+  readonly skip?: ShellOptions['skip'];
+}
+
+export function fillProperties(builder: GraphBuilder, node: Shell, { object, keys, skip }: PropertiesToRead): void {
+  for (const key of keys) {
     const descriptor = Reflect.getOwnPropertyDescriptor(object, key);
-    if (descriptor === undefined || options.skip?.(key, descriptor) === true) continue;
+    if (descriptor === undefined || skip?.(key, descriptor) === true) continue;
     for (const member of [descriptor.value, descriptor.get, descriptor.set] as const) {
       if (typeof member === 'function' && !builder.holders.has(member)) builder.holders.set(member, object);
     }
     node.properties.push(readProperty(builder, key, { descriptor, owner: node.path }));
   }
-  node.integrity = integrityOf(object);
 }
 
 export function readProperty(
@@ -110,7 +120,7 @@ export function fillPrototype(
   node.prototype = builder.value(prototype, { parent: node.path, label: 'prototype' });
 }
 
-function integrityOf(object: object): Integrity {
+export function integrityOf(object: object): Integrity {
   if (Object.isExtensible(object)) return 'extensible';
   if (Object.isFrozen(object)) return 'frozen';
   return Object.isSealed(object) ? 'sealed' : 'fixed';

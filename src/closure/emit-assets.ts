@@ -38,6 +38,12 @@ export class AssetWriter {
 
   /** The expression of an ArrayBuffer with the captured range. */
   expression(node: BufferNode): string {
+    if (node.maximum === undefined) return this.#fixed(node);
+    const bytes = `new Uint8Array(${this.#fixed(node)})`;
+    return `((bytes) => { const buffer = new ArrayBuffer(bytes.length, { maxByteLength: ${node.maximum} }); new Uint8Array(buffer).set(bytes); return buffer; })(${bytes})`;
+  }
+
+  #fixed(node: BufferNode): string {
     const bytes = bytesOf(node);
     if (bytes.byteLength === 0) return 'new ArrayBuffer(0)';
     if (bytes.byteLength < assetBytes) {

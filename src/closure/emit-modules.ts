@@ -2,6 +2,9 @@ import type { ModuleFormat } from './emit-format.ts';
 import type { ModuleNode, ModuleSource } from './graph.ts';
 import type { Names } from './names.ts';
 
+const printStep = (key: string): string =>
+  key.startsWith('@@') ? `[Symbol.for(${JSON.stringify(key.slice(2))})]` : `[${JSON.stringify(key)}]`;
+
 /** A member of a package that the entry uses: the name that modules.cjs exports it under, and where it comes from. */
 export interface PackageImport {
   readonly name: string;
@@ -22,7 +25,7 @@ export class ModuleImports {
 
   reference(node: ModuleNode): string {
     const { source, member } = node;
-    if (source.type === 'builtin') return this.#builtin(source.name) + member.map((key) => `[${JSON.stringify(key)}]`).join('');
+    if (source.type === 'builtin') return this.#builtin(source.name) + member.map(printStep).join('');
     const known = this.#packageNames.get(node);
     if (known !== undefined) return known;
     const name = this.#names.fresh(member.at(-1) ?? 'module');

@@ -163,7 +163,8 @@ export class Printer {
 
   #view({ type, buffer, byteOffset, length }: ViewNode): string {
     const make = type === 'Buffer' ? 'Buffer.from' : `new ${type}`;
-    return `${make}(${this.print(buffer)}, ${byteOffset - extentOf(buffer).start}, ${length})`;
+    const end = length === undefined ? '' : `, ${length}`;
+    return `${make}(${this.print(buffer)}, ${byteOffset - extentOf(buffer).start}${end})`;
   }
 
   #entries(node: Node, name: string): string[] {

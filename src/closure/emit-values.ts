@@ -43,7 +43,7 @@ export const isPlain = ({ accessor, writable, enumerable, configurable }: Proper
 
 const index = /^(0|[1-9]\d{0,9})$/;
 
-const isElement = ({ key }: Property): boolean => typeof key === 'string' && index.test(key);
+const isElement = ({ key }: Property): boolean => typeof key === 'string' && index.test(key) && Number(key) < 2 ** 32 - 1;
 
 /**
  * The properties that a node's literal can hold: of an object those before the first that must be defined later, so that

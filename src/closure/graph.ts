@@ -118,6 +118,8 @@ export interface SetNode extends Shell {
 export interface BufferNode extends Shell {
   readonly kind: 'buffer';
   readonly buffer: ArrayBuffer;
+  /** Up to how many bytes it can be resized, if it can. */
+  readonly maximum: number | undefined;
   /** The parts that captured views cover, where nothing else of it may travel; undefined: all of it. */
   ranges: { readonly start: number; readonly end: number }[] | undefined;
 }
@@ -135,7 +137,8 @@ export interface ViewNode extends Shell {
   readonly type: string;
   readonly buffer: BufferNode;
   readonly byteOffset: number;
-  readonly length: number;
+  /** Undefined for a view that follows the length of its buffer. */
+  readonly length: number | undefined;
 }
 
 export interface BoundNode extends Shell {
@@ -226,6 +229,7 @@ const shownEnd = 12;
 function keyLabel(key: string | symbol): string {
   if (typeof key === 'symbol') return `[${String(key)}]`;
   if (/^\d+$/.test(key)) return `[${key}]`;
+  if (key.startsWith('#')) return key;
   return /^[\p{L}_$][\p{L}\d_$]*$/u.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
 }
 

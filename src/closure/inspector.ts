@@ -122,6 +122,15 @@ export class HeapInspector implements Disposable {
     return { fields, isEmpty: privateProperties.length === 0 && !hasMethods };
   }
 
+  /** The names of an object's properties that are no elements, which may be too many to list. */
+  namedKeys(value: object): readonly string[] {
+    const objectId = this.#session.remote(value);
+    const params = { objectId, ownProperties: true, nonIndexedPropertiesOnly: true };
+    const { result } = this.#session.post<{ result: readonly { name: string; symbol?: unknown }[] }>('Runtime.getProperties', params);
+    this.#session.release();
+    return result.filter(({ name, symbol }) => name !== '__proto__' && symbol === undefined).map(({ name }) => name);
+  }
+
   /** Every object of the heap that inherits from a prototype. Takes as long as a garbage collection. */
   heirsOf(prototype: object): readonly object[] {
     const prototypeObjectId = this.#session.remote(prototype);

@@ -16,14 +16,23 @@ const constants = new Set(['undefined', 'NaN', 'Infinity', 'globalThis', 'global
 const hidden = [
   'Object.getPrototypeOf(async () => {}).constructor',
   'Object.getPrototypeOf(async () => {})',
+  'Object.getPrototypeOf(function* () {}).constructor',
   'Object.getPrototypeOf(function* () {})',
+  'Object.getPrototypeOf(async function* () {}).constructor',
   'Object.getPrototypeOf(async function* () {})',
   'Object.getPrototypeOf(Int8Array)',
   'Object.getPrototypeOf([][Symbol.iterator]())',
   'Object.getPrototypeOf(new Map()[Symbol.iterator]())',
   'Object.getPrototypeOf(new Set()[Symbol.iterator]())',
   'Object.getPrototypeOf(""[Symbol.iterator]())',
+  'Object.getPrototypeOf("".matchAll(/./g))',
+  'Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]()))',
+  'Object.getPrototypeOf(Object.getPrototypeOf((async function* () {}).prototype))',
 ];
+
+/** Objects of Node's that its accessors give. */
+const objects = ['process.env', 'process.argv', 'process.execArgv', 'process.versions', 'process.release', 'process.features'];
+const lazyObjects = ['performance', 'crypto', 'crypto.subtle', 'navigator'];
 
 /** What a name means that no scope of a function declares. */
 export type GlobalMeaning =
@@ -38,16 +47,40 @@ export class Intrinsics {
   readonly #expressions = new Map<unknown, string>();
   readonly #realms: readonly object[] = [...new Set([globalThis as object, runInThisContext('globalThis') as object])];
   readonly #isNodes: (fn: Function) => boolean;
+  #knowsLazy = false;
 
   /** `isNodes` tells whether a function that has source text belongs to Node itself. */
   constructor(isNodes: (fn: Function) => boolean) {
     this.#isNodes = isNodes;
-    for (const realm of this.#realms) this.#addRealm(realm);
+    for (const realm of this.#realms) {
+      const isOwn = realm === (globalThis as object);
+      this.#addRealm(realm, (text) => (isOwn ? new Function(`return ${text}`)() : runInThisContext(text)));
+    }
+    for (const expression of objects) this.#walk(new Function(`return ${expression}`)(), expression);
   }
 
   /** The expression that gives this value in any process, for example `Array.prototype.push`. */
   find(value: unknown): string | undefined {
     return this.#expressions.get(value);
+  }
+
+  /** Indexes the globals that Node loads when they are first used, for a value of Node's that is found nowhere else. */
+  learnLazy(): void {
+    if (this.#knowsLazy) return;
+    this.#knowsLazy = true;
+    const [realm] = this.#realms;
+    for (const [name, { get }] of Object.entries(Object.getOwnPropertyDescriptors(realm))) {
+      if (get !== undefined && this.#isEnvironment(get)) this.#walk(Reflect.get(realm ?? {}, name), name);
+    }
+    for (const expression of lazyObjects) this.#walk(new Function(`return globalThis.${expression}`)(), expression);
+  }
+
+  /** Indexes the realm of a native function, such as one of another `vm` context. */
+  learnRealm(fn: Function): void {
+    const make: unknown = Reflect.getPrototypeOf(fn)?.constructor.constructor;
+    if (typeof make !== 'function' || this.find(make) !== undefined || !/native code/.test(String(make))) return;
+    const realm = Reflect.apply(make, undefined, ['return globalThis'])() as object;
+    this.#addRealm(realm, (text) => Reflect.apply(make, undefined, [`return ${text}`])());
   }
 
   meaning(name: string): GlobalMeaning {
@@ -68,16 +101,13 @@ export class Intrinsics {
     return /\{\s*\[native code\]\s*\}$/.test(Function.prototype.toString.call(fn)) || this.#isNodes(fn);
   }
 
-  #addRealm(realm: object): void {
-    const evaluate = (text: string): unknown =>
-      realm === (globalThis as object) ? new Function(`return ${text}`)() : runInThisContext(text);
+  #addRealm(realm: object, evaluate: (text: string) => unknown): void {
     this.#expressions.set(realm, 'globalThis');
     for (const name of Object.getOwnPropertyNames(realm)) {
       const { value } = Object.getOwnPropertyDescriptor(realm, name) ?? {};
       if (typeof value === 'function') this.#walk(value, name);
     }
     for (const name of namespaces) this.#walk(Reflect.get(realm, name), name);
-    this.#walk(process.env, 'process.env');
     for (const expression of hidden) this.#walk(evaluate(expression), `(${expression})`);
   }
 

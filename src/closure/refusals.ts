@@ -22,6 +22,7 @@ const liveClasses: ReadonlyArray<readonly [module: string, names: readonly strin
   ['node:crypto', ['Hash', 'Hmac', 'Sign', 'Verify', 'KeyObject', 'X509Certificate', 'DiffieHellman', 'ECDH']],
   ['node:async_hooks', ['AsyncLocalStorage', 'AsyncResource']],
   ['node:readline', ['Interface']],
+  ['node:zlib', ['Gzip', 'Gunzip', 'Deflate', 'Inflate', 'DeflateRaw', 'InflateRaw', 'Unzip', 'BrotliCompress', 'BrotliDecompress']],
 ];
 
 const byType: ReadonlyArray<readonly [test: (value: unknown) => boolean, what: string, fix: string]> = [
@@ -32,6 +33,7 @@ const byType: ReadonlyArray<readonly [test: (value: unknown) => boolean, what: s
   [(value) => value instanceof WeakRef, 'a WeakRef', 'capture the object that it refers to'],
   [types.isGeneratorObject, 'a generator that has started', 'call the generator function inside the deployed function'],
   [types.isSharedArrayBuffer, 'a SharedArrayBuffer', 'its memory is shared with this process; copy it into an ArrayBuffer'],
+  [(value) => value instanceof FinalizationRegistry, 'a FinalizationRegistry', 'register in `setup`'],
   [types.isExternal, 'a native pointer', inSetup],
   [types.isKeyObject, 'a KeyObject', 'read the key in `setup`'],
 ];
@@ -63,6 +65,14 @@ function listLiveClasses(): Map<object, string> {
   return names;
 }
 
+/** Whether an object is one of the process's own streams, which every process has. */
+export function standardStream(value: object): string | undefined {
+  const fd: unknown = Object.getOwnPropertyDescriptor(value, 'fd')?.value;
+  if (fd === 1 && value === process.stdout) return 'process.stdout';
+  if (fd === 2 && value === process.stderr) return 'process.stderr';
+  return fd === 0 && value === process.stdin ? 'process.stdin' : undefined;
+}
+
 /** For an instance whose state can't be read from outside. */
 export const hiddenState = (what: string): Refusal => ({
   what: `${what}, whose state can't be read from outside`,
@@ -75,6 +85,10 @@ export const refusalsOfText = {
     what: 'a function that uses `super`, and the object that it was written in is gone',
     fix: 'capture that object and call its method',
   },
+  unreadable: (text: string): Refusal => ({
+    what: `a function whose text can't be read as JavaScript: ${JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text)}`,
+    fix: 'call it by its object inside the function, or make it in `setup`',
+  }),
   newTarget: {
     what: "an arrow function that uses the `new.target` of a function around it, which can't be read",
     fix: 'keep it in a variable and use that',

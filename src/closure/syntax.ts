@@ -1,6 +1,5 @@
 import { type Options, parse } from 'acorn';
 import { analyze, type Reference, type ScopeManager } from 'eslint-scope';
-import { ClipperError, messageOf } from '../errors.ts';
 import { type ClassSyntax, describeClass, replacedSpans } from './syntax-class.ts';
 import { type Ast, type MemberUse, type ModuleCall, type Span, type SuperUse, Walk } from './syntax-walk.ts';
 
@@ -70,19 +69,17 @@ const wrappers = [
   { before: '(function () { (', after: '\n) })', form: 'expression' },
 ] as const;
 
-/** Reads the text of a function as V8 gives it. Throws E_NOT_CAPTURABLE where it is no JavaScript. */
-export function readSyntax(text: string, name: string): FunctionSyntax {
-  let failure: unknown;
+/** Reads the text of a function as V8 gives it; undefined where it is no JavaScript. */
+export function readSyntax(text: string): FunctionSyntax | undefined {
   for (const { before, after, form } of wrappers) {
     try {
       const program = parse(`${before}${text}${after}`, options) as unknown as Ast;
       return describe(text, program, { form, shift: before.length });
-    } catch (error) {
-      failure ??= error;
+    } catch {
+      // It may be readable as another form.
     }
   }
-  const message = `The text of function "${name}" can't be read as JavaScript: ${messageOf(failure)}`;
-  throw new ClipperError('E_NOT_CAPTURABLE', message, { cause: failure });
+  return undefined;
 }
 
 interface Wrapping {
