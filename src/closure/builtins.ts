@@ -20,6 +20,8 @@ const live: Readonly<Record<string, (key: string) => boolean>> = {
 /** Modules with members that are objects full of functions of their own. */
 const nested = new Set(['posix', 'win32', 'promises', 'strict', 'types', 'webcrypto']);
 
+const isOpen = (member: readonly string[]): boolean => member.at(-1) === 'prototype' || nested.has(member.at(-1) ?? '');
+
 /** Finds functions and objects of Node's builtin modules by identity, in those modules that the process has loaded. */
 export class Builtins {
   readonly #members = new Map<unknown, BuiltinMember>();
@@ -49,7 +51,8 @@ export class Builtins {
     const names = this.#loaded();
     if (names.length === this.#deepCount) return;
     this.#deepCount = names.length;
-    for (const name of names) this.#add(name, (member) => member.length < 3);
+    // Objects elsewhere may be tables that the user's modules are in.
+    for (const name of names) this.#add(name, (member, value) => member.length < 3 && (typeof value === 'function' || isOpen(member)));
   }
 
   #loaded(): readonly string[] {
@@ -58,14 +61,14 @@ export class Builtins {
     return names.filter((name) => builtinModules.includes(name) && !name.startsWith('_')).map((name) => `node:${name}`);
   }
 
-  #add(name: string, isEntered: (member: readonly string[]) => boolean): void {
+  #add(name: string, isEntered: (member: readonly string[], value: unknown) => boolean): void {
     const pending: { value: unknown; member: readonly string[] }[] = [{ value: process.getBuiltinModule(name), member: [] }];
     const entered = new Set<unknown>();
     for (let each = pending.shift(); each !== undefined; each = pending.shift()) {
       const { value, member } = each;
       this.#set(value, { name, member });
       const isObject = typeof value === 'function' || (typeof value === 'object' && value !== null);
-      if (!isObject || entered.has(value) || types.isProxy(value) || !(member.length === 0 || isEntered(member))) {
+      if (!isObject || entered.has(value) || types.isProxy(value) || !(member.length === 0 || isEntered(member, value))) {
         if (typeof value === 'function') this.#set(value.prototype, { name, member: [...member, 'prototype'] });
         continue;
       }

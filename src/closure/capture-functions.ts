@@ -51,6 +51,8 @@ export function captureFunction(builder: GraphBuilder, fn: Function, path: Path)
     prototypeMember: undefined,
     url: origins.url(facts.scriptId),
     computedKeys: new Map(),
+    deleted: [],
+    changedMembers: [],
     origin: origins.functionOrigin(facts.scriptId, syntax.text, facts.location),
     isSloppy: isSloppy(builder, fn, { syntax, facts }),
     inside: { restores: false, slots: new Set(), hosted: [] },
@@ -133,7 +135,9 @@ function captureBound(
     ),
   };
   builder.register(fn, node);
-  builder.later(() => fillShell(builder, node, fn, { usualPrototype: 'Function.prototype', skip: skipsOwn }));
+  const length = Number(Object.getOwnPropertyDescriptor(bound.target, 'length')?.value ?? 0);
+  const usual = { name: `bound ${ownName(bound.target)}`, length: Math.max(0, length - bound.boundArguments.length) };
+  builder.later(() => fillShell(builder, node, fn, { usualPrototype: 'Function.prototype', skip: skipsOwn(usual) }));
   return node;
 }
 
@@ -153,10 +157,24 @@ function captureTargets(builder: GraphBuilder, target: Function, path: Path): vo
 const isRequire = (fn: Function): boolean =>
   ['resolve', 'main', 'extensions', 'cache'].every((member) => Object.hasOwn(fn, member));
 
-const functionKeys = new Set<string | symbol>(['length', 'name', 'prototype', 'arguments', 'caller']);
-/** A static member may have one of these names too, and is then enumerable as the function's own are not. */
-const skipsOwn = (key: string | symbol, { enumerable }: PropertyDescriptor): boolean =>
-  functionKeys.has(key) && enumerable !== true;
+/** A bound function's `length` is that of its text; a static member may have one of these names too. */
+const skipsOwn =
+  (usual: { readonly name: unknown; readonly length: unknown }) =>
+  (key: string | symbol, { value, enumerable, writable, configurable }: PropertyDescriptor): boolean => {
+    if (key === 'prototype' || key === 'arguments' || key === 'caller') return enumerable !== true;
+    if (key !== 'name' && key !== 'length') return false;
+    return value === usual[key] && enumerable === false && writable === false && configurable === true;
+  };
+
+/** What of a function's text was deleted in the process since. */
+function findDeleted(node: FunctionNode, fn: Function): void {
+  for (const key of ['name', 'length']) if (!Object.hasOwn(fn, key)) node.deleted.push(['self', key]);
+  const { memberKeys } = node.syntax.class ?? {};
+  const prototype = Object.getOwnPropertyDescriptor(fn, 'prototype')?.value as object | undefined;
+  for (const key of memberKeys?.self ?? []) if (!Object.hasOwn(fn, key)) node.deleted.push(['self', key]);
+  if (prototype === undefined) return;
+  for (const key of memberKeys?.prototype ?? []) if (!Object.hasOwn(prototype, key)) node.deleted.push(['prototype', key]);
+}
 
 const prototypes = {
   plain: 'Function.prototype',
@@ -181,8 +199,10 @@ function fillFunction(
   }
   const flavour = syntax.isGenerator ? (syntax.isAsync ? 'asyncGenerator' : 'generator') : syntax.isAsync ? 'async' : 'plain';
   const usual = syntax.class?.heritage === undefined ? prototypes[flavour] : undefined;
+  const skipOwn = skipsOwn({ name: node.name, length: syntax.length });
   const skip = (key: string | symbol, descriptor: PropertyDescriptor): boolean =>
-    skipsOwn(key, descriptor) || members.include(node, key, descriptor);
+    skipOwn(key, descriptor) || members.include(node, key, descriptor);
+  findDeleted(node, at.fn);
   fillShell(builder, node, at.fn, { usualPrototype: usual, skip });
   if (usual === undefined) node.prototype = undefined;
   members.fillPrototype();

@@ -2,6 +2,12 @@ import { fillShell } from './capture-properties.ts';
 import type { FunctionNode, MemberNode, Node } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 
+const usualKeys = new Set<string | symbol>(['length', 'name', 'prototype']);
+
+/** Whether a method has properties of its own, or is closed for them. */
+const isChanged = (member: Function): boolean =>
+  !Object.isExtensible(member) || Reflect.ownKeys(member).some((key) => !usualKeys.has(key));
+
 /**
  * The members of a class or constructor function. Those that stand in a class's text come with it, and are known as its
  * parts from the start; the others are captured as properties.
@@ -84,9 +90,20 @@ export class ClassMembers {
         const path = { parent: owner.path, label: String(key) };
         const stored = typeof key === 'string' ? key : (this.#builder.value(key, path) as Node);
         this.#noteComputedKey(Function.prototype.toString.call(member), stored);
-        this.#builder.register(member, { ...this.#builder.shell(path), kind: 'member', owner, key: stored, role });
+        const part: MemberNode = { ...this.#builder.shell(path), kind: 'member', owner, key: stored, role };
+        this.#builder.register(member, part);
+        if (isChanged(member)) this.#fillMember(part, member);
       }
     }
+  }
+
+  #fillMember(node: MemberNode, member: Function): void {
+    this.#node.changedMembers.push(node);
+    const skip = (key: string | symbol): boolean => usualKeys.has(key);
+    this.#builder.later(() => {
+      fillShell(this.#builder, node, member, { skip });
+      node.prototype = undefined;
+    });
   }
 
   /** A computed key is not evaluated again: what it came to is written in its place. */

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import { types } from 'node:util';
-import { memberKeys, viewedMembers, viewOf } from './capture-views.ts';
-import type { VariablePlace } from './environments.ts';
+import { memberKeys, usedMembers, viewedMembers, viewOf } from './capture-views.ts';
+import { enterable, type VariablePlace } from './environments.ts';
 import type { FunctionNode, ModuleSource, Path, Value } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 import type { FunctionFacts, Scope } from './inspector.ts';
@@ -14,10 +14,31 @@ export interface FunctionAtHand {
   readonly fn: Function;
   readonly facts: FunctionFacts;
   readonly scriptId: string;
+  /** Names of variables whose declaration was not reached yet. */
+  readonly uninitialized?: ReadonlySet<string>;
+}
+
+const scopeOf = ({ scopes }: FunctionFacts, name: string): Scope | undefined =>
+  scopes.find(({ type, variables }) => type !== 'global' && Object.hasOwn(variables, name));
+
+/** V8 shows such a variable as undefined, or as an accessor that throws; whoever is inside can tell. */
+function findUninitialized(builder: GraphBuilder, { syntax }: FunctionNode, { fn, facts }: FunctionAtHand): ReadonlySet<string> {
+  const candidates = [...syntax.freeNames.keys()].filter((name) => {
+    const { value } = Object.getOwnPropertyDescriptor(scopeOf(facts, name)?.variables ?? { [name]: 0 }, name) ?? {};
+    return value === undefined && /^[\p{L}_$][\p{L}\d_$]*$/u.test(name) && name !== 'arguments';
+  });
+  if (candidates.length === 0) return new Set();
+  const tests = candidates.map((name) => `(() => { try { ${name}; return []; } catch { return ["${name}"]; } })()`);
+  for (const each of enterable(fn)) {
+    const found = builder.sources.inspector.evaluateInside(each, `[].concat(${tests.join(', ')})`);
+    if (Array.isArray(found?.value)) return new Set(found.value as string[]);
+  }
+  return new Set();
 }
 
 /** Captures the variables that a function uses, and `this` where an arrow takes it from around it. */
-export function captureVariables(builder: GraphBuilder, node: FunctionNode, at: FunctionAtHand): void {
+export function captureVariables(builder: GraphBuilder, node: FunctionNode, given: FunctionAtHand): void {
+  const at = { ...given, uninitialized: findUninitialized(builder, node, given) };
   for (const [name, free] of node.syntax.freeNames) captureName(builder, node, { ...at, name, free });
   if (node.syntax.usesEval) captureAllNames(builder, node, at);
   if (node.syntax.outerThis.length > 0 || needsThis(node.syntax)) captureThis(builder, node, at);
@@ -57,7 +78,7 @@ interface NameAtHand extends FunctionAtHand {
 function captureName(builder: GraphBuilder, node: FunctionNode, at: NameAtHand): void {
   const { name, facts } = at;
   if (name === 'require' && isReplaced(builder, node, at.free)) return;
-  const scope = facts.scopes.find(({ type, variables }) => type !== 'global' && Object.hasOwn(variables, name));
+  const scope = scopeOf(facts, name);
   if (scope === undefined) captureGlobal(builder, node, at);
   else if (!captureImport(builder, node, { ...at, scope })) captureScoped(builder, node, { ...at, scope });
 }
@@ -139,7 +160,7 @@ function captureScoped(builder: GraphBuilder, node: FunctionNode, at: NameAtHand
     return addUse(builder, node, { ...at, raw: value, value, place: { type: 'constant' } });
   }
   if (captureNamespaceMembers(builder, node, { ...at, raw })) return;
-  const members = viewedMembers(builder, raw, free);
+  const members = viewedMembers(builder, raw, free) ?? usedMembers(builder, raw, free);
   const value = members === undefined ? builder.value(raw, path) : viewOf(builder, raw as object, { members, path });
   addUse(builder, node, { ...at, raw, value, place: placeOf(builder, at) });
 }
@@ -187,7 +208,7 @@ function placeOf(builder: GraphBuilder, { name, scope, scriptId }: NameAtHand & 
     const origin = imported === undefined ? undefined : origins.variableBehind(scriptId, imported);
     return { type: 'unique', key: origin === undefined ? `${scriptId} ${name}` : `${origin.scriptId} ${origin.name}` };
   }
-  return { type: 'scope', scriptId, scope };
+  return { type: 'scope', scope };
 }
 
 interface Use extends FunctionAtHand {
@@ -198,10 +219,11 @@ interface Use extends FunctionAtHand {
   readonly place: VariablePlace;
 }
 
-function addUse(builder: GraphBuilder, node: FunctionNode, { name, free, raw, value, place, fn }: Use): void {
+function addUse(builder: GraphBuilder, node: FunctionNode, { name, free, raw, value, place, fn, uninitialized }: Use): void {
   const capture = { value, binding: undefined };
   node.captures.set(name, capture);
-  builder.environments.add({ capture, name, written: free?.written === true, raw, node, fn, place });
+  const use = { capture, name, written: free?.written === true, raw, node, fn, place };
+  builder.environments.add({ ...use, uninitialized: uninitialized?.has(name) === true });
 }
 
 function captureThis(builder: GraphBuilder, node: FunctionNode, at: FunctionAtHand): void {

@@ -1,4 +1,5 @@
 import { Module } from 'node:module';
+import { types } from 'node:util';
 import { readProperty } from './capture-properties.ts';
 import { ObjectNode } from './data-nodes.ts';
 import type { Path } from './graph.ts';
@@ -30,6 +31,35 @@ export function viewedMembers(builder: GraphBuilder, value: unknown, free: FreeN
   const areCalled = free.uses.some(({ member }) => member?.isCalled === true);
   return isPlain && areOwn && !areCalled ? keys : undefined;
 }
+
+/**
+ * The members to capture of a plain object of which nothing else is used, so that what a function doesn't need stays
+ * behind. Undefined for what must travel whole.
+ */
+export function usedMembers(builder: GraphBuilder, value: unknown, free: FreeName): ReadonlySet<string> | undefined {
+  const keys = readKeys(free);
+  if (keys === undefined || typeof value !== 'object' || value === null || types.isProxy(value)) return undefined;
+  const { intrinsics } = builder.sources;
+  if (builder.known(value) !== undefined || intrinsics.find(Reflect.getPrototypeOf(value)) !== 'Object.prototype') return undefined;
+  const own = Object.getOwnPropertyNames(value);
+  // Of very large ones to list the rest costs more than to look.
+  if (own.length <= keys.size) return undefined;
+  const called = new Set(free.uses.flatMap(({ member }) => (member?.isCalled === true ? [member.key] : [])));
+  const isMember = (key: string): boolean => {
+    const { value: member } = Object.getOwnPropertyDescriptor(value, key) ?? {};
+    return member !== undefined && !(called.has(key) && mayUseThis(member));
+  };
+  return [...keys].every(isMember) ? keys : undefined;
+}
+
+/** The members that are read of a name, also by patterns. */
+function readKeys({ uses }: FreeName): ReadonlySet<string> | undefined {
+  const keys = uses.flatMap(({ member, pattern }): readonly (string | undefined)[] => pattern ?? [member?.key]);
+  return keys.includes(undefined) ? undefined : new Set(keys as string[]);
+}
+
+const mayUseThis = (member: unknown): boolean =>
+  typeof member === 'function' && /\b(this|super|eval|arguments)\b|\[native code\]|^class\b/.test(Function.prototype.toString.call(member));
 
 /** Whether an object is a module's exports, or what a compiler wraps around them. */
 function isModuleView(builder: GraphBuilder, value: unknown): value is object {

@@ -117,6 +117,7 @@ export class Printer {
     const held = new Set(literal);
     const properties = node.properties.filter((property) => !held.has(property));
     return [
+      ...deletions(node, name),
       ...(late.prototype ? [`Object.setPrototypeOf(${name}, ${this.print(node.prototype)});`] : []),
       ...(late.entries ? this.#entries(node, name) : []),
       ...this.#privateFields(node, name),
@@ -185,8 +186,14 @@ export class Printer {
     if (isAssignable && isPlain(property) && property.key !== '__proto__') {
       return `${name}${printMember(property.key, this.print)} = ${this.print(property.value)};`;
     }
-    return `Object.defineProperty(${name}, ${this.print(property.key)}, ${printDescriptor(property, this.print)});`;
+    const isThere = node.kind === 'member' || node.kind === 'function' || node.kind === 'bound' || property.key === 'length';
+    return `Object.defineProperty(${name}, ${this.print(property.key)}, ${printDescriptor(property, isThere, this.print)});`;
   }
+}
+
+function deletions(node: Node, name: string): string[] {
+  if (node.kind !== 'function') return [];
+  return node.deleted.map(([owner, key]) => `delete ${name}${owner === 'self' ? '' : '.prototype'}[${JSON.stringify(key)}];`);
 }
 
 function integrity({ integrity: level }: Node, name: string): string[] {

@@ -26,12 +26,11 @@ export function printMember(key: string | Node, print: Print): string {
   return identifier.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
 }
 
-/** A property descriptor for Object.defineProperty; flags left out are false. */
-export function printDescriptor(property: Property, print: Print): string {
+/** A property descriptor for Object.defineProperty; flags left out are false, unless the property is there already. */
+export function printDescriptor(property: Property, isThere: boolean, print: Print): string {
   const { accessor, writable, enumerable, configurable, get, set, value } = property;
-  // An array has its length from the start, whose flags stay as they are unless they are named.
   const flags = Object.entries({ writable: !accessor && writable, enumerable, configurable })
-    .filter(([, on]) => on || property.key === 'length')
+    .filter(([, on]) => on || isThere)
     .filter(([flag]) => flag !== 'writable' || !accessor)
     .map(([flag, on]) => `, ${flag}: ${on}`);
   return accessor ? `{ get: ${print(get)}, set: ${print(set)}${flags.join('')} }` : `{ value: ${print(value)}${flags.join('')} }`;

@@ -80,7 +80,7 @@ class Emitter {
     for (const binding of this.#bindings()) this.#declare(binding);
     const completions = this.#completions.flatMap((print) => print());
     const roots = new Map([...this.#captured.roots].map(([name, value]) => [name, this.#printer.print(value)]));
-    const head = [...this.#modules.statements(this.#format), ...this.#assets.statements(), ...this.#helpers.statements()];
+    const head = [...this.#names.statements(), ...this.#modules.statements(this.#format), ...this.#assets.statements(), ...this.#helpers.statements()];
     const files = this.#format.files([...head, ...this.#statements, ...completions], roots);
     return {
       files: files.flatMap((file) => this.#sources.finish(file)),
@@ -138,7 +138,7 @@ class Emitter {
       yield* this.#functionNeeds(node);
       yield node.host;
       for (const value of childrenOf(node)) this.#queue.push(value);
-      this.#queue.push(node.prototypeMember);
+      this.#queue.push(node.prototypeMember, ...node.changedMembers);
       for (const { value } of node.captures.values()) this.#queue.push(value);
       return;
     }
@@ -174,7 +174,8 @@ class Emitter {
       !late.prototype &&
       !late.entries &&
       node.integrity === 'extensible' &&
-      node.privates === undefined;
+      node.privates === undefined &&
+      (node.kind !== 'function' || node.deleted.length === 0);
     if (node.kind === 'function') for (const each of node.inside.hosted) this.#nameHosted(each);
     // A function that stands in a class is made with that.
     if (node.kind === 'function' && node.host !== undefined && this.#printer.isWritten(node)) {
@@ -224,7 +225,7 @@ class Emitter {
   }
 
   #declare(binding: Binding): void {
-    if (this.#declared.has(binding)) return;
+    if (binding.uninitialized || this.#declared.has(binding)) return;
     this.#declared.add(binding);
     this.#statements.push(`var ${this.#names.of(binding)} = ${this.#printer.print(binding.value)};`);
   }

@@ -11,13 +11,15 @@ export interface VariableUse {
   readonly node: FunctionNode;
   readonly fn: Function;
   readonly place: VariablePlace;
+  /** Whether its declaration was not reached yet, so that to use it throws. */
+  readonly uninitialized?: boolean;
 }
 
 export type VariablePlace =
   /** A variable that exists once, by a key: of a module, of the REPL, of globalThis. */
   | { readonly type: 'unique'; readonly key: string }
   /** A variable of a scope that may exist many times, once for each call of the function around it. */
-  | { readonly type: 'scope'; readonly scriptId: string; readonly scope: Scope }
+  | { readonly type: 'scope'; readonly scope: Scope }
   /** A value that no code can assign, such as `this`. */
   | { readonly type: 'constant' };
 
@@ -46,7 +48,8 @@ export class Environments {
         const [first] = shared;
         if (first === undefined) continue;
         const written = shared.some((use) => use.written);
-        const binding: Binding = { name: first.name, value: first.capture.value, written };
+        const uninitialized = first.uninitialized === true;
+        const binding: Binding = { name: first.name, value: first.capture.value, written, uninitialized };
         for (const { capture } of shared) capture.binding = binding;
       }
     }
@@ -117,7 +120,7 @@ export class Environments {
 }
 
 /** The functions through which a scope can be entered: a class can't be called, but its methods see what it sees. */
-function enterable(fn: Function): readonly Function[] {
+export function enterable(fn: Function): readonly Function[] {
   const prototype: unknown = Object.getOwnPropertyDescriptor(fn, 'prototype')?.value;
   const isClass = /^class\b/.test(Function.prototype.toString.call(fn));
   if (!isClass || typeof prototype !== 'object' || prototype === null) return [fn];
@@ -140,10 +143,10 @@ class ScopeKinds {
   readonly #numbers = new Map<string, number>();
   readonly #known = new Map<Scope, number>();
 
-  numberOf(scriptId: string, scope: Scope): number {
+  numberOf(scope: Scope): number {
     const known = this.#known.get(scope);
     if (known !== undefined) return known;
-    const kind = `${scriptId} ${scope.description} ${Object.getOwnPropertyNames(scope.variables).join(',')}`;
+    const kind = `${scope.description} ${Object.getOwnPropertyNames(scope.variables).join(',')}`;
     const number = this.#numbers.get(kind) ?? this.#numbers.size;
     this.#numbers.set(kind, number);
     this.#known.set(scope, number);
@@ -154,7 +157,7 @@ class ScopeKinds {
 function bucketOf({ name, place }: VariableUse, kinds: ScopeKinds): string {
   if (place.type === 'unique') return `unique ${place.key}`;
   if (place.type === 'constant') return `constant ${name}`;
-  return `scope ${kinds.numberOf(place.scriptId, place.scope)} ${name}`;
+  return `scope ${kinds.numberOf(place.scope)} ${name}`;
 }
 
 function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {

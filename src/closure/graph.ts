@@ -164,6 +164,10 @@ export interface FunctionNode extends Shell {
   prototypeMember: MemberNode | undefined;
   /** The keys that computed ones in a class's text came to, by where they begin. */
   readonly computedKeys: Map<number, Value>;
+  /** Keys of members that its text gives and that were deleted since. */
+  readonly deleted: (readonly [owner: 'self' | 'prototype', key: string])[];
+  /** Of a class: methods in its text that have more to them than that. */
+  readonly changedMembers: MemberNode[];
   /** Tells where its text came from; undefined for code that was in no file. */
   readonly origin: FunctionOrigin | undefined;
   /** Whether it runs in sloppy mode. */
@@ -204,6 +208,8 @@ export interface Binding {
   readonly value: Value;
   /** Whether any captured function assigns it. */
   readonly written: boolean;
+  /** Whether its declaration was not reached yet, so that to use it throws. */
+  readonly uninitialized: boolean;
 }
 
 export type Node =

@@ -15,6 +15,9 @@ export class Names {
   /** How far the numbers behind a name have come. */
   readonly #counts = new Map<string, number>();
   readonly #bindings = new Map<Binding, string>();
+  /** Variables that throw when they are used, and the object that they are members of. */
+  readonly #uninitialized = new Set<string>();
+  #uninitializedObject: string | undefined;
 
   constructor(captured: CapturedClosure) {
     for (const { syntax, captures } of captured.functions) {
@@ -41,7 +44,21 @@ export class Names {
     }
   }
 
+  /** The statements that make variables throw which were never initialised. */
+  statements(): string[] {
+    const members = [...this.#uninitialized].map((name) => {
+      const fail = `{ throw new ReferenceError("Cannot access '${name}' before initialization"); }`;
+      return `get ${name}() ${fail}, set ${name}(_) ${fail}`;
+    });
+    return members.length === 0 ? [] : [`var ${this.#uninitializedObject} = { ${members.join(', ')} };`];
+  }
+
   #name(binding: Binding): string {
+    if (binding.uninitialized) {
+      this.#uninitializedObject ??= this.fresh('uninitialized');
+      this.#uninitialized.add(binding.name);
+      return `${this.#uninitializedObject}.${binding.name}`;
+    }
     // A member of a namespace is called after its key.
     const name = binding.name.split('.').at(-1) ?? binding.name;
     const keeps = !this.#reserved.has(name) && !this.#taken.has(name);

@@ -11,6 +11,8 @@ export interface ClassSyntax {
   readonly computedKeys: readonly (Span & { readonly text: string })[];
   /** Names that computed keys of fields use, needed when the class is made. */
   readonly keyNames: ReadonlySet<string>;
+  /** Keys of its methods and accessors, but for computed ones. */
+  readonly memberKeys: { readonly self: readonly string[]; readonly prototype: readonly string[] };
   /** Texts of the methods and accessors, to tell them from functions that were put on the class later. */
   readonly memberTexts: ReadonlySet<string>;
   /** Private fields of instances, with their `#`, in the order in which they come to be. */
@@ -43,6 +45,19 @@ const privateName = ({ key }: Ast): string => `#${(key as Ast).name as string}`;
 /** Nothing happens when one of these is evaluated, and functions take their name from the field. */
 const inert = /^(ArrowFunctionExpression|FunctionExpression|Literal)$/;
 
+/** The function in the text of a class that makes its instances. */
+export const constructorOf = (node: Ast): Ast | undefined =>
+  ((node.body as Ast).body as Ast[]).find(({ kind }) => kind === 'constructor')?.value as Ast | undefined;
+
+/** The keys of methods and accessors that can be read off the text. */
+function plainKeys(members: readonly Ast[]): readonly string[] {
+  const named = members.filter((member) => isMethod(member) && member.computed !== true && member.kind !== 'constructor');
+  return named.flatMap(({ key }) => {
+    const { type, name, value } = key as Ast;
+    return type === 'PrivateIdentifier' ? [] : [String(name ?? value)];
+  });
+}
+
 export function describeClass(node: Ast, text: string, shift: number): ClassSyntax {
   const members = (node.body as Ast).body as Ast[];
   const sliced = ({ start, end }: Span): string => text.slice(start - shift, end - shift);
@@ -54,7 +69,7 @@ export function describeClass(node: Ast, text: string, shift: number): ClassSynt
   // V8's text of a static member is without that word.
   const textOf = (member: Ast): string => sliced(member).replace(/^static\b(?:\s|\/\*.*?\*\/)*(?=[^\s(=])/s, '');
   const ofInstance = members.filter((member) => member.static !== true);
-  const maker = members.find((member) => member.kind === 'constructor');
+  const maker = constructorOf(node);
   const superclass = node.superClass as Ast | null;
   return {
     heritage: superclass === null || superclass.type === 'Literal' ? undefined : span(superclass),
@@ -64,6 +79,7 @@ export function describeClass(node: Ast, text: string, shift: number): ClassSynt
     keyNames: new Set(
       computed.filter((member) => !isMethod(member)).flatMap((member) => [...new Walk(member.key as Ast, shift).identifiers]),
     ),
+    memberKeys: { self: plainKeys(members.filter((member) => member.static === true)), prototype: plainKeys(ofInstance) },
     memberTexts: new Set(members.filter(isMethod).map(textOf)),
     privateFields: ofInstance.filter((member) => isField(member) && isPrivate(member)).map(privateName),
     privateMethods: ofInstance.filter((member) => isMethod(member) && isPrivate(member)).map(privateName),
@@ -76,6 +92,6 @@ export function describeClass(node: Ast, text: string, shift: number): ClassSynt
       .filter((value) => value !== null && !inert.test(value.type))
       .map((value) => span(value as Ast)),
     bodyStart: (node.body as Ast).start + 1 - shift,
-    constructorStart: maker === undefined ? undefined : ((maker.value as Ast).body as Ast).start + 1 - shift,
+    constructorStart: maker === undefined ? undefined : (maker.body as Ast).start + 1 - shift,
   };
 }

@@ -41,6 +41,8 @@ export class Walk {
   readonly moduleCalls: ModuleCall[] = [];
   /** By where an identifier starts: the property that is read of it. */
   readonly memberOf = new Map<number, MemberUse>();
+  /** By where an identifier starts: the keys that a pattern takes from it. */
+  readonly patternOf = new Map<number, readonly string[]>();
   /** `import.meta.url` and its like; without a key: `import.meta` itself. */
   readonly metas: (Span & { readonly key: string | undefined })[] = [];
   readonly #privateUses = new Set<string>();
@@ -84,6 +86,7 @@ export class Walk {
     else if (node.type === 'CallExpression') this.#noteCall(node);
     else if (node.type === 'PrivateIdentifier') this.#privateUses.add(node.name as string);
     else if (node.type === 'PropertyDefinition' || node.type === 'MethodDefinition') this.#notePrivate(node.key as Ast);
+    else if (node.type === 'VariableDeclarator') this.#notePattern(node.id as Ast, node.init as Ast | null);
     else if (node.type === 'ImportExpression') this.#noteModule(node, 'import', node.source as Ast);
   }
 
@@ -117,6 +120,13 @@ export class Walk {
     else if (!this.metas.some(({ start }) => start === node.start - this.#shift)) {
       this.metas.push({ ...this.#span(node), key: undefined });
     }
+  }
+
+  #notePattern(id: Ast, init: Ast | null): void {
+    if (id.type !== 'ObjectPattern' || init?.type !== 'Identifier') return;
+    const properties = id.properties as Ast[];
+    if (properties.some(({ type, computed }) => type !== 'Property' || computed === true)) return;
+    this.patternOf.set(init.start, properties.map(({ key }) => String((key as Ast).name ?? (key as Ast).value)));
   }
 
   #notePrivate(key: Ast): void {

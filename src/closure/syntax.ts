@@ -1,6 +1,6 @@
 import { type Options, parse } from 'acorn';
 import { analyze, type Reference, type ScopeManager } from 'eslint-scope';
-import { type ClassSyntax, describeClass, replacedSpans } from './syntax-class.ts';
+import { type ClassSyntax, constructorOf, describeClass, replacedSpans } from './syntax-class.ts';
 import { type Ast, type MemberUse, type ModuleCall, type Span, type SuperUse, Walk } from './syntax-walk.ts';
 
 /** One use of a free name. */
@@ -9,6 +9,8 @@ export interface NameUse extends Span {
   readonly shorthand: boolean;
   /** The property that is read of it, where that is all that is done with it. */
   readonly member: MemberUse | undefined;
+  /** The keys that an object pattern takes from it, where that is all that is done with it. */
+  readonly pattern: readonly string[] | undefined;
 }
 
 /** How a function uses a name that it does not declare. */
@@ -25,6 +27,8 @@ export interface FunctionSyntax {
   readonly kind: 'function' | 'arrow' | 'class';
   readonly isAsync: boolean;
   readonly isGenerator: boolean;
+  /** Its `length`: the parameters before the first with a default. */
+  readonly length: number;
   /** Its own name in its text. */
   readonly id: (Span & { readonly name: string }) | undefined;
   /** A method's key. */
@@ -110,6 +114,7 @@ function describe(text: string, program: Ast, { form, shift }: Wrapping): Functi
     kind,
     isAsync: fn.async === true,
     isGenerator: fn.generator === true,
+    length: lengthOf(fn),
     id: id == null ? undefined : { ...(span(id) as Span), name: id.name as string },
     key: span(property?.key as Ast | undefined),
     role: property?.kind === 'get' || property?.kind === 'set' ? property.kind : 'value',
@@ -128,6 +133,13 @@ function describe(text: string, program: Ast, { form, shift }: Wrapping): Functi
   };
 }
 
+function lengthOf(fn: Ast): number {
+  const maker = fn.type === 'ClassExpression' ? constructorOf(fn) : fn;
+  const params = (maker?.params ?? []) as Ast[];
+  const end = params.findIndex(({ type }) => type === 'AssignmentPattern' || type === 'RestElement');
+  return end === -1 ? params.length : end;
+}
+
 /** Names that the text uses and does not declare, by scope analysis; but for those in `unused` parts. */
 function freeNames(
   scopes: ScopeManager,
@@ -143,7 +155,8 @@ function freeNames(
     // A default in a pattern is reported both as read and as written.
     if (!found.uses.some((use) => use.start === start - shift)) {
       const shorthand = walked.shorthands.has(start);
-      found.uses.push({ start: start - shift, end: end - shift, shorthand, member: walked.memberOf.get(start) });
+      const use = { start: start - shift, end: end - shift, shorthand, member: walked.memberOf.get(start) };
+      found.uses.push({ ...use, pattern: walked.patternOf.get(start) });
     }
     found.written ||= reference.isWrite();
   }
