@@ -1,6 +1,7 @@
 import type { Binding, Capture, FunctionNode } from './graph.ts';
 import type { Scope } from './inspector.ts';
 import type { Sources } from './sources.ts';
+import { readSyntax } from './syntax.ts';
 
 /** One function's use of one variable, as read from its scopes. */
 export interface VariableUse {
@@ -43,99 +44,133 @@ export class Environments {
   /** Gives every capture its binding. */
   bind(): void {
     const kinds = new ScopeKinds();
-    for (const [key, uses] of groupBy(this.#uses, (use) => bucketOf(use, kinds))) {
-      for (const shared of this.#split(key, uses)) {
-        const [first] = shared;
-        if (first === undefined) continue;
-        const written = shared.some((use) => use.written);
-        const uninitialized = first.uninitialized === true;
-        const binding: Binding = { name: first.name, value: first.capture.value, written, uninitialized };
-        for (const { capture } of shared) capture.binding = binding;
-      }
+    for (const uses of groupBy(this.#uses, ({ place }) => bucketOf(place, kinds))) {
+      for (const shared of this.#split(uses)) bindTogether(shared);
     }
     this.#uses.length = 0;
   }
 
-  /** Parts the uses of one name in one kind of scope into those that mean the same variable. */
-  #split(key: string, uses: readonly VariableUse[]): VariableUse[][] {
-    if (key.startsWith('unique')) return [[...uses]];
-    const byValue = [...groupBySame(uses, ({ raw }) => raw)];
-    if (key.startsWith('constant') || !uses.some(({ written }) => written)) return byValue;
-    return byValue.flatMap((equal) => this.#splitByMark(equal));
+  /** Parts uses of variables of one kind of scope into those that mean the same variable. */
+  #split(uses: readonly VariableUse[]): Iterable<VariableUse[]> {
+    const { type } = uses[0]?.place ?? {};
+    if (type === 'unique') return [[...uses]];
+    if (type === 'scope' && uses.some(({ written }) => written)) {
+      return this.#environments(uses).flatMap((each) => [...groupBy(each, ({ name }) => name)]);
+    }
+    return [...groupBy(uses, ({ name }) => name)].flatMap((each) => [...groupBy(each, valueKey)]);
   }
 
   /**
-   * Assigns a mark of its own through each function that doesn't show one yet: those that show the same mark share the
-   * variable. Afterwards every variable has its value again.
+   * Parts the functions that see one kind of scope by the very scope: a mark is assigned through each function that
+   * doesn't show one yet, and those that show the same mark share the scope. Afterwards every variable has its value again.
    */
-  #splitByMark(uses: readonly VariableUse[]): VariableUse[][] {
+  #environments(uses: readonly VariableUse[]): VariableUse[][] {
+    const functions = [...groupBy(uses, ({ fn }) => fn)];
+    const assigned = new Set(uses.filter(({ written }) => written).map(({ name }) => name));
     const groups = new Map<symbol, VariableUse[]>();
     const unreached: VariableUse[][] = [];
-    const late: VariableUse[] = [];
+    const late: VariableUse[][] = [];
     const restore: Array<() => void> = [];
     try {
-      for (const use of uses) {
-        if (this.#join(use, groups) || (uses.length > 1 && this.#mark(use, groups, restore))) continue;
-        late.push(use);
+      for (const own of functions) {
+        if (this.#join(own, groups) || (functions.length > 1 && this.#mark(own, { assigned, groups, restore }))) continue;
+        late.push(own);
       }
       // What can't be entered may still show the mark of another.
-      for (const use of late) if (!this.#join(use, groups)) addUnreached(unreached, use);
+      for (const own of late) if (!this.#join(own, groups)) addUnreached(unreached, own);
     } finally {
       for (const step of restore) step();
     }
     return [...groups.values(), ...unreached];
   }
 
-  #join(use: VariableUse, groups: ReadonlyMap<symbol, VariableUse[]>): boolean {
-    const shown = this.#shownMark(use);
-    const group = shown === undefined ? undefined : groups.get(shown);
-    group?.push(use);
-    return group !== undefined;
+  #join(own: readonly VariableUse[], groups: ReadonlyMap<symbol, VariableUse[]>): boolean {
+    if (groups.size === 0) return false;
+    const variables = this.#variablesOf(own);
+    for (const name of Object.getOwnPropertyNames(variables)) {
+      const value: unknown = Object.getOwnPropertyDescriptor(variables, name)?.value;
+      const group = typeof value === 'symbol' ? groups.get(value) : undefined;
+      group?.push(...own);
+      if (group !== undefined) return true;
+    }
+    return false;
   }
 
-  #shownMark({ fn, name }: VariableUse): symbol | undefined {
-    const { scopes } = this.#sources.inspector.facts(fn);
-    const scope = scopes.find(({ type, variables }) => type !== 'global' && Object.hasOwn(variables, name));
-    const value: unknown = scope === undefined ? undefined : Object.getOwnPropertyDescriptor(scope.variables, name)?.value;
-    return typeof value === 'symbol' ? value : undefined;
+  /** The variables of a function's scope as they are now. */
+  #variablesOf([use]: readonly VariableUse[]): object {
+    if (use === undefined) return {};
+    const { scopes } = this.#sources.inspector.facts(use.fn);
+    return scopes.find(({ type, variables }) => type !== 'global' && Object.hasOwn(variables, use.name))?.variables ?? {};
   }
 
-  /** False where the variable can't be assigned through this function: a generator's body can't be reached. */
-  #mark(use: VariableUse, groups: Map<symbol, VariableUse[]>, restore: Array<() => void>): boolean {
+  /** False where no variable of the scope can be assigned through this function. */
+  #mark(own: readonly VariableUse[], { assigned, groups, restore }: Marking): boolean {
+    const [{ fn, node } = {} as VariableUse] = own;
+    const used = own.filter(({ name }) => assigned.has(name)).map(({ name }) => name);
+    // A variable that the function doesn't use may be hidden by one of its own.
+    const hidden = [...assigned].filter((name) => !used.includes(name) && !node.syntax.identifiers.has(name));
     const mark = Symbol('mark');
-    for (const fn of enterable(use.fn)) {
-      const setter = this.#sources.inspector.evaluateInside(fn, `($mark$ => { ${use.name} = $mark$; })`)?.value;
-      if (typeof setter !== 'function') continue;
-      try {
-        setter(mark);
-      } catch {
-        continue;
+    const variables = this.#variablesOf(own);
+    for (const name of [...used, ...hidden].slice(0, 3)) {
+      for (const each of enterable(fn)) {
+        const setter = this.#sources.inspector.evaluateInside(each, `($mark$ => { ${name} = $mark$; })`)?.value;
+        if (typeof setter !== 'function' || !assign(setter, mark)) continue;
+        const before: unknown = Object.getOwnPropertyDescriptor(variables, name)?.value;
+        restore.push(() => setter(before));
+        groups.set(mark, [...own]);
+        return true;
       }
-      restore.push(() => setter(use.raw));
-      groups.set(mark, [use]);
-      return true;
     }
     return false;
   }
 }
 
+interface Marking {
+  readonly assigned: ReadonlySet<string>;
+  readonly groups: Map<symbol, VariableUse[]>;
+  readonly restore: Array<() => void>;
+}
+
+function assign(setter: Function, mark: symbol): boolean {
+  try {
+    setter(mark);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function bindTogether(shared: readonly VariableUse[]): void {
+  const [first] = shared;
+  if (first === undefined) return;
+  const written = shared.some((use) => use.written);
+  const uninitialized = first.uninitialized === true;
+  const binding: Binding = { name: first.name, value: first.capture.value, written, uninitialized };
+  for (const { capture } of shared) capture.binding = binding;
+}
+
 /** The functions through which a scope can be entered: a class can't be called, but its methods see what it sees. */
 export function enterable(fn: Function): readonly Function[] {
   const prototype: unknown = Object.getOwnPropertyDescriptor(fn, 'prototype')?.value;
-  const isClass = /^class\b/.test(Function.prototype.toString.call(fn));
+  const text = Function.prototype.toString.call(fn);
+  const isClass = /^class\b/.test(text);
   if (!isClass || typeof prototype !== 'object' || prototype === null) return [fn];
   const own = [fn, prototype].flatMap((object): readonly PropertyDescriptor[] =>
     Object.values(Object.getOwnPropertyDescriptors(object)),
   );
-  return own.flatMap(({ value, get, set }) => [value, get, set]).filter((each) => typeof each === 'function' && each !== fn);
+  const methods = own.flatMap(({ value, get, set }) => [value, get, set]);
+  const found = methods.filter((each): each is Function => typeof each === 'function' && each !== fn);
+  // The constructor is entered before anything of the class has run, if there are no fields of a base class.
+  const { initialisers = [], isDerived = false } = readSyntax(text)?.class ?? {};
+  return isDerived || initialisers.length === 0 ? [...found, fn] : found;
 }
 
 /** Functions of one text that were made apart see variables of their own; of different texts they are taken to share. */
-function addUnreached(groups: VariableUse[][], use: VariableUse): void {
-  const { text } = use.node.syntax;
+function addUnreached(groups: VariableUse[][], own: readonly VariableUse[]): void {
+  const text = own[0]?.node.syntax.text;
   const group = groups.find((each) => each.every(({ node }) => node.syntax.text !== text));
-  if (group === undefined) groups.push([use]);
-  else group.push(use);
+  if (group === undefined) groups.push([...own]);
+  else group.push(...own);
 }
 
 /** Scopes that look alike have one number: those of one script with the same names. */
@@ -154,30 +189,20 @@ class ScopeKinds {
   }
 }
 
-function bucketOf({ name, place }: VariableUse, kinds: ScopeKinds): string {
+function bucketOf(place: VariablePlace, kinds: ScopeKinds): string {
   if (place.type === 'unique') return `unique ${place.key}`;
-  if (place.type === 'constant') return `constant ${name}`;
-  return `scope ${kinds.numberOf(place.scope)} ${name}`;
+  return place.type === 'constant' ? 'constant' : `scope ${kinds.numberOf(place.scope)}`;
 }
 
-function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
+const minusZero = Symbol('-0');
+
+/** Tells values apart as a variable would: also 0 and -0. */
+const valueKey = ({ raw }: VariableUse): unknown => (Object.is(raw, -0) ? minusZero : raw);
+
+function groupBy<T>(items: readonly T[], keyOf: (item: T) => unknown): Iterable<T[]> {
+  const groups = new Map<unknown, T[]>();
   for (const item of items) {
     const key = keyOf(item);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [item]);
-    else group.push(item);
-  }
-  return groups;
-}
-
-/** Groups by SameValueZero but for -0, which a variable may well hold. */
-function groupBySame<T>(items: readonly T[], read: (item: T) => unknown): Iterable<T[]> {
-  const groups = new Map<unknown, T[]>();
-  const minusZero = Symbol('-0');
-  for (const item of items) {
-    const value = read(item);
-    const key = Object.is(value, -0) ? minusZero : value;
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [item]);
     else group.push(item);

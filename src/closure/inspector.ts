@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { InspectorSession, type RemoteObject, slotText } from './inspector-session.ts';
 
 /** One scope of a function: the variables that V8 keeps for closures, with their values at the time of reading. */
@@ -67,6 +68,15 @@ const anyArgument: object = new Proxy([], {
 });
 function* endless(): Generator<object> {
   for (let count = 0; count < 64; count++) yield anyArgument;
+}
+
+interface Breakpoint {
+  readonly breakpointId: string;
+}
+
+function callText(fn: Function, isGenerator: boolean): string {
+  if (/^class\b/.test(Function.prototype.toString.call(fn))) return 'new slot.value(...slot.extra)';
+  return `(0, slot.value)(...slot.extra)${isGenerator ? '.next()' : ''}`;
 }
 
 /**
@@ -142,13 +152,13 @@ export class HeapInspector implements Disposable {
 
   /**
    * Evaluates an expression in the scope of a function, without running the function: it is called with a breakpoint on
-   * its first statement and ended there. Undefined where its body can't be reached (a generator, a class).
+   * its first statement and ended there. Undefined where its body can't be reached (a class without a constructor).
    */
   evaluateInside(fn: Function, expression: string): { readonly value: unknown } | undefined {
     this.#debug();
-    const breakpoint = this.#session.post<{ breakpointId: string }>('Debugger.setBreakpointOnFunctionCall', {
-      objectId: this.#session.remote(fn),
-    });
+    const isGenerator = types.isGeneratorFunction(fn);
+    const breakpoint = isGenerator ? this.#breakInBody(fn) : this.#breakOnCall(fn);
+    if (breakpoint === undefined) return undefined;
     let found: { value: unknown } | undefined;
     const paused = ({ callFrames }: { readonly callFrames: readonly { readonly callFrameId: string }[] }): void => {
       this.#session.slot.extra = undefined;
@@ -161,7 +171,7 @@ export class HeapInspector implements Disposable {
     };
     const unlisten = this.#session.on('Debugger.paused', paused);
     try {
-      this.#call(fn);
+      this.#call(fn, isGenerator);
     } finally {
       unlisten();
       this.#session.post('Debugger.removeBreakpoint', breakpoint);
@@ -199,12 +209,27 @@ export class HeapInspector implements Disposable {
     unlisten();
   }
 
+  #breakOnCall(fn: Function): Breakpoint {
+    return this.#session.post('Debugger.setBreakpointOnFunctionCall', { objectId: this.#session.remote(fn) });
+  }
+
+  /** A generator's body is reached by its first step only. */
+  #breakInBody(fn: Function): Breakpoint | undefined {
+    const { value: start } = this.#internalProperties(fn).get('[[FunctionLocation]]') ?? {};
+    const { locations } = this.#session.post<{ locations: readonly object[] }>('Debugger.getPossibleBreakpoints', {
+      start,
+      restrictToFunction: true,
+    });
+    const [location] = locations;
+    return location === undefined ? undefined : this.#session.post('Debugger.setBreakpoint', { location });
+  }
+
   /** Calls a function that a breakpoint will end; the termination is reported as a failed command. */
-  #call(fn: Function): void {
+  #call(fn: Function, isGenerator: boolean): void {
     this.#session.slot.value = fn;
     this.#session.slot.extra = new Array(16).fill(anyArgument);
     this.#session.attempt('Runtime.evaluate', {
-      expression: `{ const slot = ${slotText}; (0, slot.value)(...slot.extra); }`,
+      expression: `{ const slot = ${slotText}; ${callText(fn, isGenerator)}; }`,
       silent: true,
     });
   }
