@@ -128,10 +128,11 @@ function exportStatement({ name, source, member }: PackageImport): string {
     return `export const ${name} = require(${JSON.stringify(source.file)})${keys};`;
   }
   const specifier = JSON.stringify(source.specifier);
-  const [imported] = member;
-  return imported === undefined
-    ? `export * as ${name} from ${specifier};`
-    : `export { ${imported} as ${name} } from ${specifier};`;
+  const [imported, ...rest] = member;
+  if (imported === undefined) return `export * as ${name} from ${specifier};`;
+  if (rest.length === 0) return `export { ${imported} as ${name} } from ${specifier};`;
+  const keys = rest.map((key) => `[${JSON.stringify(key)}]`).join('');
+  return `import { ${imported} as imported } from ${specifier};\nexport const ${name} = imported${keys};`;
 }
 
 function reasons(error: unknown): string {

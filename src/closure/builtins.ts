@@ -52,7 +52,8 @@ export class Builtins {
     if (names.length === this.#deepCount) return;
     this.#deepCount = names.length;
     // Objects elsewhere may be tables that the user's modules are in.
-    for (const name of names) this.#add(name, (member, value) => member.length < 3 && (typeof value === 'function' || isOpen(member)));
+    for (const name of names)
+      this.#add(name, (member, value) => member.length < 3 && (typeof value === 'function' || isOpen(member)));
   }
 
   #loaded(): readonly string[] {

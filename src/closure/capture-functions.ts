@@ -1,9 +1,9 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { types } from 'node:util';
-import { captureNative } from './capture-nodes.ts';
 import { captureHome, homeOf } from './capture-homes.ts';
 import { ClassMembers } from './capture-members.ts';
+import { captureNative } from './capture-nodes.ts';
 import { capturePatches } from './capture-patches.ts';
 import { captureStaticPrivates } from './capture-privates.ts';
 import { fillShell, ownName } from './capture-properties.ts';
@@ -32,6 +32,8 @@ export function captureFunction(builder: GraphBuilder, fn: Function, path: Path)
   if (origins.owner(facts.scriptId) === 'package') {
     const member = origins.packageFunction(fn, facts.scriptId) ?? insideMember(builder, fn, facts) ?? origins.reExported(fn);
     if (member !== undefined) return capturePackageFunction(builder, fn, builder.exported(member, path));
+    const method = capturePackageMethod(builder, fn, { facts, path });
+    if (method !== undefined) return method;
   }
   const syntax = syntaxOf(builder, fn, facts);
   if (syntax === undefined) return builder.refuse(path, refusalsOfText.unreadable(Function.prototype.toString.call(fn)));
@@ -65,6 +67,24 @@ export function captureFunction(builder: GraphBuilder, fn: Function, path: Path)
   const members = new ClassMembers(builder, node, fn);
   builder.later(() => fillFunction(builder, node, { fn, facts, scriptId, members }));
   return node;
+}
+
+/** A method of a package's class, static or not, as a member of that. */
+function capturePackageMethod(
+  builder: GraphBuilder,
+  fn: Function,
+  { facts, path }: { facts: FunctionFacts; path: Path },
+): Node | undefined {
+  const key = ownName(fn);
+  const home = key === '' ? undefined : homeOf(fn, facts);
+  if (home === undefined || builder.sources.origins.owner(facts.scriptId ?? '') !== 'package') return undefined;
+  const label = `class ${ownName(home)}`;
+  const isStatic = Object.getOwnPropertyDescriptor(home, key)?.value === fn;
+  const prototype = Object.getOwnPropertyDescriptor(home, 'prototype')?.value as object;
+  if (!isStatic && Object.getOwnPropertyDescriptor(prototype, key)?.value !== fn) return undefined;
+  const owner = builder.value(isStatic ? home : prototype, { parent: path, label });
+  if (builder.known(fn) !== undefined) return builder.known(fn);
+  return isNode(owner) ? builder.register(fn, { ...builder.shell(path), kind: 'member', owner, key, role: 'value' }) : undefined;
 }
 
 function capturePackageFunction(builder: GraphBuilder, fn: Function, node: ModuleNode): Node {

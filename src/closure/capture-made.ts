@@ -51,7 +51,11 @@ function recipeOf(builder: GraphBuilder, value: object): Recipe | undefined {
   if (types.isNativeError(value)) {
     const name = errorNames.find((each) => is(`${each}.prototype`)) ?? 'Error';
     if (!Object.hasOwn(value, 'stack')) {
-      return { maker: `(() => { const error = new ${name}(); delete error.stack; return error; })`, prototype: `${name}.prototype`, values: [] };
+      return {
+        maker: `(() => { const error = new ${name}(); delete error.stack; return error; })`,
+        prototype: `${name}.prototype`,
+        values: [],
+      };
     }
     return { maker: `new ${name}`, prototype: `${name}.prototype`, values: name === 'AggregateError' ? [''] : [] };
   }
@@ -70,7 +74,8 @@ function recipeOf(builder: GraphBuilder, value: object): Recipe | undefined {
     const { locale, ...settings } = (value as Intl.NumberFormat).resolvedOptions();
     return { maker: `new Intl.${intl}`, prototype: `Intl.${intl}.prototype`, values: [locale, settings] };
   }
-  if (is('Intl.Locale.prototype')) return { maker: 'new Intl.Locale', prototype: 'Intl.Locale.prototype', values: [String(value)] };
+  if (is('Intl.Locale.prototype'))
+    return { maker: 'new Intl.Locale', prototype: 'Intl.Locale.prototype', values: [String(value)] };
   if (!is('TextDecoder.prototype')) return undefined;
   const { encoding, fatal, ignoreBOM } = value as unknown as { encoding: string; fatal: boolean; ignoreBOM: boolean };
   const maker = '((encoding, fatal, ignoreBOM) => new TextDecoder(encoding, { fatal, ignoreBOM }))';

@@ -10,7 +10,9 @@ interface NativeAtHand {
 const util = 'process.getBuiltinModule("node:util")';
 
 /** Functions that `node:util` makes around others: the scope that shows it, and what is found there. */
-const makers: Readonly<Record<string, { readonly maker: string; read(scope: Scope, builder: GraphBuilder): readonly unknown[] }>> = {
+const makers: Readonly<
+  Record<string, { readonly maker: string; read(scope: Scope, builder: GraphBuilder): readonly unknown[] }>
+> = {
   'Closure (promisify)': { maker: `${util}.promisify`, read: (scope) => [variable(scope, 'original')] },
   'Closure (callbackify)': { maker: `${util}.callbackify`, read: (scope) => [variable(scope, 'original')] },
   'Closure (deprecate)': {

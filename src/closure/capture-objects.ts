@@ -1,13 +1,13 @@
 import { types } from 'node:util';
 import { messageOf } from '../errors.ts';
+import type { BuiltinMember } from './builtins.ts';
 import { captureBuffer, captureView } from './capture-binary.ts';
-import { findDeep } from './capture-nodes.ts';
 import { captureMade } from './capture-made.ts';
+import { findDeep } from './capture-nodes.ts';
 import { capturePrivates, classOf, mayHavePrivates } from './capture-privates.ts';
 import { captureData, fillShell, ownName, readProperty } from './capture-properties.ts';
 import { ArrayNode, ObjectNode } from './data-nodes.ts';
 import type { MapNode, Node, Path, SetNode, Value } from './graph.ts';
-import type { BuiltinMember } from './builtins.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 import { reduce } from './reducers.ts';
 import type { Reduced } from './reducers-known.ts';

@@ -125,7 +125,8 @@ function captureImport(builder: GraphBuilder, node: FunctionNode, at: NameAtHand
   const path = pathOf(node, at.name);
   const raw = readVariable(at.scope, at.name);
   // What an import of a CommonJS package gives is decided by Node; bundlers differ from it in the default export.
-  const exported = origins.packageExports(raw) === undefined ? undefined : builder.value(raw, path);
+  const isKnown = origins.packageExports(raw) !== undefined || origins.isInterop(raw);
+  const exported = isKnown ? builder.value(raw, path) : undefined;
   const source: ModuleSource =
     builtin === undefined
       ? { type: 'import', specifier: imported.specifier, from: dirname(file) }

@@ -40,7 +40,8 @@ export function usedMembers(builder: GraphBuilder, value: unknown, free: FreeNam
   const keys = readKeys(free);
   if (keys === undefined || typeof value !== 'object' || value === null || types.isProxy(value)) return undefined;
   const { intrinsics } = builder.sources;
-  if (builder.known(value) !== undefined || intrinsics.find(Reflect.getPrototypeOf(value)) !== 'Object.prototype') return undefined;
+  if (builder.known(value) !== undefined || intrinsics.find(Reflect.getPrototypeOf(value)) !== 'Object.prototype')
+    return undefined;
   const own = Object.getOwnPropertyNames(value);
   // Of very large ones to list the rest costs more than to look.
   if (own.length <= keys.size) return undefined;
@@ -59,7 +60,8 @@ function readKeys({ uses }: FreeName): ReadonlySet<string> | undefined {
 }
 
 const mayUseThis = (member: unknown): boolean =>
-  typeof member === 'function' && /\b(this|super|eval|arguments)\b|\[native code\]|^class\b/.test(Function.prototype.toString.call(member));
+  typeof member === 'function' &&
+  /\b(this|super|eval|arguments)\b|\[native code\]|^class\b/.test(Function.prototype.toString.call(member));
 
 /** Whether an object is a module's exports, or what a compiler wraps around them. */
 function isModuleView(builder: GraphBuilder, value: unknown): value is object {

@@ -80,7 +80,12 @@ class Emitter {
     for (const binding of this.#bindings()) this.#declare(binding);
     const completions = this.#completions.flatMap((print) => print());
     const roots = new Map([...this.#captured.roots].map(([name, value]) => [name, this.#printer.print(value)]));
-    const head = [...this.#names.statements(), ...this.#modules.statements(this.#format), ...this.#assets.statements(), ...this.#helpers.statements()];
+    const head = [
+      ...this.#names.statements(),
+      ...this.#modules.statements(this.#format),
+      ...this.#assets.statements(),
+      ...this.#helpers.statements(),
+    ];
     const files = this.#format.files([...head, ...this.#statements, ...completions], roots);
     return {
       files: files.flatMap((file) => this.#sources.finish(file)),

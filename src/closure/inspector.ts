@@ -136,7 +136,10 @@ export class HeapInspector implements Disposable {
   namedKeys(value: object): readonly string[] {
     const objectId = this.#session.remote(value);
     const params = { objectId, ownProperties: true, nonIndexedPropertiesOnly: true };
-    const { result } = this.#session.post<{ result: readonly { name: string; symbol?: unknown }[] }>('Runtime.getProperties', params);
+    const { result } = this.#session.post<{ result: readonly { name: string; symbol?: unknown }[] }>(
+      'Runtime.getProperties',
+      params,
+    );
     this.#session.release();
     return result.filter(({ name, symbol }) => name !== '__proto__' && symbol === undefined).map(({ name }) => name);
   }

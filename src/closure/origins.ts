@@ -48,17 +48,41 @@ function indexMembers(exports: object, file: string): void {
   if (indexed.has(exports) || types.isProxy(exports)) return;
   indexed.add(exports);
   for (const [key, { value }] of Object.entries(Object.getOwnPropertyDescriptors(exports))) {
-    const isMember = typeof value === 'symbol' || typeof value === 'function' || (typeof value === 'object' && value !== null);
-    if (isMember && !packageMembers.has(value)) packageMembers.set(value, { type: 'require', file, member: [key] });
+    noteMember(packageMembers, value, { type: 'require', file, member: [key] });
+  }
+}
+
+/** Notes a member of a module and, of a plain object, the instances of classes that it holds. */
+function noteMember(members: Map<unknown, PackageMember>, value: unknown, found: PackageMember): void {
+  const isObject = typeof value === 'object' && value !== null && !types.isProxy(value);
+  if ((isObject || typeof value === 'function' || typeof value === 'symbol') && !members.has(value)) members.set(value, found);
+  if (!isObject || found.member.length > 1 || !isPlainObject(value)) return;
+  for (const [key, { value: inner }] of Object.entries(Object.getOwnPropertyDescriptors(value))) {
+    const isInstance =
+      typeof inner === 'object' && inner !== null && !types.isProxy(inner) && !isPlainObject(inner) && !Array.isArray(inner);
+    if (isInstance) noteMember(members, inner, { ...found, member: [...found.member, key] });
+  }
+}
+
+const isPlainObject = (value: object): boolean => {
+  const prototype = Reflect.getPrototypeOf(value);
+  return prototype === null || Reflect.getPrototypeOf(prototype) === null;
+};
+
+/** An export that is still uninitialised is of no use to anyone. */
+function readExport(namespace: object, key: string): unknown {
+  try {
+    return Reflect.get(namespace, key);
+  } catch {
+    return undefined;
   }
 }
 
 function indexNamespace(namespace: object, file: string): void {
   for (const key of Object.keys(namespace)) {
-    const value: unknown = Reflect.get(namespace, key);
-    const isMember = typeof value === 'symbol' || typeof value === 'function' || (typeof value === 'object' && value !== null);
-    if (isMember && !namespaceMembers.has(value)) namespaceMembers.set(value, { type: 'import', file, member: [key] });
+    noteMember(namespaceMembers, readExport(namespace, key), { type: 'import', file, member: [key] });
   }
+  namespaceMembers.set(namespace, { type: 'import', file, member: [] });
 }
 
 /** Under jest, code of packages is loaded once more, and to import it here would load it anew. */
@@ -95,11 +119,15 @@ export class Origins {
   /** A function of a package as an export of any module of packages; where some are not known yet, they are wanted. */
   reExported(fn: Function): PackageMember | undefined {
     const found = this.#exportedMember(fn);
-    if (found !== undefined || !isMainRealm) return found;
+    if (found === undefined) this.#wantNamespaces();
+    return found;
+  }
+
+  #wantNamespaces(): void {
+    if (!isMainRealm) return;
     for (const { isModule, url } of this.#inspector.scripts) {
       if (isModule && url.startsWith('file:') && inPackage(url) && !namespaces.has(url)) this.wanted.add(url);
     }
-    return undefined;
   }
 
   owner(scriptId: string): Owner {
@@ -125,21 +153,31 @@ export class Origins {
     const file = this.#exports.get(value);
     if (file !== undefined) return inPackage(file) ? { type: 'require', file, member: [] } : undefined;
     // A function that a package exports may be one that the user gave it.
-    return typeof value === 'function' ? undefined : this.#exportedMember(value);
+    if (typeof value === 'function') return undefined;
+    const found = this.#exportedMember(value);
+    if (found === undefined && types.isModuleNamespaceObject(value)) this.#wantNamespaces();
+    return found;
   }
 
   #exportedMember(value: unknown): PackageMember | undefined {
     const found = packageMembers.get(value);
     if (found === undefined) return namespaceMembers.get(value);
-    const [key = ''] = found?.member ?? [];
-    const exports = moduleCache()[found.file]?.exports;
     // The module may have been changed since it was indexed.
-    return Object.getOwnPropertyDescriptor(exports ?? {}, key)?.value === value ? found : undefined;
+    let now = moduleCache()[found.file]?.exports as object | undefined;
+    for (const key of found.member) now = Object.getOwnPropertyDescriptor(now ?? {}, key)?.value as object | undefined;
+    return now === value ? found : undefined;
   }
 
   /** `module.exports` of a loaded file of the user's own. */
   userExports(file: string): { readonly exports: unknown } | undefined {
     return inPackage(file) ? undefined : moduleCache()[file];
+  }
+
+  /** Whether this is the namespace of a CommonJS module that says it was an ES module, where bundlers differ from Node. */
+  isInterop(value: unknown): boolean {
+    if (!types.isModuleNamespaceObject(value)) return false;
+    const exports = readExport(value, 'default');
+    return this.#exports.has(exports) && Object.hasOwn(exports as object, '__esModule');
   }
 
   /** The exports of the loaded CommonJS modules with this file, or with one that matches. */

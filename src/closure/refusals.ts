@@ -22,7 +22,10 @@ const liveClasses: ReadonlyArray<readonly [module: string, names: readonly strin
   ['node:crypto', ['Hash', 'Hmac', 'Sign', 'Verify', 'KeyObject', 'X509Certificate', 'DiffieHellman', 'ECDH']],
   ['node:async_hooks', ['AsyncLocalStorage', 'AsyncResource']],
   ['node:readline', ['Interface']],
-  ['node:zlib', ['Gzip', 'Gunzip', 'Deflate', 'Inflate', 'DeflateRaw', 'InflateRaw', 'Unzip', 'BrotliCompress', 'BrotliDecompress']],
+  [
+    'node:zlib',
+    ['Gzip', 'Gunzip', 'Deflate', 'Inflate', 'DeflateRaw', 'InflateRaw', 'Unzip', 'BrotliCompress', 'BrotliDecompress'],
+  ],
 ];
 
 const byType: ReadonlyArray<readonly [test: (value: unknown) => boolean, what: string, fix: string]> = [

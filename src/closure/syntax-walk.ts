@@ -126,7 +126,10 @@ export class Walk {
     if (id.type !== 'ObjectPattern' || init?.type !== 'Identifier') return;
     const properties = id.properties as Ast[];
     if (properties.some(({ type, computed }) => type !== 'Property' || computed === true)) return;
-    this.patternOf.set(init.start, properties.map(({ key }) => String((key as Ast).name ?? (key as Ast).value)));
+    this.patternOf.set(
+      init.start,
+      properties.map(({ key }) => String((key as Ast).name ?? (key as Ast).value)),
+    );
   }
 
   #notePrivate(key: Ast): void {
