@@ -27,7 +27,11 @@ export function makeRestorer(note: (isRestoring: boolean) => void) {
     install(Class: Function, target: object): void {
       const parent = Reflect.getPrototypeOf(Class);
       const before = new Set(Reflect.ownKeys(target));
-      Reflect.setPrototypeOf(Class, (() => target) as object);
+      // biome-ignore lint/complexity/useArrowFunction: it is called as a constructor
+      const Returns: object = function () {
+        return target;
+      };
+      Reflect.setPrototypeOf(Class, Returns);
       note(true);
       try {
         Reflect.construct(Class, Array(32).fill(any));

@@ -83,7 +83,12 @@ function captureSuper(builder: GraphBuilder, node: FunctionNode, at: FunctionAtH
 
 function methodHome(builder: GraphBuilder, fn: Function): object | undefined {
   const holder = builder.holders.get(fn);
-  return holder ?? builder.sources.inspector.heirsOf(Object.prototype).find((each) => owns(each, fn));
+  if (holder !== undefined) return holder;
+  // Others may hold it under another name.
+  const key = fn.name.replace(/^[gs]et /, '');
+  const isHome = (each: object): boolean =>
+    !types.isProxy(each) && (/^\[/.test(key) || Object.hasOwn(each, key)) && owns(each, fn);
+  return builder.sources.inspector.heirsOf(Object.prototype).find(isHome);
 }
 
 /** The object whose method an arrow was made in: one on the chain of its `this`, by the text of its members. */

@@ -123,7 +123,7 @@ function captureArray(builder: GraphBuilder, value: object, path: Path): Node | 
 
 function captureCollection(builder: GraphBuilder, value: object, path: Path): Node | undefined {
   if (types.isMap(value)) {
-    const node: MapNode = builder.register(value, { ...builder.shell(path), kind: 'map', entries: [] });
+    const node: MapNode = builder.register(value, { ...builder.shell(path), kind: 'map', isWeak: false, entries: [] });
     builder.later(() => {
       Map.prototype.forEach.call(value, (each, key) => {
         const label = typeof key === 'object' ? 'Map key' : `Map entry ${String(key)}`;
@@ -134,7 +134,7 @@ function captureCollection(builder: GraphBuilder, value: object, path: Path): No
     return node;
   }
   if (!types.isSet(value)) return undefined;
-  const node: SetNode = builder.register(value, { ...builder.shell(path), kind: 'set', entries: [] });
+  const node: SetNode = builder.register(value, { ...builder.shell(path), kind: 'set', isWeak: false, entries: [] });
   builder.later(() => {
     Set.prototype.forEach.call(value, (each) => node.entries.push(builder.value(each, { parent: path, label: 'Set entry' })));
     fillShell(builder, node, value, { usualPrototype: 'Set.prototype' });

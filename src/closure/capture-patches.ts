@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { readProperty } from './capture-properties.ts';
 import type { ModuleNode, Node, Shell } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
@@ -9,14 +10,17 @@ const scripts = new WeakMap<Function, { readonly id: string | undefined }>();
  * Notes what other modules put on a function of a package or on its prototype: plugins, methods that are added when they
  * are first needed. The module in the bundle lacks them, as nothing there leads to those others.
  */
-export function capturePatches(builder: GraphBuilder, node: ModuleNode, fn: Function): void {
-  const prototype: unknown = Object.getOwnPropertyDescriptor(fn, 'prototype')?.value;
-  const patches = patchesOf(builder, fn, fn);
+export function capturePatches(builder: GraphBuilder, node: ModuleNode, value: object): void {
+  if (types.isModuleNamespaceObject(value) || types.isProxy(value)) return;
+  const patches = patchesOf(builder, value, value);
   for (const patch of patches) node.properties.push(readProperty(builder, patch.key, { ...patch, owner: node.path }));
+  if (patches.length > 0) builder.extras.push(node);
+  const prototype: unknown = typeof value === 'function' ? Object.getOwnPropertyDescriptor(value, 'prototype')?.value : undefined;
   if (typeof prototype !== 'object' || prototype === null) return;
-  const onPrototype = patchesOf(builder, fn, prototype);
+  const onPrototype = patchesOf(builder, value, prototype);
   if (onPrototype.length === 0) return;
   const member: Shell & Partial<Node> = builder.value(prototype, { parent: node.path, label: 'prototype' }) as Node;
+  builder.extras.push(member as Node);
   for (const patch of onPrototype) member.properties.push(readProperty(builder, patch.key, { ...patch, owner: member.path }));
 }
 
@@ -25,13 +29,18 @@ interface Patch {
   readonly descriptor: PropertyDescriptor;
 }
 
-function patchesOf(builder: GraphBuilder, fn: Function, object: object): Patch[] {
-  const own = scriptOf(builder, fn);
-  const text = Function.prototype.toString.call(fn);
+/** Of a function, members from another script than its own; of an object, members of the user's. */
+function patchesOf(builder: GraphBuilder, owner: object, object: object): Patch[] {
+  const fn = typeof owner === 'function' ? (owner as Function) : undefined;
+  const own = fn === undefined ? undefined : scriptOf(builder, fn);
+  const text = fn === undefined ? '' : Function.prototype.toString.call(fn);
   const isForeign = (member: unknown): boolean => {
-    if (typeof member !== 'function' || member === fn || text.includes(Function.prototype.toString.call(member))) return false;
+    if (typeof member !== 'function' || types.isProxy(member) || member === fn) return false;
+    if (text.includes(Function.prototype.toString.call(member))) return false;
     const script = scriptOf(builder, member);
-    return script !== undefined && script !== own && builder.sources.origins.owner(script) !== 'node';
+    if (script === undefined || script === own) return false;
+    const whose = builder.sources.origins.owner(script);
+    return fn === undefined ? whose === 'user' : whose !== 'node';
   };
   return Reflect.ownKeys(object).flatMap((key) => {
     const descriptor = Reflect.getOwnPropertyDescriptor(object, key);

@@ -1,6 +1,6 @@
 import type { DataNode } from './data-nodes.ts';
-import type { Integrity, Path, Property, Shell, Value } from './graph.ts';
-import { type GraphBuilder, isPrimitive } from './graph-builder.ts';
+import { type Integrity, isPrimitive, type Path, type Property, type Shell, type Value } from './graph.ts';
+import type { GraphBuilder } from './graph-builder.ts';
 
 /** A function's name, read without running a static `get name()`; empty where it is no text. */
 export function ownName(fn: Function): string {

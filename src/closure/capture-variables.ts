@@ -1,8 +1,10 @@
 import { dirname } from 'node:path';
 import { types } from 'node:util';
+import { capturePatches } from './capture-patches.ts';
 import { memberKeys, usedMembers, viewedMembers, viewOf } from './capture-views.ts';
+import { captureWeak, keepsWeakly } from './capture-weak.ts';
 import { enterable, type VariablePlace } from './environments.ts';
-import type { FunctionNode, ModuleSource, Path, Value } from './graph.ts';
+import { type FunctionNode, isNode, type ModuleSource, type Path, type Value } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 import type { FunctionFacts, Scope } from './inspector.ts';
 import type { ImportedName } from './module-table.ts';
@@ -132,6 +134,9 @@ function captureImport(builder: GraphBuilder, node: FunctionNode, at: NameAtHand
       ? { type: 'import', specifier: imported.specifier, from: dirname(file) }
       : { type: 'builtin', name: builtin };
   const value = exported ?? builder.module(source, memberOf(imported, source), path);
+  if (typeof raw === 'function' && builtin === undefined && isNode(value) && value.kind === 'module') {
+    builder.later(() => capturePatches(builder, value, raw));
+  }
   addUse(builder, node, { ...at, raw: value, value, place: { type: 'constant' } });
   return true;
 }
@@ -161,7 +166,13 @@ function captureScoped(builder: GraphBuilder, node: FunctionNode, at: NameAtHand
     return addUse(builder, node, { ...at, raw: value, value, place: { type: 'constant' } });
   }
   if (captureNamespaceMembers(builder, node, { ...at, raw })) return;
-  const members = viewedMembers(builder, raw, free) ?? usedMembers(builder, raw, free);
+  const keeper = { text: node.syntax.text, isPackage: origins.owner(at.scriptId) === 'package' };
+  if (keepsWeakly(raw, keeper)) {
+    const value = captureWeak(builder, raw, path);
+    if (isNode(value)) value.references++;
+    return addUse(builder, node, { ...at, raw, value, place: placeOf(builder, at) });
+  }
+  const members = viewedMembers(builder, raw, free) ?? (node.syntax.usesEval ? undefined : usedMembers(builder, raw, free));
   const value = members === undefined ? builder.value(raw, path) : viewOf(builder, raw as object, { members, path });
   addUse(builder, node, { ...at, raw, value, place: placeOf(builder, at) });
 }

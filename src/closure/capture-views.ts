@@ -56,7 +56,7 @@ export function usedMembers(builder: GraphBuilder, value: unknown, free: FreeNam
 /** The members that are read of a name, also by patterns. */
 function readKeys({ uses }: FreeName): ReadonlySet<string> | undefined {
   const keys = uses.flatMap(({ member, pattern }): readonly (string | undefined)[] => pattern ?? [member?.key]);
-  return keys.includes(undefined) ? undefined : new Set(keys as string[]);
+  return keys.length === 0 || keys.includes(undefined) ? undefined : new Set(keys as string[]);
 }
 
 const mayUseThis = (member: unknown): boolean =>

@@ -4,6 +4,7 @@ import { findProjectDir } from '../util/package-files.ts';
 import { Builtins } from './builtins.ts';
 import { captureFunction } from './capture-functions.ts';
 import { captureObject } from './capture-objects.ts';
+import { capturePatches } from './capture-patches.ts';
 import { ownName } from './capture-properties.ts';
 import type { CapturedClosure } from './graph.ts';
 import { type CaptureByValue, GraphBuilder, type Problem } from './graph-builder.ts';
@@ -39,7 +40,7 @@ export async function readGraph(roots: Roots): Promise<{ captured: CapturedClosu
     const origins = new Origins(inspector);
     builtins.refresh();
     const sources = { inspector, origins, intrinsics: intrinsicsOf(inspector, origins), builtins };
-    const builder = new GraphBuilder(sources, captureByValue);
+    const builder = new GraphBuilder(sources, captureByValue, capturePatches);
     const captured = build(builder, roots);
     if (origins.wanted.size === 0) return { captured, problems: builder.problems };
     // The exports of an ES module come by a promise only; the heap is then read anew, in one go.
@@ -69,6 +70,7 @@ function build(builder: GraphBuilder, roots: Roots): CapturedClosure {
     roots: new Map(values),
     functions: builder.functions,
     data: builder.data,
+    extras: builder.extras,
     evaluated: builder.evaluated,
     projectDir: projectDirOf(builder, roots),
   };

@@ -89,9 +89,9 @@ export class Printer {
       case 'array':
         return printArray(node, literal, print);
       case 'map':
-        return `new Map(${this.#list(node.entries.flat(), () => node.entries.map((entry) => `[${entry.map(print).join(', ')}]`))})`;
+        return `new ${node.isWeak ? 'WeakMap' : 'Map'}(${this.#list(node.entries.flat(), () => node.entries.map((entry) => `[${entry.map(print).join(', ')}]`))})`;
       case 'set':
-        return `new Set(${this.#list(node.entries, () => node.entries.map(print))})`;
+        return `new ${node.isWeak ? 'WeakSet' : 'Set'}(${this.#list(node.entries, () => node.entries.map(print))})`;
       case 'made':
         return `${node.maker}(${node.values.map(print).join(', ')})`;
       case 'call':

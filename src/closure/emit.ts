@@ -75,7 +75,7 @@ class Emitter {
     const table = DataTable.of(data, evaluated);
     for (const node of data) if (node.row < 0) node.expand();
     if (table !== undefined) this.#writeTable(table);
-    this.#queue.push(...this.#captured.roots.values());
+    this.#queue.push(...this.#captured.roots.values(), ...this.#captured.extras);
     for (let index = 0; index < this.#queue.length; index++) this.#write(this.#queue[index]);
     for (const binding of this.#bindings()) this.#declare(binding);
     const completions = this.#completions.flatMap((print) => print());

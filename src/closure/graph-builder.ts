@@ -4,12 +4,12 @@ import {
   type DataNode,
   type FunctionNode,
   type IntrinsicNode,
+  isPrimitive,
   type ModuleNode,
   type ModuleSource,
   type Node,
   type ObjectNode,
   type Path,
-  type Primitive,
   printPath,
   type Shell,
   type Value,
@@ -27,8 +27,8 @@ export interface Problem extends Refusal {
 /** Makes the node of an object that must travel by value; undefined where it is refused. */
 export type CaptureByValue = (builder: GraphBuilder, value: object, path: Path) => Node | undefined;
 
-export const isPrimitive = (value: unknown): value is Primitive =>
-  value === null || (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol');
+/** Notes what was put on an object of a package in the process. */
+export type CapturePatches = (builder: GraphBuilder, node: ModuleNode, value: object) => void;
 
 /**
  * Turns values of the process into a graph, each object once. Nodes are made first and filled later from a work-list, so
@@ -39,6 +39,8 @@ export class GraphBuilder {
   readonly environments: Environments;
   readonly functions: FunctionNode[] = [];
   readonly data: DataNode[] = [];
+  /** What must be written though nothing holds it. */
+  readonly extras: Value[] = [];
   /** What is read by code that makes other values. */
   readonly evaluated: Value[] = [];
   readonly problems: Problem[] = [];
@@ -51,13 +53,15 @@ export class GraphBuilder {
   readonly #nodes = new Map<unknown, Node>();
   readonly #modulesByKey = new Map<string, ModuleNode>();
   readonly #capture: CaptureByValue;
+  readonly #capturePatches: CapturePatches;
   #waiting: DataNode[] = [];
   #fills: Array<() => void> = [];
   #lastFills: Array<() => void> = [];
 
-  constructor(sources: Sources, capture: CaptureByValue) {
+  constructor(sources: Sources, capture: CaptureByValue, patches: CapturePatches) {
     this.sources = sources;
     this.#capture = capture;
+    this.#capturePatches = patches;
     this.environments = new Environments(sources);
   }
 
@@ -143,6 +147,11 @@ export class GraphBuilder {
     return node;
   }
 
+  #patched(value: object | symbol, node: ModuleNode): ModuleNode {
+    if (typeof value === 'object') this.later(() => this.#capturePatches(this, node, value));
+    return node;
+  }
+
   /** The node of what a package exports or keeps at its top level. */
   exported({ member, ...found }: PackageMember, path: Path): ModuleNode {
     if (found.type !== 'import') return this.module(found, member, path);
@@ -166,7 +175,7 @@ export class GraphBuilder {
     const builtin = builtins.find(value);
     if (builtin !== undefined) return this.module({ type: 'builtin', name: builtin.name }, builtin.member, path);
     const exported = origins.packageExports(value);
-    if (exported !== undefined) return this.exported(exported, path);
+    if (exported !== undefined) return this.#patched(value, this.exported(exported, path));
     return typeof value === 'symbol' ? { ...this.shell(path), kind: 'symbol', description: value.description } : undefined;
   }
 }

@@ -106,11 +106,14 @@ export interface CallNode extends Shell {
 
 export interface MapNode extends Shell {
   readonly kind: 'map';
+  /** Whether it is a WeakMap, of which those entries travel whose keys do. */
+  readonly isWeak: boolean;
   readonly entries: [Value, Value][];
 }
 
 export interface SetNode extends Shell {
   readonly kind: 'set';
+  readonly isWeak: boolean;
   readonly entries: Value[];
 }
 
@@ -228,6 +231,9 @@ export type Node =
   | BoundNode
   | FunctionNode;
 
+export const isPrimitive = (value: unknown): value is Primitive =>
+  value === null || (typeof value !== 'object' && typeof value !== 'function' && typeof value !== 'symbol');
+
 export const isNode = (value: Value): value is Node => typeof value === 'object' && value !== null;
 
 const shownEnd = 12;
@@ -258,6 +264,8 @@ export interface CapturedClosure {
   readonly functions: readonly FunctionNode[];
   /** Objects and arrays of plain properties, which may be very many. */
   readonly data: readonly DataNode[];
+  /** What must be written though nothing holds it. */
+  readonly extras: readonly Value[];
   /** What is read by code that makes other values. */
   readonly evaluated: readonly Value[];
   /** The folder of the user's package, from which packages are bundled. */

@@ -132,6 +132,15 @@ export class HeapInspector implements Disposable {
     return { fields, isEmpty: privateProperties.length === 0 && !hasMethods };
   }
 
+  /** The entries of a WeakMap, or the keys of a WeakSet. */
+  weakEntries(value: object): readonly { readonly key: object; readonly value: unknown }[] {
+    const entries = this.#internalProperties(value).get('[[Entries]]')?.objectId;
+    if (entries === undefined) return [];
+    const listed = this.#session.real(entries) as ArrayLike<{ key?: object; value: unknown }>;
+    this.#session.release();
+    return Array.from(listed, ({ key, value: held }) => ({ key: key ?? (held as object), value: held }));
+  }
+
   /** The names of an object's properties that are no elements, which may be too many to list. */
   namedKeys(value: object): readonly string[] {
     const objectId = this.#session.remote(value);

@@ -163,8 +163,8 @@ export class Origins {
     const found = packageMembers.get(value);
     if (found === undefined) return namespaceMembers.get(value);
     // The module may have been changed since it was indexed.
-    let now = moduleCache()[found.file]?.exports as object | undefined;
-    for (const key of found.member) now = Object.getOwnPropertyDescriptor(now ?? {}, key)?.value as object | undefined;
+    let now: unknown = moduleCache()[found.file]?.exports;
+    for (const key of found.member) now = Object.getOwnPropertyDescriptor(Object(now), key)?.value;
     return now === value ? found : undefined;
   }
 
@@ -176,7 +176,7 @@ export class Origins {
   /** Whether this is the namespace of a CommonJS module that says it was an ES module, where bundlers differ from Node. */
   isInterop(value: unknown): boolean {
     if (!types.isModuleNamespaceObject(value)) return false;
-    const exports = readExport(value, 'default');
+    const exports = readExport(value as object, 'default');
     return this.#exports.has(exports) && Object.hasOwn(exports as object, '__esModule');
   }
 

@@ -84,6 +84,8 @@ export class Walk {
     else if (node.type === 'MetaProperty') this.#noteMeta(node, outer);
     else if (node.type === 'Property' && node.shorthand === true) this.shorthands.add((node.key as Ast).start);
     else if (node.type === 'CallExpression') this.#noteCall(node);
+    // A tag gets its object as `this`, as what is called does.
+    else if (node.type === 'TaggedTemplateExpression') this.#called.set((node.tag as Ast).start, node);
     else if (node.type === 'PrivateIdentifier') this.#privateUses.add(node.name as string);
     else if (node.type === 'PropertyDefinition' || node.type === 'MethodDefinition') this.#notePrivate(node.key as Ast);
     else if (node.type === 'VariableDeclarator') this.#notePattern(node.id as Ast, node.init as Ast | null);

@@ -1,0 +1,34 @@
+import { types } from 'node:util';
+import type { MapNode, Path, SetNode, Value } from './graph.ts';
+import type { GraphBuilder } from './graph-builder.ts';
+
+/** Code that compilers write for private members of classes keeps them in weak collections. */
+const lowered = /__(private(Get|Set|Add|Method|In)|classPrivateField(Get|Set|In)|accessor)\b|\b_\w+\.(get|has)\(this\)/;
+
+/** Whether code keeps in weak collections what belongs to objects, rather than the user holding one. */
+export const keepsWeakly = (value: unknown, { text, isPackage }: { text: string; isPackage: boolean }): value is object =>
+  (types.isWeakMap(value) || types.isWeakSet(value)) && (isPackage || lowered.test(text));
+
+/** Captures a weak collection with those entries whose keys travel too; the others are of no use to the replica. */
+export function captureWeak(builder: GraphBuilder, value: object, path: Path): Value {
+  const known = builder.known(value);
+  if (known !== undefined) return known;
+  const isMap = types.isWeakMap(value);
+  const node: MapNode | SetNode = isMap
+    ? { ...builder.shell(path), kind: 'map', isWeak: true, entries: [] }
+    : { ...builder.shell(path), kind: 'set', isWeak: true, entries: [] };
+  builder.register(value, node);
+  const rest = new Set(builder.sources.inspector.weakEntries(value));
+  const take = (): void => {
+    const found = [...rest].filter(({ key }) => builder.known(key) !== undefined);
+    for (const entry of found) {
+      rest.delete(entry);
+      const key = builder.value(entry.key, path);
+      if (node.kind === 'set') node.entries.push(key);
+      else node.entries.push([key, builder.value(entry.value, { parent: path, label: 'WeakMap entry' })]);
+    }
+    if (found.length > 0) builder.afterwards(take);
+  };
+  builder.afterwards(take);
+  return node;
+}
