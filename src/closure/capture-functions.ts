@@ -30,7 +30,10 @@ export function captureFunction(builder: GraphBuilder, fn: Function, path: Path)
     return captureNative(builder, fn, { facts, path });
   }
   if (origins.owner(facts.scriptId) === 'package') {
-    const member = origins.packageFunction(fn, facts.scriptId) ?? insideMember(builder, fn, facts) ?? origins.reExported(fn);
+    const member =
+      origins.packageFunction(fn, facts.scriptId) ??
+      insideMember(builder, fn, facts) ??
+      (builder.patches.has(fn) ? undefined : origins.reExported(fn));
     if (member !== undefined) return capturePackageFunction(builder, fn, builder.exported(member, path));
     const method = capturePackageMethod(builder, fn, { facts, path });
     if (method !== undefined) return method;

@@ -23,10 +23,10 @@ export class ClassMembers {
     this.#node = node;
     this.#fn = fn;
     const prototype: unknown = Object.getOwnPropertyDescriptor(fn, 'prototype')?.value;
-    const isOwn = typeof prototype === 'object' && prototype !== null && builder.known(prototype) === undefined;
-    this.#prototype = isOwn ? prototype : undefined;
+    this.#prototype = typeof prototype === 'object' && prototype !== null ? prototype : undefined;
     if (node.syntax.class !== undefined) this.#register(node, fn);
-    if (this.#prototype !== undefined && this.#ownsPrototype(this.#prototype)) this.#registerPrototype(this.#prototype);
+    const isNew = this.#prototype !== undefined && builder.known(this.#prototype) === undefined;
+    if (isNew && this.#ownsPrototype(this.#prototype)) this.#registerPrototype(this.#prototype);
   }
 
   /** Whether a property of the class, or of its prototype, is as the class's text defines it. */
@@ -66,7 +66,8 @@ export class ClassMembers {
     this.#node.properties.push({ key: 'prototype', value, get: undefined, set: undefined, ...flags });
   }
 
-  #ownsPrototype(prototype: object): boolean {
+  #ownsPrototype(prototype: object | undefined): prototype is object {
+    if (prototype === undefined) return false;
     const { class: classSyntax, isGenerator } = this.#node.syntax;
     if (classSyntax !== undefined || isGenerator) return true;
     return Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value === this.#fn;

@@ -46,7 +46,9 @@ function patchesOf(builder: GraphBuilder, owner: object, object: object): Patch[
     const descriptor = Reflect.getOwnPropertyDescriptor(object, key);
     if (descriptor === undefined || key === 'constructor' || key === 'prototype') return [];
     const { value, get, set } = descriptor;
-    return [value, get, set].some(isForeign) ? [{ key, descriptor }] : [];
+    const isPatch = [value, get, set].some(isForeign);
+    if (isPatch) for (const each of [value, get, set]) builder.patches.add(each);
+    return isPatch ? [{ key, descriptor }] : [];
   });
 }
 

@@ -39,6 +39,8 @@ export class GraphBuilder {
   readonly environments: Environments;
   readonly functions: FunctionNode[] = [];
   readonly data: DataNode[] = [];
+  /** Functions that were put on objects of packages, where the module in the bundle doesn't have them. */
+  readonly patches = new Set<unknown>();
   /** What must be written though nothing holds it. */
   readonly extras: Value[] = [];
   /** What is read by code that makes other values. */
