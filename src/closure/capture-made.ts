@@ -82,6 +82,14 @@ function recipeOf(builder: GraphBuilder, value: object): Recipe | undefined {
   return { maker, prototype: 'TextDecoder.prototype', values: [encoding, fatal, ignoreBOM] };
 }
 
+/** The parameters of a URL are a part of it, and change with it. */
+function registerParameters(builder: GraphBuilder, owner: Node, url: URL): void {
+  const parameters = Object.getOwnPropertyDescriptor(URL.prototype, 'searchParams')?.get?.call(url) as object;
+  if (builder.known(parameters) !== undefined) return;
+  const shell = builder.shell(owner.path);
+  builder.register(parameters, { ...shell, kind: 'member', owner, key: 'searchParams', role: 'value' });
+}
+
 /** Objects with internal state that a constructor call gives again. */
 export function captureMade(builder: GraphBuilder, value: object, path: Path): Node | undefined {
   const recipe = recipeOf(builder, value);
@@ -96,5 +104,6 @@ export function captureMade(builder: GraphBuilder, value: object, path: Path): N
     (isNodes && typeof key === 'symbol') ||
     (key === 'lastIndex' && (value as RegExp).lastIndex === 0);
   builder.later(() => fillShell(builder, node, value, { usualPrototype: recipe.prototype, skip }));
+  if (recipe.prototype === 'URL.prototype') registerParameters(builder, node, value as URL);
   return node;
 }

@@ -55,7 +55,10 @@ export class ClassMembers {
       this.include(member, key, descriptor);
     fillShell(this.#builder, member, prototype, { usualPrototype: isGenerator ? undefined : 'Object.prototype', skip });
     // A superclass and a generator bring the prototype's prototype along.
-    if (classSyntax?.heritage !== undefined || isGenerator) member.prototype = undefined;
+    const parent = Object.getOwnPropertyDescriptor(Reflect.getPrototypeOf(this.#fn) ?? {}, 'prototype')?.value as unknown;
+    const isInherited = classSyntax?.heritage !== undefined && parent === Reflect.getPrototypeOf(prototype);
+    if (isInherited || isGenerator) member.prototype = undefined;
+    if (!Object.hasOwn(prototype, 'constructor') && !isGenerator) this.#node.deleted.push(['prototype', 'constructor']);
   }
 
   /** A prototype that was put there in place of the function's own. */

@@ -26,6 +26,7 @@ const hidden = [
   'Object.getPrototypeOf(new Set()[Symbol.iterator]())',
   'Object.getPrototypeOf(""[Symbol.iterator]())',
   'Object.getPrototypeOf("".matchAll(/./g))',
+  'Object.getPrototypeOf(new Intl.Segmenter().segment(""))',
   'Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]()))',
   'Object.getPrototypeOf(Object.getPrototypeOf((async function* () {}).prototype))',
 ];

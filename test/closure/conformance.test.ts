@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { transformSync } from 'esbuild';
 import { bundleClosure } from '../../src/bundle/bundle.ts';
@@ -12,9 +12,10 @@ type Outcomes = Readonly<Record<string, Outcome>>;
 const run = (args: readonly string[]): Outcomes =>
   JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8', cwd: packageDir })) as Outcomes;
 
-const fixtures = ['all', 'case', 'functions', 'modules', 'state', 'values', 'variables'].map(
-  (name) => `fixtures/closures/${name}`,
-);
+const fixturesDir = join(packageDir, 'test/fixtures/closures');
+const fixtures = (readdirSync(fixturesDir, { recursive: true }) as string[])
+  .filter((path) => /\.(ts|cjs|json)$/.test(path))
+  .map((path) => `fixtures/closures/${path}`);
 
 /** Compiles the cases file by file, as a user's build would, and runs them with plain Node. */
 function compiled(format: 'esm' | 'cjs'): Outcomes {
@@ -22,11 +23,15 @@ function compiled(format: 'esm' | 'cjs'): Outcomes {
   // Inside the package, so that packages are found; and in no node_modules, whose code would not be the user's.
   const outDir = mkdtempSync(join(packageDir, 'test', '.compiled-'));
   try {
-    for (const name of ['helpers/print-outcomes', 'helpers/round-trip', ...fixtures]) {
-      const source = readFileSync(join(packageDir, 'test', `${name}.ts`), 'utf8').replace(/\.ts';/g, `${ending}';`);
-      const { code } = transformSync(source, { loader: 'ts', format, target: 'node20' });
-      mkdirSync(dirname(join(outDir, name)), { recursive: true });
-      writeFileSync(join(outDir, name + ending), code);
+    for (const path of ['helpers/print-outcomes.ts', 'helpers/round-trip.ts', ...fixtures]) {
+      const target = join(outDir, path.replace(/\.ts$/, ending));
+      mkdirSync(dirname(target), { recursive: true });
+      const source = readFileSync(join(packageDir, 'test', path), 'utf8');
+      if (!path.endsWith('.ts')) writeFileSync(target, source);
+      else {
+        const { code } = transformSync(source.replace(/\.ts'/g, `${ending}'`), { loader: 'ts', format, target: 'node20' });
+        writeFileSync(target, code);
+      }
     }
     return run([join(outDir, 'helpers', `print-outcomes${ending}`)]);
   } finally {

@@ -2,6 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 
+// As the runtime of a replica does.
+process.setSourceMapsEnabled(true);
 const results = {};
 for (const { name, entry, args } of JSON.parse(readFileSync(process.argv[2], 'utf8'))) {
   try {
