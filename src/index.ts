@@ -1,4 +1,4 @@
-export { type Bundle, type BundleOptions, bundleClosure } from './bundle/bundle.ts';
+export { type Bundle, type BundleOptions, bundleClosure, type StoredBundle } from './bundle/bundle.ts';
 export type { BundleFile } from './bundle/write-files.ts';
 export { ClipperConnection } from './client/connection.ts';
 export {
@@ -14,8 +14,11 @@ export type { OnProgress, ProgressEvent } from './client/progress.ts';
 export { type ConnectOptions, connectClipper, type StartOptions, startClipper } from './client/start.ts';
 export type { ApplicationInfo, Input, ModelInfo, Prediction, ReplicaInfo } from './client/wire.ts';
 export { captureClosure } from './closure/capture.ts';
-export { type CaptureEntry, type CaptureReport, explainClosure } from './closure/explain.ts';
+export { type CaptureNode, type CaptureReport, explainClosure } from './closure/explain.ts';
+export type { Flag } from './closure/explain-flags.ts';
 export type { CapturedClosure } from './closure/graph.ts';
+export type { Problem } from './closure/graph-builder.ts';
+export type { CaptureOptions } from './closure/options.ts';
 export { type Reduce, reduceSymbol, registerReducer } from './closure/reducers.ts';
 export type { Reduced } from './closure/reducers-known.ts';
 export { ClipperError, type ErrorCode, errorCodes, isClipperError } from './errors.ts';

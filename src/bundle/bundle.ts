@@ -8,12 +8,13 @@ import { emitClosure } from '../closure/emit.ts';
 import { entryName } from '../closure/emit-format.ts';
 import { type CaptureReport, reportOf } from '../closure/explain.ts';
 import type { CapturedClosure } from '../closure/graph.ts';
+import { secretsOption } from '../closure/options.ts';
 import { resolveOptions } from '../util/options.ts';
 import { bundlePackages } from './package-bundle.ts';
 import { type BundleFile, digestOf, writeHashed } from './write-files.ts';
 
 /** An immutable folder made of a closure, ready to run in a replica. */
-export interface Bundle {
+export interface StoredBundle {
   /** Absolute. */
   readonly dir: string;
   /** Absolute path of an ES module whose default export is the restored function. */
@@ -21,6 +22,10 @@ export interface Bundle {
   /** SHA-256 of the bundle's contents, in hex: the same closure always has the same. */
   readonly digest: string;
   readonly files: readonly BundleFile[];
+}
+
+/** A bundle together with what is known of the closure. */
+export interface Bundle extends StoredBundle {
   /** What was captured, and how. */
   readonly captured: CaptureReport;
 }
@@ -30,6 +35,7 @@ export type Takes = 'batch' | 'one';
 
 const BundleOptions = z.strictObject({
   outDir: z.string().min(1).describe('The folder to write the bundle to; made where there is none.'),
+  secrets: secretsOption,
 });
 export type BundleOptions = z.input<typeof BundleOptions>;
 
@@ -41,15 +47,18 @@ const manifestName = 'manifest.json';
  * can't be bundled.
  */
 export async function bundleClosure(fn: Function, options: BundleOptions): Promise<Bundle> {
-  const { outDir } = resolveOptions(BundleOptions, options, 'bundleClosure');
-  return writeBundle(await captureClosure(fn), { dir: resolve(outDir), takes: 'batch' });
+  const { outDir, secrets } = resolveOptions(BundleOptions, options, 'bundleClosure');
+  const captured = await captureClosure(fn, { secrets });
+  // First, as nodes are changed while they are written.
+  const report = reportOf(captured, []);
+  return { ...(await writeBundle(captured, { dir: resolve(outDir), takes: 'batch' })), captured: report };
 }
 
 /** Writes a bundle into a store of bundles, each in a folder named by its digest; one that is there is left as it is. */
 export async function storeBundle(
   captured: CapturedClosure,
   { storeDir, takes, signal }: { storeDir: string; takes: Takes; signal?: AbortSignal | undefined },
-): Promise<Bundle> {
+): Promise<StoredBundle> {
   const draft = join(storeDir, `.draft-${randomUUID()}`);
   try {
     const bundle = await writeBundle(captured, { dir: draft, takes, signal });
@@ -65,7 +74,7 @@ export async function storeBundle(
 async function writeBundle(
   captured: CapturedClosure,
   { dir, takes, signal }: { dir: string; takes: Takes; signal?: AbortSignal | undefined },
-): Promise<Bundle> {
+): Promise<StoredBundle> {
   const { files: code, assets, packages } = emitClosure(captured);
   await removeOldBundle(dir);
   await mkdir(dir, { recursive: true });
@@ -78,7 +87,7 @@ async function writeBundle(
   const digest = digestOf(files, [takes]);
   const manifest = { format: 1, digest, entry: entryName, takes, node: process.versions.node, files };
   await writeFile(join(dir, manifestName), `${JSON.stringify(manifest, undefined, 2)}\n`);
-  return { dir, entry: join(dir, entryName), digest, files, captured: reportOf(captured, []) };
+  return { dir, entry: join(dir, entryName), digest, files };
 }
 
 /** Takes away what an earlier bundle left in the folder, and nothing else. */

@@ -2,8 +2,9 @@ import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
-import { type Bundle, storeBundle } from '../bundle/bundle.ts';
+import { type StoredBundle, storeBundle } from '../bundle/bundle.ts';
 import { captureRoots } from '../closure/capture.ts';
+import { secretsOption } from '../closure/options.ts';
 import { checkLabel, checkName, checkVersion } from '../control/names.ts';
 import { ClipperError } from '../errors.ts';
 import { type ClusterInfo, type DeployBody, maxReplicas } from '../http/cluster-routes.ts';
@@ -34,6 +35,7 @@ const deployShape = {
     .default(-1)
     .describe('Inputs a batch at most; -1: adaptive.'),
   env: z.record(z.string(), z.string()).default({}).describe("Environment variables for the replicas, besides the server's own."),
+  secrets: secretsOption,
   sample: z.custom<Input>().optional().describe('An input that must be answered before the version becomes current.'),
   onProgress: z.custom<OnProgress>((value) => typeof value === 'function', 'must be a function').optional(),
   signal: z.instanceof(AbortSignal).optional().describe('Gives up the deploy, with nothing left of it.'),
@@ -145,7 +147,8 @@ async function deploy(clipper: ClipperConnection, config: DeployConfig): Promise
   };
   cancelled();
   progress.report('capture', 'capturing the function');
-  const captured = await captureRoots(roots);
+  const captured = await captureRoots(roots, { secrets: config.secrets });
+  for (const { path, what, fix } of captured.warnings) progress.warn('capture', `warning: ${path}: ${what}. Fix: ${fix}`);
   cancelled();
   progress.report('bundle', `bundling ${captured.functions.length} functions`);
   const takes = config.predict === undefined ? 'one' : 'batch';
@@ -167,7 +170,7 @@ function deployBody(
     version,
     sample,
     bundle,
-  }: { name: string; version: string | undefined; sample: Uint8Array | undefined; bundle: Bundle },
+  }: { name: string; version: string | undefined; sample: Uint8Array | undefined; bundle: StoredBundle },
 ): DeployBody {
   return {
     name,

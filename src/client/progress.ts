@@ -1,6 +1,6 @@
 import yoctoSpinner, { type Spinner } from 'yocto-spinner';
 
-/** A stage of a deploy, as it begins. */
+/** A stage of a deploy as it begins, or a warning of one. */
 export interface ProgressEvent {
   readonly stage: 'capture' | 'bundle' | 'start' | 'ready';
   readonly message: string;
@@ -27,6 +27,14 @@ export class Progress implements Disposable {
     if (this.#onProgress !== undefined) this.#onProgress({ stage, message, elapsedMs });
     else if (process.stderr.isTTY) this.#spin(stage, message, elapsedMs);
     else process.stderr.write(`clipper: ${this.#what}: ${message} (${elapsedMs.toFixed(0)} ms)\n`);
+  }
+
+  /** Says what the user should know though the deploy goes on: on a line of its own, which no spinner overwrites. */
+  warn(stage: ProgressEvent['stage'], message: string): void {
+    const elapsedMs = performance.now() - this.#beganAt;
+    if (this.#onProgress !== undefined) return this.#onProgress({ stage, message, elapsedMs });
+    this.#spinner?.clear();
+    process.stderr.write(`clipper: ${this.#what}: ${message}\n`);
   }
 
   /** Ends the spinner of a deploy that failed; one that is ready has ended it already. */

@@ -158,6 +158,7 @@ function captureNamespace(builder: GraphBuilder, value: object, path: Path): Nod
   const builtin = builder.sources.builtins.find(Reflect.get(value, 'default'));
   if (builtin !== undefined) return builder.register(value, builder.module({ type: 'builtin', name: builtin.name }, [], path));
   const node = builder.register(value, new ObjectNode(path));
+  builder.namespaces.add(node);
   node.expand();
   node.prototype = null;
   builder.later(() => {

@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import { ClipperError } from '../errors.ts';
+import { resolveOptions } from '../util/options.ts';
 import { findProjectDir } from '../util/package-files.ts';
 import { Builtins } from './builtins.ts';
 import { captureFunction } from './capture-functions.ts';
@@ -10,7 +11,9 @@ import type { CapturedClosure } from './graph.ts';
 import { type CaptureByValue, GraphBuilder, type Problem } from './graph-builder.ts';
 import { HeapInspector } from './inspector.ts';
 import { Intrinsics } from './intrinsics.ts';
+import { CaptureOptions } from './options.ts';
 import { Origins } from './origins.ts';
+import { findSecrets, plainProblem } from './secrets.ts';
 
 /** Functions to capture together, so that they keep sharing what they share, by the name that the bundle exports. */
 export type Roots = Readonly<Record<string, Function>>;
@@ -19,22 +22,25 @@ export type Roots = Readonly<Record<string, Function>>;
  * Reads a function and everything it closes over from the running process. Nothing of the user's is run, and nothing is
  * waited for while the heap is read. Throws E_NOT_CAPTURABLE naming the path to each value that can't travel.
  */
-export async function captureClosure(fn: Function): Promise<CapturedClosure> {
+export async function captureClosure(fn: Function, options: CaptureOptions = {}): Promise<CapturedClosure> {
   if (typeof fn !== 'function') {
     throw new ClipperError('E_NOT_CAPTURABLE', `Expected a function to capture, got ${fn === null ? 'null' : typeof fn}`);
   }
-  return captureRoots({ default: fn });
+  return captureRoots({ default: fn }, resolveOptions(CaptureOptions, options, 'captureClosure'));
 }
 
 /** Captures several functions as one closure; see captureClosure. */
-export async function captureRoots(roots: Roots): Promise<CapturedClosure> {
-  const { captured, problems } = await readGraph(roots);
+export async function captureRoots(roots: Roots, options: Required<CaptureOptions>): Promise<CapturedClosure> {
+  const { captured, problems } = await readGraph(roots, options);
   if (problems.length > 0) throw refusal(problems);
   return captured;
 }
 
 /** The graph together with what can't travel, for those who want to see both. */
-export async function readGraph(roots: Roots): Promise<{ captured: CapturedClosure; problems: readonly Problem[] }> {
+export async function readGraph(
+  roots: Roots,
+  options: Required<CaptureOptions>,
+): Promise<{ captured: CapturedClosure; problems: readonly Problem[] }> {
   for (;;) {
     using inspector = new HeapInspector();
     const origins = new Origins(inspector);
@@ -42,10 +48,23 @@ export async function readGraph(roots: Roots): Promise<{ captured: CapturedClosu
     const sources = { inspector, origins, intrinsics: intrinsicsOf(inspector, origins), builtins };
     const builder = new GraphBuilder(sources, captureByValue, capturePatches);
     const captured = build(builder, roots);
-    if (origins.wanted.size === 0) return { captured, problems: builder.problems };
+    if (origins.wanted.size === 0) return judged(captured, builder.problems, options);
     // The exports of an ES module come by a promise only; the heap is then read anew, in one go.
     await origins.learnNamespaces();
   }
+}
+
+/** Adds what must not travel although it could. */
+function judged(
+  captured: CapturedClosure,
+  problems: readonly Problem[],
+  { secrets }: Required<CaptureOptions>,
+): { captured: CapturedClosure; problems: readonly Problem[] } {
+  const { credentials, environments } = findSecrets(captured);
+  const found = secrets === 'allow' ? [] : credentials;
+  const warnings = secrets === 'warn' ? found.map(plainProblem) : [];
+  const refused = [...environments, ...(secrets === 'refuse' ? found : [])].map(plainProblem);
+  return { captured: { ...captured, secrets: [...environments, ...found], warnings }, problems: [...problems, ...refused] };
 }
 
 /** Does what the first capture of a process takes longest for, at a time when nobody waits. */
@@ -72,6 +91,9 @@ function build(builder: GraphBuilder, roots: Roots): CapturedClosure {
     data: builder.data,
     extras: builder.extras,
     evaluated: builder.evaluated,
+    wholeModules: builder.wholeModules(),
+    warnings: [],
+    secrets: [],
     projectDir: projectDirOf(builder, roots),
   };
 }

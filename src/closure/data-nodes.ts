@@ -20,6 +20,8 @@ abstract class PlainNode implements Path {
   values: Value[] | undefined = undefined;
   /** Its number in the table of data; -1: it is written as code. */
   row = -1;
+  /** Its number in the last walk over the graph that counted it. */
+  mark = 0;
 
   constructor({ parent, label, isKey = false }: Path) {
     this.parent = parent;

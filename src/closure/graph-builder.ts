@@ -48,6 +48,8 @@ export class GraphBuilder {
   readonly problems: Problem[] = [];
   /** Modules of the user's own of which only some members were asked for. */
   readonly viewed = new Map<object, ObjectNode>();
+  /** Namespaces of ES modules of the user's own. */
+  readonly namespaces = new Set<Node>();
   /** The objects of which functions were read as members. */
   readonly holders = new Map<Function, object>();
   /** The `this` of arrow functions, where they took it from around them. */
@@ -88,6 +90,13 @@ export class GraphBuilder {
   /** Turns the objects among the values of a node into nodes once what is at hand is done. */
   laterValues(node: DataNode): void {
     this.#waiting.push(node);
+  }
+
+  /** The nodes of modules of the user's own that travel with all their exports. */
+  wholeModules(): Set<Node> {
+    const loaded = this.sources.origins.loaded(/^(?!.*[\\/]node_modules[\\/])/);
+    const nodes = loaded.map((exports) => this.#nodes.get(exports)).filter((node) => node?.kind === 'object');
+    return new Set([...this.namespaces, ...(nodes as Node[])]);
   }
 
   /** Does the rest of a node's reading once what is at hand is done. */

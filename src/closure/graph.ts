@@ -1,5 +1,8 @@
 import type { ArrayNode, DataNode, ObjectNode } from './data-nodes.ts';
+import type { Problem } from './graph-builder.ts';
 import type { Original } from './script-map.ts';
+import { withoutSecrets } from './secret-rules.ts';
+import type { Secret } from './secrets.ts';
 import type { FunctionSyntax } from './syntax.ts';
 
 export type { ArrayNode, DataNode, ObjectNode };
@@ -241,15 +244,15 @@ const shownEnd = 12;
 function keyLabel(key: string | symbol): string {
   if (typeof key === 'symbol') return `[${String(key)}]`;
   if (/^\d+$/.test(key)) return `[${key}]`;
-  if (key.startsWith('#')) return key;
-  return /^[\p{L}_$][\p{L}\d_$]*$/u.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
+  return /^#?[\p{L}_$][\p{L}\d_$]*$/u.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
 }
 
 /** `predict → captured "db" → .pool` */
 export function printPath(path: Path): string {
   const labels: string[] = [];
   for (let step: Path | undefined = path; step !== undefined; step = step.parent) {
-    labels.push(step.isKey === true ? keyLabel(step.label) : String(step.label));
+    const label = typeof step.label === 'string' ? withoutSecrets(step.label) : step.label;
+    labels.push(step.isKey === true ? keyLabel(label) : String(label));
   }
   labels.reverse();
   // Of a long chain the ends say enough.
@@ -268,6 +271,12 @@ export interface CapturedClosure {
   readonly extras: readonly Value[];
   /** What is read by code that makes other values. */
   readonly evaluated: readonly Value[];
+  /** Objects of the user's own modules with all their exports. */
+  readonly wholeModules: ReadonlySet<Node>;
+  /** What had better not travel, though it can. */
+  readonly warnings: readonly Problem[];
+  /** Where captured credentials are. */
+  readonly secrets: readonly Secret[];
   /** The folder of the user's package, from which packages are bundled. */
   readonly projectDir: string;
 }

@@ -109,6 +109,30 @@ describe('deployPredictFunction', () => {
     expect(calls).toBe(0);
   });
 
+  test('warns of each credential once, or refuses it', async () => {
+    const config = { apiKey: ['gh', 'p_aB3dE5gH7jK9mN1pQ3sT5vX7zA9cD1fG3iK5'].join('') };
+    const events: ProgressEvent[] = [];
+    const options = {
+      name: 'secretive',
+      inputType: 'doubles',
+      predict: (xs: Float64Array[]) => xs.map(() => config.apiKey.length),
+      onProgress: (event: ProgressEvent) => events.push(event),
+    } as const;
+    await deployPredictFunction(clipper, options);
+    const warnings = events.filter(({ message }) => message.startsWith('warning'));
+    expect(warnings).toEqual([
+      expect.objectContaining({
+        stage: 'capture',
+        message: expect.stringContaining('captured "config" → .apiKey: a GitHub token'),
+      }),
+    ]);
+    const refused = deployPredictFunction(clipper, { ...options, secrets: 'refuse' });
+    await expect(refused).rejects.toMatchObject({ code: 'E_NOT_CAPTURABLE' });
+    events.length = 0;
+    await deployPredictFunction(clipper, { ...options, secrets: 'allow' });
+    expect(events.map(({ stage }) => stage)).toEqual(['capture', 'bundle', 'start', 'ready']);
+  });
+
   test('tells of its stages in order', async () => {
     const events: ProgressEvent[] = [];
     await deployPredictFunction(clipper, {

@@ -1,0 +1,12 @@
+import { z } from 'zod';
+
+export const secretsOption = z
+  .enum(['warn', 'refuse', 'allow'])
+  .default('warn')
+  .describe('What to do about captured values that look like credentials.');
+
+export const CaptureOptions = z.strictObject({ secrets: secretsOption });
+export interface CaptureOptions {
+  /** What to do about captured values that look like credentials: `warn` by default. */
+  readonly secrets?: 'warn' | 'refuse' | 'allow';
+}
