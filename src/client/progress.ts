@@ -29,6 +29,13 @@ export class Progress implements Disposable {
     else process.stderr.write(`clipper: ${this.#what}: ${message} (${elapsedMs.toFixed(0)} ms)\n`);
   }
 
+  /** Tells what may go wrong later; on a terminal its line stays. */
+  warn(message: string): void {
+    if (this.#onProgress !== undefined || !process.stderr.isTTY) return this.report('bundle', `warning: ${message}`);
+    this.#spinner?.warning(`${this.#what}: ${message}`);
+    this.#spinner = undefined;
+  }
+
   /** Ends the spinner of a deploy that failed; one that is ready has ended it already. */
   [Symbol.dispose](): void {
     this.#spinner?.error(`${this.#what}: failed`);
