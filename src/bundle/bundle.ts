@@ -12,7 +12,7 @@ import { ClipperError } from '../errors.ts';
 import { resolveOptions } from '../util/options.ts';
 import type { Target } from './native-binaries.ts';
 import { bundlePackages, keptName, type PackedPackages } from './package-bundle.ts';
-import { type BundleFile, copyHashed, digestOf, writeHashed } from './write-files.ts';
+import { type BundleFile, type CopiedFile, copyHashed, digestOf, writeHashed } from './write-files.ts';
 
 /** An immutable folder made of a closure, ready to run in a replica. */
 export interface Bundle {
@@ -32,10 +32,12 @@ export interface Bundle {
 /** Whether the function takes a batch of inputs or one input. */
 export type Takes = 'batch' | 'one';
 
+const aPlatform = z.custom<NodeJS.Platform>((value) => typeof value === 'string', 'must be a platform, as process.platform is');
+
 const BundleOptions = z.strictObject({
   outDir: z.string().min(1).describe('The folder to write the bundle to; made where there is none.'),
   target: z
-    .strictObject({ platform: z.string().min(1), arch: z.string().min(1) })
+    .strictObject({ platform: aPlatform, arch: z.string().min(1) })
     .optional()
     .describe("Where the bundle is to run, for packages with native binaries; left out: this process's platform."),
 });
@@ -92,10 +94,10 @@ async function writeBundle(
   const files: BundleFile[] = [];
   for (const { name, bytes } of assets) files.push(await writeHashed(dir, `assets/${name}`, bytes, signal));
   const packed = await packing;
-  if (packed.files.length > 0) await checkNoPackages(dir);
-  const code = [...own.map((file) => (packed.code.length > 1 ? withKept(file) : file)), ...packed.code];
+  const hasKept = packed.code.some(({ name }) => name === keptName);
+  const code = [...own.map((file) => (hasKept ? withKept(file) : file)), ...packed.code];
   for (const { name, text } of code) files.push(await writeHashed(dir, name, Buffer.from(text), signal));
-  files.push(...(await copyHashed(dir, packed.files, signal)));
+  if (packed.files.length > 0) files.push(...(await copyPackages(dir, packed.files, signal)));
   signal?.throwIfAborted();
   const digest = digestOf(files, [takes]);
   const manifest = { format: 1, digest, entry: entryName, takes, node: process.versions.node, files };
@@ -110,11 +112,20 @@ const nothing: Promise<PackedPackages> = Promise.resolve({ code: [], files: [], 
 const withKept = (file: EmittedFile): EmittedFile =>
   file.name === entryName ? { ...file, text: `${file.text}import "./${keptName}";\n` } : file;
 
-/** Throws E_BUNDLE_FAILED where packages would be mixed with those that are installed in the folder. */
-async function checkNoPackages(dir: string): Promise<void> {
-  if (!existsSync(join(dir, 'node_modules'))) return;
-  const message = `The function uses packages that are kept as files, and ${dir} has a node_modules folder of its own`;
-  throw new ClipperError('E_BUNDLE_FAILED', `${message}.\n  Fix: give an empty folder as outDir`);
+/** Throws E_BUNDLE_FAILED where they would be mixed with what is installed in the folder. */
+async function copyPackages(dir: string, files: readonly CopiedFile[], signal?: AbortSignal): Promise<readonly BundleFile[]> {
+  const packagesDir = join(dir, 'node_modules');
+  if (existsSync(packagesDir)) {
+    const message = `The function uses packages that are kept as files, and ${dir} has a node_modules folder of its own`;
+    throw new ClipperError('E_BUNDLE_FAILED', `${message}.\n  Fix: give an empty folder as outDir`);
+  }
+  try {
+    return await copyHashed(dir, files, signal);
+  } catch (error) {
+    // No manifest names them, so nothing else would take them away.
+    await rm(packagesDir, { recursive: true, force: true });
+    throw error;
+  }
 }
 
 /** Takes away what an earlier bundle left in the folder, and nothing else. */

@@ -66,6 +66,10 @@ export const placeKeptFiles = (text: string, imports: readonly KeptImport[], pla
     JSON.stringify(`./${place(imports[Number(index)]?.file ?? '')}`),
   );
 
+/** Whether esbuild warns of a `require` or `import` of a name that is computed. */
+export const isComputedLoad = ({ id }: Message): boolean =>
+  id === 'unsupported-require-call' || id === 'unsupported-dynamic-import';
+
 /** Whether an input of a build is a file, and not one of ours. */
 export const isFileInput = (path: string): boolean => !path.startsWith(`${namespace}:`) && path !== '<stdin>';
 

@@ -24,8 +24,10 @@ export async function traceKept({ keptImports, keptMembers }: PackageBuild, proj
     const message = `The files that packages need can't be found: ${messageOf(error)}`;
     throw new ClipperError('E_BUNDLE_FAILED', message, { cause: error });
   });
+  const files = [...traced.fileList].map((path) => join(base, path));
   return {
-    files: [...traced.fileList].map((path) => join(base, path)).sort(),
+    // The user's own files aren't the packages', also where these look for some in the folder that they run in.
+    files: files.filter((file) => isLink(file) || packageDirOf(file, projectDir) !== undefined).sort(),
     modules: new Set([...traced.esmFileList].map((path) => join(base, path))),
     warnings: [...traced.warnings].map(({ message }) => message),
   };

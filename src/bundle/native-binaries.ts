@@ -1,11 +1,11 @@
-import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
+import { dirname, extname, join, relative } from 'node:path';
 import { ClipperError } from '../errors.ts';
 import { findInstalled, type Installed, packageNameOf, readPackageJson } from './package-dirs.ts';
 
 /** Where a bundle is to run. */
 export interface Target {
-  readonly platform: string;
+  readonly platform: NodeJS.Platform;
   readonly arch: string;
 }
 
@@ -86,13 +86,16 @@ function byHeader(file: string): Binary | undefined {
 }
 
 const binaryName = /\.(?:node|dylib|dll|exe)$|\.so(?:\.\d+)*$/;
-const isBinary = (file: string): boolean => binaryName.test(file);
+const isBinary = (file: string): boolean =>
+  binaryName.test(file) || (extname(file) === '' && (statSync(file).mode & 0o111) !== 0);
+
+const anywhere: Binary = { platforms: [], archs: [] };
 
 const allows = ({ platforms, archs }: Binary, { platform, arch }: Target): boolean =>
   (platforms.length === 0 || platforms.includes(platform)) && (archs.length === 0 || archs.includes(arch));
 
 const fits = (file: string, dir: string, target: Target): boolean =>
-  allows(byWords(relative(dir, file)), target) && allows(byHeader(file) ?? { platforms: [], archs: [] }, target);
+  allows(byWords(relative(dir, file)), target) && allows(byHeader(file) ?? anywhere, target);
 
 /** A package of binaries for one platform, which another one lists as an optional dependency. */
 interface Variant extends Installed {

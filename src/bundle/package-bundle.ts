@@ -15,7 +15,7 @@ import type { CopiedFile } from './write-files.ts';
 
 /** What a bundle holds of packages. */
 export interface PackedPackages {
-  /** modules.cjs, and where packages are kept as files a module that must be evaluated before what uses that. */
+  /** modules.cjs, and where the closure uses kept packages a module that must be evaluated before the closure is. */
   readonly code: readonly EmittedFile[];
   readonly files: readonly CopiedFile[];
   readonly warnings: readonly string[];
@@ -72,7 +72,7 @@ async function packPackages(request: PackageRequest): Promise<{ packed: PackedPa
       if (!kept.addOf(placesOf(build.errors, projectDir))) throw failureOf(build.errors);
       continue;
     }
-    if (kept.addOf(await unbundlableFiles(build.inputs, projectDir))) continue;
+    if (kept.addOf(await unbundlableFiles(build, projectDir))) continue;
     const trace = kept.size === 0 ? undefined : await traceKept(build, projectDir);
     if (trace !== undefined && kept.addOf(alsoKept(build, trace, projectDir))) continue;
     const inputs = Object.keys(build.inputs).filter(isFileInput);
@@ -86,6 +86,8 @@ function pack(build: PackageBuild, trace: Trace | undefined, request: PackageReq
   if (trace === undefined) return { code: [{ name: modulesName, text }], files: [] };
   const { files, place } = layOutKept(trace, keptMembers, request);
   const modules = { name: modulesName, text: placeKeptFiles(text, keptImports, place) };
+  // What only bundled modules use, they `require`.
+  if (keptMembers.length === 0) return { code: [modules], files };
   return { code: [modules, { name: keptName, text: printKept(keptMembers, place) }], files };
 }
 

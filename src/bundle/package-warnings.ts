@@ -1,6 +1,6 @@
 import { relative, resolve } from 'node:path';
 import type { Message } from 'esbuild';
-import type { PackageBuild } from './esbuild-packages.ts';
+import { isComputedLoad, type PackageBuild } from './esbuild-packages.ts';
 import type { Trace } from './kept-packages.ts';
 import { variantsOf } from './native-binaries.ts';
 import { type KeptPackages, packageDirOf, packageNameOf } from './package-dirs.ts';
@@ -33,7 +33,7 @@ export class PackageWarnings {
   }
 
   collect({ warnings, errors }: PackageBuild): void {
-    for (const each of warnings) if (each.id.startsWith('unsupported-')) this.#add(each, computed);
+    for (const each of warnings) if (isComputedLoad(each)) this.#add(each, computed);
     for (const each of errors) if (each.text.startsWith('Could not resolve')) this.#add(each, unresolved(each.text));
   }
 

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire, isBuiltin } from 'node:module';
 import { isAbsolute, parse, resolve } from 'node:path';
 import type { Metafile } from 'esbuild';
-import { isFileInput } from './esbuild-packages.ts';
+import { isComputedLoad, isFileInput, type PackageBuild } from './esbuild-packages.ts';
 import { variantsOf } from './native-binaries.ts';
 import { packageDirOf } from './package-dirs.ts';
 
@@ -15,65 +15,66 @@ interface Analysis {
   readonly imports: ReadonlySet<string>;
 }
 
-/** Without any of these a module needs nothing beside what it imports by name. */
-const computed = /\b(?:require(?:\.resolve)?|import)\s*\(\s*(?!(["'])[^"'\n]*\1\s*[,)])/;
-const hints = new RegExp(
-  `\\b(?:__dirname|__filename|import\\.meta|createRequire|bindings|node-gyp-build|node-pre-gyp)\\b|${computed.source}`,
-);
+/** Words of modules that may reach files beside what they import; most that have none of them needn't be parsed again. */
+const hints = /\b(?:__dirname|__filename|import\.meta\.(?:url|dirname|filename|resolve)|createRequire)\b/;
+
+/** Packages that load the addons of those that use them. */
+const addonLoaders = /^(?:bindings|(?:@[^/]+\/)?node-(?:gyp-build|pre-gyp)[^/]*)$/;
+
+/** A module of a package that may need files beside it. */
+interface Suspect {
+  readonly file: string;
+  readonly text: string;
+  /** The specifiers that are bundled. */
+  readonly bundled: ReadonlySet<string>;
+}
 
 /** Modules of a build whose packages can't be bundled, by what their texts do. */
-export async function unbundlableFiles(inputs: Metafile['inputs'], projectDir: string): Promise<readonly string[]> {
+export async function unbundlableFiles({ inputs, warnings }: PackageBuild, projectDir: string): Promise<readonly string[]> {
+  const computed = new Set(warnings.filter(isComputedLoad).map(({ location }) => location?.file));
   const found: string[] = [];
-  const suspects: { file: string; text: string; seen: ReadonlySet<string> }[] = [];
+  const suspects: Suspect[] = [];
   const look = async ([path, { imports }]: [string, Metafile['inputs'][string]]): Promise<void> => {
     const file = resolve(projectDir, path);
     const dir = packageDirOf(file, projectDir);
     if (dir === undefined) return;
     if (path.endsWith('.node') || imports.some((each) => each.path.endsWith('.node'))) found.push(file);
+    if (computed.has(path) && variantsOf(dir).length > 0) found.push(file);
     const text = await readFile(file, 'utf8');
-    if (!hints.test(text)) return;
-    if (computed.test(text) && variantsOf(dir).length > 0) found.push(file);
-    // What is only resolved isn't bundled.
-    const bundled = imports.filter(({ kind }) => kind !== 'require-resolve');
-    suspects.push({ file, text, seen: new Set(bundled.map((each) => each.original ?? each.path)) });
+    // What is only resolved isn't bundled, nor is a pattern that names are matched with.
+    const bundled = imports.filter((each) => each.kind !== 'require-resolve' && !each.path.includes('*'));
+    const names = bundled.map((each) => each.original ?? each.path);
+    const isSuspect = computed.has(path) || names.length < imports.length || hints.test(text);
+    if (isSuspect || names.some((name) => addonLoaders.test(name))) suspects.push({ file, text, bundled: new Set(names) });
   };
   await Promise.all(
     Object.entries(inputs)
       .filter(([path]) => isFileInput(path))
       .map(look),
   );
-  if (suspects.length > 0) {
-    const analyses = await analyse(
-      suspects.map(({ file }) => file),
-      projectDir,
-    );
-    for (const { file, text, seen } of suspects) {
-      const analysis = analyses.get(file);
-      if (analysis !== undefined && needsFiles(analysis, { file, text, seen })) found.push(file);
-    }
-  }
-  return found;
+  const analyses = suspects.length === 0 ? undefined : await analyse(suspects, projectDir);
+  return [...found, ...suspects.filter((each) => needsFiles(each, analyses?.get(each.file))).map(({ file }) => file)];
 }
 
-async function analyse(files: string[], projectDir: string): Promise<ReadonlyMap<string, Analysis>> {
+async function analyse(suspects: readonly Suspect[], projectDir: string): Promise<ReadonlyMap<string, Analysis>> {
   // Few packages need it, and to load it takes longer than to bundle most.
   const { nodeFileTrace } = await import('@vercel/nft');
   const cache: { analysisCache?: Map<string, Analysis> } = {};
+  const files = suspects.map(({ file }) => file);
   await nodeFileTrace(files, { base: parse(projectDir).root, processCwd: projectDir, depth: 1, cache });
   return cache.analysisCache ?? new Map();
 }
 
-function needsFiles(
-  { assets, deps, imports }: Analysis,
-  { file, text, seen }: { file: string; text: string; seen: ReadonlySet<string> },
-): boolean {
+function needsFiles({ file, text, bundled }: Suspect, analysis: Analysis | undefined): boolean {
+  if (analysis === undefined) return false;
+  const { assets, deps, imports } = analysis;
   // A module that names itself mostly does it for `createRequire`.
   const runsItself = /\b(?:Worker|fork)\s*\(/.test(text);
   if ([...assets].some((asset) => asset !== file || runsItself)) return true;
   const { resolve: find } = createRequire(file);
   return [...deps, ...imports].some((name) => {
     if (isAbsolute(name)) return true;
-    if (seen.has(name) || isBuiltin(name)) return false;
+    if (bundled.has(name) || isBuiltin(name)) return false;
     try {
       return isAbsolute(find(name));
     } catch {

@@ -436,3 +436,25 @@ describe('a package that is bundled', () => {
     expect(await project.call(bundle)).toBe(1);
   });
 });
+
+test('a deploy of a function with kept packages answers, and tells of warnings', async () => {
+  await using project = await PackageProject.of({
+    ...withData,
+    ...installed('node_modules/plugins', {}, { 'index.js': 'exports.load = (name) => require(name); exports.n = 1;' }),
+  });
+  const printed = project.run(`
+    import { words } from 'data';
+    import plugins from 'plugins';
+    const clip = await clipper.startClipper({ queryPort: 0, managementPort: 0, rpcPort: 0 });
+    const events = [];
+    try {
+      const onProgress = ({ stage, message }) => events.push(stage + ' ' + message);
+      const predictOne = (xs) => words()[xs[0]] + plugins.n;
+      await clipper.createEndpoint(clip, { name: 'words', inputType: 'doubles', predictOne, onProgress });
+      const { output } = await clip.predict('words', [1]);
+      console.log(JSON.stringify({ output, warnings: events.filter((event) => event.includes('warning')) }));
+    } finally {
+      await clip.close();
+    }`);
+  expect(printed).toEqual({ output: 'two1', warnings: [expect.stringMatching(/^bundle warning: plugins \(node_modules.*:1\)/)] });
+});

@@ -40,16 +40,18 @@ export class PackageProject implements AsyncDisposable {
     }
   }
 
+  /** Runs a module of the project, which has this package as `clipper`, and gives what it prints as JSON. */
+  run(code: string, file = 'main.mjs'): unknown {
+    this.write({ [file]: `import clipper from ${JSON.stringify(join(packageDir, 'dist/index.js'))};\n${code}` });
+    return JSON.parse(execFileSync(process.execPath, [this.path(file)], { encoding: 'utf8' }));
+  }
+
   /** Runs a module of the project that declares `fn`, and bundles that. */
-  bundle(code: string, { file = 'main.mjs', ...options }: { outDir?: string; target?: object; file?: string } = {}): Bundled {
+  bundle(code: string, { file, ...options }: { outDir?: string; target?: object; file?: string } = {}): Bundled {
     const settings = JSON.stringify({ outDir: join(this.#dir.path, `bundle-${this.#bundles++}`), ...options });
-    this.write({
-      [file]: `import clipper from ${JSON.stringify(join(packageDir, 'dist/index.js'))};
-        ${code}
-        const failed = ({ code, message, stack }) => ({ error: { code, message: message ?? stack } });
-        console.log(JSON.stringify(await clipper.bundleClosure(fn, ${settings}).catch(failed)));`,
-    });
-    return JSON.parse(execFileSync(process.execPath, [this.path(file)], { encoding: 'utf8' })) as Bundled;
+    const bundling = `const failed = ({ code, message, stack }) => ({ error: { code, message: message ?? stack } });
+      console.log(JSON.stringify(await clipper.bundleClosure(fn, ${settings}).catch(failed)));`;
+    return this.run(`${code}\n${bundling}`, file) as Bundled;
   }
 
   /** Calls the function of a bundle in a fresh process, with all that was installed here gone. */
