@@ -10,7 +10,7 @@ import { type CaptureReport, reportOf } from '../closure/explain.ts';
 import type { CapturedClosure } from '../closure/graph.ts';
 import { ClipperError } from '../errors.ts';
 import { resolveOptions } from '../util/options.ts';
-import type { Target } from './native-binaries.ts';
+import type { Target } from './binary-platforms.ts';
 import { bundlePackages, keptName, type PackedPackages } from './package-bundle.ts';
 import { type BundleFile, type CopiedFile, copyHashed, digestOf, writeHashed } from './write-files.ts';
 

@@ -1,10 +1,13 @@
 import { lstatSync, readlinkSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { dirname, join, parse, posix, resolve } from 'node:path';
 import { ClipperError, messageOf } from '../errors.ts';
+import type { Target } from './binary-platforms.ts';
 import type { KeptMember, PackageBuild } from './esbuild-packages.ts';
 import { insideVariable, keptInsidesOf } from './module-insides.ts';
-import { chooseBinaries, type Target } from './native-binaries.ts';
+import { chooseBinaries } from './native-binaries.ts';
 import { layoutOf, packageDirOf } from './package-dirs.ts';
+import { namedFiles } from './unbundlable.ts';
 import type { CopiedFile } from './write-files.ts';
 
 /** The files that kept packages need, by their own paths. */
@@ -24,7 +27,10 @@ export async function traceKept({ keptImports, keptMembers }: PackageBuild, proj
     const message = `The files that packages need can't be found: ${messageOf(error)}`;
     throw new ClipperError('E_BUNDLE_FAILED', message, { cause: error });
   });
-  const files = [...traced.fileList].map((path) => join(base, path));
+  const found = [...traced.fileList].map((path) => join(base, path));
+  const modules = found.filter((file) => /\.[cm]?js$/.test(file) && !isLink(file));
+  const named = await Promise.all(modules.map(async (file) => namedFiles(file, await readFile(file, 'utf8'))));
+  const files = [...new Set([...found, ...named.flat()])];
   return {
     // The user's own files aren't the packages', also where these look for some in the folder that they run in.
     files: files.filter((file) => isLink(file) || packageDirOf(file, projectDir) !== undefined).sort(),
@@ -66,8 +72,8 @@ export function layOutKept(
   const insides = keptInsidesOf(members);
   const copied = files.map((from): CopiedFile => {
     const path = place(from);
-    if (isLink(from))
-      return { path, from, link: posix.relative(posix.dirname(path), place(resolve(dirname(from), readlinkSync(from)))) };
+    const link = isLink(from) ? place(resolve(dirname(from), readlinkSync(from))) : undefined;
+    if (link !== undefined) return { path, from, link: posix.relative(posix.dirname(path), link) };
     const suffix = insides.get(from);
     return { path, from, ...(suffix === undefined ? {} : { suffix }) };
   });

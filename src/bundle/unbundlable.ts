@@ -1,9 +1,10 @@
+import { readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createRequire, isBuiltin } from 'node:module';
-import { isAbsolute, parse, resolve } from 'node:path';
+import { dirname, isAbsolute, join, parse, resolve } from 'node:path';
 import type { Metafile } from 'esbuild';
 import { isComputedLoad, isFileInput, type PackageBuild } from './esbuild-packages.ts';
-import { variantsOf } from './native-binaries.ts';
+import { hasBinaries, variantsOf } from './native-binaries.ts';
 import { packageDirOf } from './package-dirs.ts';
 
 /** What nft finds in the text of a module; its types leave the contents of its cache open. */
@@ -19,7 +20,7 @@ interface Analysis {
 const hints = /\b(?:__dirname|__filename|import\.meta\.(?:url|dirname|filename|resolve)|createRequire)\b/;
 
 /** Packages that load the addons of those that use them. */
-const addonLoaders = /^(?:bindings|(?:@[^/]+\/)?node-(?:gyp-build|pre-gyp)[^/]*)$/;
+const isAddonLoader = (name: string): boolean => /^(?:bindings|(?:@[^/]+\/)?node-(?:gyp-build|pre-gyp)[^/]*)$/.test(name);
 
 /** A module of a package that may need files beside it. */
 interface Suspect {
@@ -39,13 +40,14 @@ export async function unbundlableFiles({ inputs, warnings }: PackageBuild, proje
     const dir = packageDirOf(file, projectDir);
     if (dir === undefined) return;
     if (path.endsWith('.node') || imports.some((each) => each.path.endsWith('.node'))) found.push(file);
-    if (computed.has(path) && variantsOf(dir).length > 0) found.push(file);
+    const names = imports.map((each) => each.original ?? each.path);
+    const loadsAddon = computed.has(path) ? variantsOf(dir).length > 0 : names.some(isAddonLoader) && hasBinaries(dir);
+    if (loadsAddon) found.push(file);
     const text = await readFile(file, 'utf8');
     // What is only resolved isn't bundled, nor is a pattern that names are matched with.
     const bundled = imports.filter((each) => each.kind !== 'require-resolve' && !each.path.includes('*'));
-    const names = bundled.map((each) => each.original ?? each.path);
-    const isSuspect = computed.has(path) || names.length < imports.length || hints.test(text);
-    if (isSuspect || names.some((name) => addonLoaders.test(name))) suspects.push({ file, text, bundled: new Set(names) });
+    const isSuspect = computed.has(path) || bundled.length < imports.length || hints.test(text);
+    if (isSuspect) suspects.push({ file, text, bundled: new Set(bundled.map((each) => each.original ?? each.path)) });
   };
   await Promise.all(
     Object.entries(inputs)
@@ -54,6 +56,20 @@ export async function unbundlableFiles({ inputs, warnings }: PackageBuild, proje
   );
   const analyses = suspects.length === 0 ? undefined : await analyse(suspects, projectDir);
   return [...found, ...suspects.filter((each) => needsFiles(each, analyses?.get(each.file))).map(({ file }) => file)];
+}
+
+/**
+ * The data files beside a module that it names and has a way to reach. Emscripten, for one, puts the name of a wasm file
+ * and the folder together where nothing that reads the text can follow.
+ */
+export function namedFiles(file: string, text: string): readonly string[] {
+  if (!hints.test(text)) return [];
+  const dir = dirname(file);
+  const isData = (name: string): boolean => /\.(?!(?:[cm]?[jt]sx?|json|map|md|node)$)\w+$/.test(name);
+  const isNamed = (name: string): boolean => ['"', "'", '`'].some((quote) => text.includes(`${name}${quote}`));
+  return readdirSync(dir)
+    .filter((name) => isData(name) && isNamed(name))
+    .map((name) => join(dir, name));
 }
 
 async function analyse(suspects: readonly Suspect[], projectDir: string): Promise<ReadonlyMap<string, Analysis>> {
@@ -68,6 +84,7 @@ async function analyse(suspects: readonly Suspect[], projectDir: string): Promis
 function needsFiles({ file, text, bundled }: Suspect, analysis: Analysis | undefined): boolean {
   if (analysis === undefined) return false;
   const { assets, deps, imports } = analysis;
+  if (namedFiles(file, text).length > 0) return true;
   // A module that names itself mostly does it for `createRequire`.
   const runsItself = /\b(?:Worker|fork)\s*\(/.test(text);
   if ([...assets].some((asset) => asset !== file || runsItself)) return true;

@@ -32,7 +32,8 @@ export class Progress implements Disposable {
   /** Tells what may go wrong later; on a terminal its line stays. */
   warn(message: string): void {
     if (this.#onProgress !== undefined || !process.stderr.isTTY) return this.report('bundle', `warning: ${message}`);
-    this.#spinner?.warning(`${this.#what}: ${message}`);
+    this.#spinner ??= yoctoSpinner({ stream: process.stderr }).start();
+    this.#spinner.warning(`${this.#what}: ${message}`);
     this.#spinner = undefined;
   }
 

@@ -51,6 +51,25 @@ describe('a package that is kept as files', () => {
     expect(await project.call(bundle)).toEqual([3, 7, true, ['add', 'default']]);
   });
 
+  test('compiles wasm whose name is put to its folder later', async () => {
+    await using project = await PackageProject.of(
+      installed(
+        'node_modules/emscripten',
+        {},
+        {
+          'index.js': `const options = {}; const here = typeof __dirname === 'string' ? __dirname + '/' : ''; options.at = here;
+          const locate = (name) => options.locate ? options.locate(name) : options.at + name;
+          exports.add = (a, b) => new WebAssembly.Instance(new WebAssembly.Module(require('fs').readFileSync(locate("add.wasm")))).exports.add(a, b);`,
+          'add.wasm': adder,
+          'other.wasm': adder,
+        },
+      ),
+    );
+    const bundle = project.bundle(`import { add } from 'emscripten';\nconst fn = () => add(1, 2);`);
+    expect(pathsOf(bundle).filter((path) => path.endsWith('.wasm'))).toEqual(['node_modules/emscripten/add.wasm']);
+    expect(await project.call(bundle)).toBe(3);
+  });
+
   test('brings an ES module along that imports it', async () => {
     await using project = await PackageProject.of({
       ...installed(
@@ -383,6 +402,8 @@ describe('native binaries for a target', () => {
     ]);
     const { error } = project.bundle(useNative, { target: { platform: 'darwin', arch: 'x64' } });
     expect(error?.message).toContain('@native/darwin-x64 was expected');
+    project.remove('node_modules/@native/lib-darwin-arm64');
+    expect(project.bundle(useNative, { target: macTarget }).error?.message).toContain('@native/lib-darwin-arm64 was expected');
     expect(await project.call(bundle)).toBe(1);
   });
 

@@ -40,6 +40,10 @@ export class PackageProject implements AsyncDisposable {
     }
   }
 
+  remove(name: string): void {
+    rmSync(this.path(name), { recursive: true });
+  }
+
   /** Runs a module of the project, which has this package as `clipper`, and gives what it prints as JSON. */
   run(code: string, file = 'main.mjs'): unknown {
     this.write({ [file]: `import clipper from ${JSON.stringify(join(packageDir, 'dist/index.js'))};\n${code}` });
@@ -57,7 +61,7 @@ export class PackageProject implements AsyncDisposable {
   /** Calls the function of a bundle in a fresh process, with all that was installed here gone. */
   async call({ entry, error }: Bundled): Promise<unknown> {
     if (error !== undefined) throw new Error(error.message);
-    rmSync(join(this.#dir.path, 'project'), { recursive: true });
+    this.remove('');
     const program = `import(process.argv[1]).then(async ({ default: fn }) => console.log(JSON.stringify(await fn())))`;
     return JSON.parse(execFileSync(process.execPath, ['-e', program, entry], { cwd: this.#dir.path, encoding: 'utf8' }));
   }
