@@ -1,17 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { captureClosure } from '../closure/capture.ts';
 import { emitClosure } from '../closure/emit.ts';
-import { entryName } from '../closure/emit-format.ts';
+import { type EmittedFile, entryName } from '../closure/emit-format.ts';
 import { type CaptureReport, reportOf } from '../closure/explain.ts';
 import type { CapturedClosure } from '../closure/graph.ts';
 import { secretsOption } from '../closure/options.ts';
+import { ClipperError } from '../errors.ts';
 import { resolveOptions } from '../util/options.ts';
-import { bundlePackages } from './package-bundle.ts';
-import { type BundleFile, digestOf, writeHashed } from './write-files.ts';
+import type { Target } from './binary-platforms.ts';
+import { bundlePackages, keptName, type PackedPackages } from './package-bundle.ts';
+import { type BundleFile, type CopiedFile, copyHashed, digestOf, writeHashed } from './write-files.ts';
 
 /** An immutable folder made of a closure, ready to run in a replica. */
 export interface StoredBundle {
@@ -22,6 +24,8 @@ export interface StoredBundle {
   /** SHA-256 of the bundle's contents, in hex: the same closure always has the same. */
   readonly digest: string;
   readonly files: readonly BundleFile[];
+  /** What packages may fail to load in a replica: where, and what to do about it. */
+  readonly warnings: readonly string[];
 }
 
 /** A bundle together with what is known of the closure. */
@@ -33,9 +37,15 @@ export interface Bundle extends StoredBundle {
 /** Whether the function takes a batch of inputs or one input. */
 export type Takes = 'batch' | 'one';
 
+const aPlatform = z.custom<NodeJS.Platform>((value) => typeof value === 'string', 'must be a platform, as process.platform is');
+
 const BundleOptions = z.strictObject({
   outDir: z.string().min(1).describe('The folder to write the bundle to; made where there is none.'),
   secrets: secretsOption,
+  target: z
+    .strictObject({ platform: aPlatform, arch: z.string().min(1) })
+    .optional()
+    .describe("Where the bundle is to run, for packages with native binaries; left out: this process's platform."),
 });
 export type BundleOptions = z.input<typeof BundleOptions>;
 
@@ -44,24 +54,32 @@ const manifestName = 'manifest.json';
 /**
  * Captures a function with all it closes over and writes it to a folder, from which any Node of the same major version
  * can import it. Throws E_NOT_CAPTURABLE with the path to what can't travel, and E_BUNDLE_FAILED for packages that
- * can't be bundled.
+ * can be neither bundled nor kept as files.
  */
 export async function bundleClosure(fn: Function, options: BundleOptions): Promise<Bundle> {
-  const { outDir, secrets } = resolveOptions(BundleOptions, options, 'bundleClosure');
+  const { outDir, target, secrets } = resolveOptions(BundleOptions, options, 'bundleClosure');
   const captured = await captureClosure(fn, { secrets });
   // First, as nodes are changed while they are written.
   const report = reportOf(captured, []);
-  return { ...(await writeBundle(captured, { dir: resolve(outDir), takes: 'batch' })), captured: report };
+  const bundle = await writeBundle(captured, { dir: resolve(outDir), takes: 'batch', target });
+  return { ...bundle, captured: report };
+}
+
+/** How to make a bundle. */
+interface BundleSettings {
+  readonly takes: Takes;
+  readonly target?: Target | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Writes a bundle into a store of bundles, each in a folder named by its digest; one that is there is left as it is. */
 export async function storeBundle(
   captured: CapturedClosure,
-  { storeDir, takes, signal }: { storeDir: string; takes: Takes; signal?: AbortSignal | undefined },
+  { storeDir, ...settings }: BundleSettings & { storeDir: string },
 ): Promise<StoredBundle> {
   const draft = join(storeDir, `.draft-${randomUUID()}`);
   try {
-    const bundle = await writeBundle(captured, { dir: draft, takes, signal });
+    const bundle = await writeBundle(captured, { ...settings, dir: draft });
     const dir = join(storeDir, bundle.digest);
     // Another deploy of the same closure may have got there first.
     if (!existsSync(dir)) await rename(draft, dir).catch((error: unknown) => existsSync(dir) || Promise.reject(error));
@@ -73,21 +91,51 @@ export async function storeBundle(
 
 async function writeBundle(
   captured: CapturedClosure,
-  { dir, takes, signal }: { dir: string; takes: Takes; signal?: AbortSignal | undefined },
+  { dir, takes, target = process, signal }: BundleSettings & { dir: string },
 ): Promise<StoredBundle> {
-  const { files: code, assets, packages } = emitClosure(captured);
+  const { files: own, assets, packages } = emitClosure(captured);
   await removeOldBundle(dir);
   await mkdir(dir, { recursive: true });
-  const packed = packages.length === 0 ? undefined : bundlePackages(packages, captured.projectDir);
+  const { platform, arch } = target;
+  const { projectDir } = captured;
+  const packing = packages.length === 0 ? nothing : bundlePackages({ packages, projectDir, target: { platform, arch } });
+  // A failure is met where it is awaited, which may be later.
+  packing.catch(() => {});
   const files: BundleFile[] = [];
-  for (const { name, text } of code) files.push(await writeHashed(dir, name, Buffer.from(text), signal));
   for (const { name, bytes } of assets) files.push(await writeHashed(dir, `assets/${name}`, bytes, signal));
-  if (packed !== undefined) files.push(await writeHashed(dir, 'modules.cjs', await packed, signal));
+  const packed = await packing;
+  const hasKept = packed.code.some(({ name }) => name === keptName);
+  const code = [...own.map((file) => (hasKept ? withKept(file) : file)), ...packed.code];
+  for (const { name, text } of code) files.push(await writeHashed(dir, name, Buffer.from(text), signal));
+  if (packed.files.length > 0) files.push(...(await copyPackages(dir, packed.files, signal)));
   signal?.throwIfAborted();
   const digest = digestOf(files, [takes]);
   const manifest = { format: 1, digest, entry: entryName, takes, node: process.versions.node, files };
   await writeFile(join(dir, manifestName), `${JSON.stringify(manifest, undefined, 2)}\n`);
-  return { dir, entry: join(dir, entryName), digest, files };
+  const { warnings } = packed;
+  return { dir, entry: join(dir, entryName), digest, files, warnings };
+}
+
+const nothing: Promise<PackedPackages> = Promise.resolve({ code: [], files: [], warnings: [] });
+
+/** Imports are evaluated before the code of a module wherever they stand, and at its end no line of its map is moved. */
+const withKept = (file: EmittedFile): EmittedFile =>
+  file.name === entryName ? { ...file, text: `${file.text}import "./${keptName}";\n` } : file;
+
+/** Throws E_BUNDLE_FAILED where they would be mixed with what is installed in the folder. */
+async function copyPackages(dir: string, files: readonly CopiedFile[], signal?: AbortSignal): Promise<readonly BundleFile[]> {
+  const packagesDir = join(dir, 'node_modules');
+  if (existsSync(packagesDir)) {
+    const message = `The function uses packages that are kept as files, and ${dir} has a node_modules folder of its own`;
+    throw new ClipperError('E_BUNDLE_FAILED', `${message}.\n  Fix: give an empty folder as outDir`);
+  }
+  try {
+    return await copyHashed(dir, files, signal);
+  } catch (error) {
+    // No manifest names them, so nothing else would take them away.
+    await rm(packagesDir, { recursive: true, force: true });
+    throw error;
+  }
 }
 
 /** Takes away what an earlier bundle left in the folder, and nothing else. */
@@ -96,4 +144,14 @@ async function removeOldBundle(dir: string): Promise<void> {
   if (manifest === undefined) return;
   const { files = [] } = JSON.parse(manifest) as { files?: readonly BundleFile[] };
   for (const { path } of files) await rm(join(dir, path), { force: true });
+  // Folders that are left empty would be in the way of links, and look like packages.
+  const folders = new Set(files.flatMap(({ path }) => foldersOf(path)));
+  for (const path of [...folders].sort().reverse()) await rmdir(join(dir, path)).catch(() => {});
 }
+
+/** The folders that a file of a bundle lies in, within the bundle. */
+const foldersOf = (path: string): readonly string[] =>
+  path
+    .split('/')
+    .slice(0, -1)
+    .map((_, index, parts) => parts.slice(0, index + 1).join('/'));

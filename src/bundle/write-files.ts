@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { chmod, type FileHandle, mkdir, open, readFile, stat, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 /** A file of a bundle. */
@@ -8,10 +8,14 @@ export interface BundleFile {
   readonly path: string;
   readonly bytes: number;
   readonly sha256: string;
+  readonly executable?: true;
+  /** Where a symbolic link leads, relative to its folder; `sha256` is of this text. */
+  readonly link?: string;
 }
 
 const chunkBytes = 8 * 2 ** 20;
 const chunksInFlight = 3;
+const copiesInFlight = 16;
 
 /** Writes a file and hashes it in the same pass: chunks are hashed while the disk takes those before. No copy is made. */
 export async function writeHashed(dir: string, path: string, bytes: Uint8Array, signal?: AbortSignal): Promise<BundleFile> {
@@ -39,6 +43,50 @@ export async function writeHashed(dir: string, path: string, bytes: Uint8Array, 
   return { path, bytes: bytes.byteLength, sha256: hash.digest('hex') };
 }
 
+/** A file to copy into a bundle, or a symbolic link to make there. */
+export interface CopiedFile {
+  /** In the bundle. */
+  readonly path: string;
+  readonly from: string;
+  readonly link?: string;
+  /** What to add at its end. */
+  readonly suffix?: string;
+}
+
+/** Copies files into a bundle's folder. */
+export async function copyHashed(
+  dir: string,
+  files: readonly CopiedFile[],
+  signal?: AbortSignal,
+): Promise<readonly BundleFile[]> {
+  const copied: BundleFile[] = [];
+  for (let start = 0; start < files.length; start += copiesInFlight) {
+    signal?.throwIfAborted();
+    const batch = files.slice(start, start + copiesInFlight);
+    const outcomes = await Promise.allSettled(batch.map((file) => copyOne(dir, file, signal)));
+    // None may be still at it when the folder is taken away.
+    for (const outcome of outcomes) {
+      if (outcome.status === 'rejected') throw outcome.reason;
+      copied.push(outcome.value);
+    }
+  }
+  return copied;
+}
+
+async function copyOne(dir: string, { path, from, link, suffix }: CopiedFile, signal?: AbortSignal): Promise<BundleFile> {
+  const target = join(dir, path);
+  if (link !== undefined) {
+    await mkdir(dirname(target), { recursive: true });
+    await symlink(link, target);
+    return { path, bytes: 0, sha256: createHash('sha256').update(link).digest('hex'), link };
+  }
+  const [bytes, { mode }] = await Promise.all([readFile(from), stat(from)]);
+  const file = await writeHashed(dir, path, suffix === undefined ? bytes : Buffer.concat([bytes, Buffer.from(suffix)]), signal);
+  if ((mode & 0o111) === 0) return file;
+  await chmod(target, 0o755);
+  return { ...file, executable: true };
+}
+
 /** The system may take less than it is given. */
 async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
   for (let done = 0; done < bytes.byteLength; ) {
@@ -50,7 +98,10 @@ async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): 
 /** The identity of a set of files: of their paths and contents. */
 export function digestOf(files: readonly BundleFile[], extra: readonly string[] = []): string {
   const hash = createHash('sha256');
-  for (const { path, sha256 } of [...files].sort((a, b) => (a.path < b.path ? -1 : 1))) hash.update(`${path}\0${sha256}\n`);
+  for (const { path, sha256, executable, link } of [...files].sort((a, b) => (a.path < b.path ? -1 : 1))) {
+    const kind = link === undefined ? (executable === true ? '\0executable' : '') : '\0link';
+    hash.update(`${path}\0${sha256}${kind}\n`);
+  }
   for (const text of extra) hash.update(`${text}\n`);
   return hash.digest('hex');
 }

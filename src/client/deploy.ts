@@ -156,6 +156,7 @@ async function deploy(clipper: ClipperConnection, config: DeployConfig): Promise
     cancelled();
     throw error;
   });
+  for (const warning of bundle.warnings) progress.warn('bundle', `warning: ${warning}`);
   progress.report('start', `starting ${config.replicas} replica${config.replicas === 1 ? '' : 's'}`);
   const body = deployBody(config, { name, version, sample, bundle });
   const started = (await clipper.management.post('/admin/v1/deploy', body, config.signal)) as { version: string };

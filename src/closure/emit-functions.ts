@@ -37,7 +37,11 @@ export function functionExpression(node: FunctionNode, around: Surroundings): st
 }
 
 const isRenamed = (name: string, { binding }: Capture, { names }: Surroundings): boolean =>
-  binding !== undefined && /^[\p{L}_$][\p{L}\d_$]*$/u.test(name) && name !== 'this' && name !== 'arguments' && names.of(binding) !== name;
+  binding !== undefined &&
+  /^[\p{L}_$][\p{L}\d_$]*$/u.test(name) &&
+  name !== 'this' &&
+  name !== 'arguments' &&
+  names.of(binding) !== name;
 
 /** A method needs an object around it, whose prototype is what its `super` means. */
 function inObject(node: FunctionNode, { text, print }: { text: string; print: (value: Value) => string }): string {

@@ -80,7 +80,7 @@ const isWrapper = ({ kind, properties }: Node): boolean =>
   kind === 'object' && properties.some(({ key }) => key === '__esModule');
 
 function lengthOf(node: Node): number {
-  if (node.kind === 'array' || node.kind === 'view') return node.length;
+  if (node.kind === 'array' || node.kind === 'view') return node.length ?? 0;
   if (node.kind === 'map' || node.kind === 'set') return node.entries.length;
   return node.kind === 'object' ? (node.values ?? node.properties).length : 0;
 }

@@ -1,0 +1,98 @@
+import { existsSync, lstatSync, readFileSync, realpathSync } from 'node:fs';
+import { dirname, join, relative, sep } from 'node:path';
+import { findProjectDir } from '../util/package-files.ts';
+
+/** What we read of a package.json. */
+export interface PackageJson {
+  readonly name?: string;
+  readonly os?: readonly string[];
+  readonly cpu?: readonly string[];
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
+}
+
+const inNodeModules = /^(.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+)[\\/]/;
+
+/** The folder of the package that a file belongs to; undefined for files of the user's own project. */
+export function packageDirOf(file: string, projectDir: string): string | undefined {
+  const installed = inNodeModules.exec(file)?.[1];
+  if (installed !== undefined) return installed;
+  // A workspace's package is installed as a link, and its real files lie beside the project.
+  const dir = findProjectDir(dirname(file));
+  return existsSync(join(dir, 'package.json')) && !`${projectDir}${sep}`.startsWith(`${dir}${sep}`) ? dir : undefined;
+}
+
+/** The packages that are kept as files, by their folders. */
+export class KeptPackages {
+  readonly #dirs = new Set<string>();
+  readonly #projectDir: string;
+
+  constructor(projectDir: string) {
+    this.#projectDir = projectDir;
+  }
+
+  get size(): number {
+    return this.#dirs.size;
+  }
+
+  /** Whether a file belongs to one of them. */
+  has(file: string): boolean {
+    const dir = packageDirOf(file, this.#projectDir);
+    return dir !== undefined && this.#dirs.has(dir);
+  }
+
+  /** Adds the packages of these files, and says whether there was a new one among them. */
+  addOf(files: Iterable<string>): boolean {
+    const { size } = this;
+    for (const file of files) {
+      const dir = packageDirOf(file, this.#projectDir);
+      if (dir !== undefined) this.#dirs.add(dir);
+    }
+    return this.size > size;
+  }
+}
+
+export function readPackageJson(dir: string): PackageJson {
+  const file = join(dir, 'package.json');
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as PackageJson) : {};
+}
+
+export const packageNameOf = (dir: string): string =>
+  readPackageJson(dir).name ?? /(?:@[^\\/]+[\\/])?[^\\/]+$/.exec(dir)?.[0] ?? dir;
+
+/** An installed package as Node finds it from another one's folder. */
+export interface Installed {
+  /** Real. */
+  readonly dir: string;
+  /** The symbolic link that leads there, where it is one. */
+  readonly link: string | undefined;
+}
+
+export function findInstalled(name: string, from: string): Installed | undefined {
+  for (let dir = from; ; dir = dirname(dir)) {
+    const place = join(dir, 'node_modules', name);
+    if (existsSync(place)) return { dir: realpathSync(place), link: lstatSync(place).isSymbolicLink() ? place : undefined };
+    if (dir === dirname(dir)) return undefined;
+  }
+}
+
+/**
+ * Says where in a bundle each of these files lies, so that Node resolves there what it resolves here: below the folder
+ * that holds them all they keep their places, and what isn't in that folder's node_modules goes into a folder inside it.
+ */
+export function layoutOf(files: readonly string[], projectDir: string): (file: string) => string {
+  const roots = files.map((file) => {
+    const end = file.indexOf(`${sep}node_modules${sep}`);
+    return end === -1 ? dirname(packageDirOf(file, projectDir) ?? dirname(file)) : file.slice(0, end);
+  });
+  const base = roots.reduce(commonDir, roots[0] ?? projectDir);
+  return (file) => {
+    const path = relative(base, file).split(sep).join('/');
+    return path.startsWith('node_modules/') ? path : `node_modules/.outside/${path}`;
+  };
+}
+
+function commonDir(one: string, other: string): string {
+  const [parts, others] = [one.split(sep), other.split(sep)];
+  const end = parts.findIndex((part, index) => part !== others[index]);
+  return (end === -1 ? parts : parts.slice(0, end)).join(sep) || sep;
+}

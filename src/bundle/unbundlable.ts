@@ -1,0 +1,101 @@
+import { readdirSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { createRequire, isBuiltin } from 'node:module';
+import { dirname, isAbsolute, join, parse, resolve } from 'node:path';
+import type { Metafile } from 'esbuild';
+import { isComputedLoad, isFileInput, type PackageBuild } from './esbuild-packages.ts';
+import { hasBinaries, variantsOf } from './native-binaries.ts';
+import { packageDirOf } from './package-dirs.ts';
+
+/** What nft finds in the text of a module; its types leave the contents of its cache open. */
+interface Analysis {
+  /** Files that are reached by a path, and not by `require` or `import`. */
+  readonly assets: ReadonlySet<string>;
+  /** Specifiers; those of computed names are absolute files. */
+  readonly deps: ReadonlySet<string>;
+  readonly imports: ReadonlySet<string>;
+}
+
+/** Words of modules that may reach files beside what they import; most that have none of them needn't be parsed again. */
+const hints = /\b(?:__dirname|__filename|import\.meta\.(?:url|dirname|filename|resolve)|createRequire)\b/;
+
+/** Packages that load the addons of those that use them. */
+const isAddonLoader = (name: string): boolean => /^(?:bindings|(?:@[^/]+\/)?node-(?:gyp-build|pre-gyp)[^/]*)$/.test(name);
+
+/** A module of a package that may need files beside it. */
+interface Suspect {
+  readonly file: string;
+  readonly text: string;
+  /** The specifiers that are bundled. */
+  readonly bundled: ReadonlySet<string>;
+}
+
+/** Modules of a build whose packages can't be bundled, by what their texts do. */
+export async function unbundlableFiles({ inputs, warnings }: PackageBuild, projectDir: string): Promise<readonly string[]> {
+  const computed = new Set(warnings.filter(isComputedLoad).map(({ location }) => location?.file));
+  const found: string[] = [];
+  const suspects: Suspect[] = [];
+  const look = async ([path, { imports }]: [string, Metafile['inputs'][string]]): Promise<void> => {
+    const file = resolve(projectDir, path);
+    const dir = packageDirOf(file, projectDir);
+    if (dir === undefined) return;
+    if (path.endsWith('.node') || imports.some((each) => each.path.endsWith('.node'))) found.push(file);
+    const names = imports.map((each) => each.original ?? each.path);
+    const loadsAddon = computed.has(path) ? variantsOf(dir).length > 0 : names.some(isAddonLoader) && hasBinaries(dir);
+    if (loadsAddon) found.push(file);
+    const text = await readFile(file, 'utf8');
+    // What is only resolved isn't bundled, nor is a pattern that names are matched with.
+    const bundled = imports.filter((each) => each.kind !== 'require-resolve' && !each.path.includes('*'));
+    const isSuspect = computed.has(path) || bundled.length < imports.length || hints.test(text);
+    if (isSuspect) suspects.push({ file, text, bundled: new Set(bundled.map((each) => each.original ?? each.path)) });
+  };
+  await Promise.all(
+    Object.entries(inputs)
+      .filter(([path]) => isFileInput(path))
+      .map(look),
+  );
+  const analyses = suspects.length === 0 ? undefined : await analyse(suspects, projectDir);
+  return [...found, ...suspects.filter((each) => needsFiles(each, analyses?.get(each.file))).map(({ file }) => file)];
+}
+
+/**
+ * The data files beside a module that it names and has a way to reach. Emscripten, for one, puts the name of a wasm file
+ * and the folder together where nothing that reads the text can follow.
+ */
+export function namedFiles(file: string, text: string): readonly string[] {
+  if (!hints.test(text)) return [];
+  const dir = dirname(file);
+  const isData = (name: string): boolean => /\.(?!(?:[cm]?[jt]sx?|json|map|md|node)$)\w+$/.test(name);
+  const isNamed = (name: string): boolean => ['"', "'", '`'].some((quote) => text.includes(`${name}${quote}`));
+  return readdirSync(dir)
+    .filter((name) => isData(name) && isNamed(name))
+    .map((name) => join(dir, name));
+}
+
+async function analyse(suspects: readonly Suspect[], projectDir: string): Promise<ReadonlyMap<string, Analysis>> {
+  // Few packages need it, and to load it takes longer than to bundle most.
+  const { nodeFileTrace } = await import('@vercel/nft');
+  const cache: { analysisCache?: Map<string, Analysis> } = {};
+  const files = suspects.map(({ file }) => file);
+  await nodeFileTrace(files, { base: parse(projectDir).root, processCwd: projectDir, depth: 1, cache });
+  return cache.analysisCache ?? new Map();
+}
+
+function needsFiles({ file, text, bundled }: Suspect, analysis: Analysis | undefined): boolean {
+  if (analysis === undefined) return false;
+  const { assets, deps, imports } = analysis;
+  if (namedFiles(file, text).length > 0) return true;
+  // A module that names itself mostly does it for `createRequire`.
+  const runsItself = /\b(?:Worker|fork)\s*\(/.test(text);
+  if ([...assets].some((asset) => asset !== file || runsItself)) return true;
+  const { resolve: find } = createRequire(file);
+  return [...deps, ...imports].some((name) => {
+    if (isAbsolute(name)) return true;
+    if (bundled.has(name) || isBuiltin(name)) return false;
+    try {
+      return isAbsolute(find(name));
+    } catch {
+      return false;
+    }
+  });
+}
