@@ -1,5 +1,6 @@
 import { builtinModules } from 'node:module';
 import { promisify, types } from 'node:util';
+import { runInThisContext } from 'node:vm';
 
 /** A value as a member of one of Node's builtin modules. */
 export interface BuiltinMember {
@@ -57,7 +58,8 @@ export class Builtins {
   }
 
   #loaded(): readonly string[] {
-    const loaded = (process as unknown as { moduleLoadList: readonly string[] }).moduleLoadList;
+    // Under jest `process` is a copy that was made earlier.
+    const { moduleLoadList: loaded } = runInThisContext('process') as { moduleLoadList: readonly string[] };
     const names = loaded.map((entry) => entry.replace(/^NativeModule /, ''));
     return names.filter((name) => builtinModules.includes(name) && !name.startsWith('_')).map((name) => `node:${name}`);
   }

@@ -1,4 +1,5 @@
 import { types } from 'node:util';
+import { runInThisContext } from 'node:vm';
 import { classesOf } from './capture-privates.ts';
 import type { FunctionAtHand } from './capture-variables.ts';
 import { type FunctionNode, isNode } from './graph.ts';
@@ -10,9 +11,7 @@ const textOf = (fn: Function): string => Function.prototype.toString.call(fn);
 
 /** The class that a method belongs to, as far as a scope of the method holds it. */
 export function homeOf(method: Function, { scopes }: FunctionFacts): Function | undefined {
-  return functionsIn(scopes).find(
-    (each) => owns(each, method) || owns(Object.getOwnPropertyDescriptor(each, 'prototype')?.value, method),
-  );
+  return functionsIn(scopes).find((each) => isOwner(each, method));
 }
 
 function functionsIn(scopes: FunctionFacts['scopes']): readonly Function[] {
@@ -45,7 +44,9 @@ function captureHost(builder: GraphBuilder, node: FunctionNode, at: FunctionAtHa
     return around.startsWith('class') && around.length > text.length && around.includes(text);
   };
   const near = [...classesAround(builder, at), ...functionsIn(at.facts.scopes)];
-  const found = near.find(isHost) ?? everyFunction(builder).find(isHost);
+  const far = (): readonly Function[] => everyFunction(builder).filter(isHost);
+  // Classes of one text may be several, of which that is meant which has the method.
+  const found = near.find(isHost) ?? far().find((each) => isOwner(each, at.fn)) ?? far()[0];
   const host = found === undefined ? undefined : builder.value(found, { parent: node.path, label: `class ${found.name}` });
   if (isNode(host) && host.kind === 'function' && host !== node) {
     node.host = host;
@@ -53,6 +54,9 @@ function captureHost(builder: GraphBuilder, node: FunctionNode, at: FunctionAtHa
     host.references++;
   } else builder.refuse(node.path, refusalsOfText.privateNames(node.syntax.outerPrivateNames));
 }
+
+const isOwner = (each: Function, method: Function): boolean =>
+  owns(each, method) || owns(Object.getOwnPropertyDescriptor(each, 'prototype')?.value, method);
 
 /** The classes of the `this` that an arrow took from around it. */
 function classesAround(builder: GraphBuilder, { fn }: FunctionAtHand): readonly Function[] {
@@ -70,8 +74,8 @@ function ancestors(fn: Function): readonly Function[] {
 }
 
 const everyFunction = (builder: GraphBuilder): readonly Function[] =>
-  builder.sources.inspector
-    .heirsOf(Function.prototype)
+  [Function.prototype, runInThisContext('Function.prototype') as object]
+    .flatMap((prototype) => builder.sources.inspector.heirsOf(prototype))
     .filter((each): each is Function => typeof each === 'function' && !types.isProxy(each));
 
 /** What `super` looks members up in: the prototype of the object that the method was written in. */
@@ -88,7 +92,12 @@ function methodHome(builder: GraphBuilder, fn: Function): object | undefined {
   const key = fn.name.replace(/^[gs]et /, '');
   const isHome = (each: object): boolean =>
     !types.isProxy(each) && (/^\[/.test(key) || Object.hasOwn(each, key)) && owns(each, fn);
-  return builder.sources.inspector.heirsOf(Object.prototype).find(isHome);
+  const roots = [Object.prototype, runInThisContext('Object.prototype') as object];
+  for (const root of new Set(roots)) {
+    const found = builder.sources.inspector.heirsOf(root).find(isHome);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 /** The object whose method an arrow was made in: one on the chain of its `this`, by the text of its members. */

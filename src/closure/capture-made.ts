@@ -86,6 +86,7 @@ function recipeOf(builder: GraphBuilder, value: object): Recipe | undefined {
 function registerParameters(builder: GraphBuilder, owner: Node, url: URL): void {
   const parameters = Object.getOwnPropertyDescriptor(URL.prototype, 'searchParams')?.get?.call(url) as object;
   if (builder.known(parameters) !== undefined) return;
+  owner.references++;
   const shell = builder.shell(owner.path);
   builder.register(parameters, { ...shell, kind: 'member', owner, key: 'searchParams', role: 'value' });
 }

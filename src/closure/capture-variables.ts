@@ -127,6 +127,7 @@ function captureImport(builder: GraphBuilder, node: FunctionNode, at: NameAtHand
   const path = pathOf(node, at.name);
   const raw = readVariable(at.scope, at.name);
   // What an import of a CommonJS package gives is decided by Node; bundlers differ from it in the default export.
+  if (origins.isInterop(raw) && captureInterop(builder, node, { ...at, raw: raw as object, from: dirname(file) })) return true;
   const isKnown = origins.packageExports(raw) !== undefined || origins.isInterop(raw);
   const exported = isKnown ? builder.value(raw, path) : undefined;
   const source: ModuleSource =
@@ -138,6 +139,27 @@ function captureImport(builder: GraphBuilder, node: FunctionNode, at: NameAtHand
     builder.later(() => capturePatches(builder, value, raw));
   }
   addUse(builder, node, { ...at, raw: value, value, place: { type: 'constant' } });
+  return true;
+}
+
+/** Of the namespace of a CommonJS package its members, where nothing else of it is used; the default export as Node gives it. */
+function captureInterop(
+  builder: GraphBuilder,
+  node: FunctionNode,
+  at: NameAtHand & { readonly raw: object; readonly from: string },
+): boolean {
+  const keys = memberKeys(at.free);
+  const specifier = builder.sources.origins.importOf(at.scriptId, at.name)?.specifier;
+  if (keys === undefined || specifier === undefined) return false;
+  for (const key of keys) {
+    const name = `${at.name}.${key}`;
+    const path = pathOf(node, name);
+    const value =
+      key === 'default'
+        ? builder.value(Reflect.get(at.raw, key), path)
+        : builder.module({ type: 'import', specifier, from: at.from }, [key], path);
+    addUse(builder, node, { ...at, name, raw: value, value, place: { type: 'constant' } });
+  }
   return true;
 }
 

@@ -69,9 +69,11 @@ export class Intrinsics {
   learnLazy(): void {
     if (this.#knowsLazy) return;
     this.#knowsLazy = true;
-    const [realm] = this.#realms;
-    for (const [name, { get }] of Object.entries(Object.getOwnPropertyDescriptors(realm))) {
-      if (get !== undefined && this.#isEnvironment(get)) this.#walk(Reflect.get(realm ?? {}, name), name);
+    for (const realm of this.#realms) {
+      for (const name of Object.getOwnPropertyNames(realm)) {
+        const value: unknown = name.startsWith('webkit') ? undefined : Reflect.get(realm, name);
+        if (typeof value === 'function') this.#walk(value, name);
+      }
     }
     for (const expression of lazyObjects) this.#walk(new Function(`return globalThis.${expression}`)(), expression);
   }

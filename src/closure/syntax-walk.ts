@@ -52,6 +52,8 @@ export class Walk {
   readonly shorthands = new Set<number>();
   /** `super.x` that means the prototype of an object around. */
   readonly outerSupers: SuperUse[] = [];
+  /** Where `arguments` are those of the function around. */
+  readonly outerArguments = new Set<number>();
   usesOuterSuper = false;
   usesOuterNewTarget = false;
   usesEval = false;
@@ -77,7 +79,7 @@ export class Walk {
   }
 
   #note(node: Ast, outer: boolean): void {
-    if (node.type === 'Identifier') this.identifiers.add(node.name as string);
+    if (node.type === 'Identifier') this.#noteIdentifier(node, outer);
     else if (node.type === 'ThisExpression' && outer) this.outerThis.push(this.#span(node));
     else if (node.type === 'Super' && outer) this.usesOuterSuper = true;
     else if (node.type === 'MemberExpression') this.#noteMember(node, outer);
@@ -90,6 +92,11 @@ export class Walk {
     else if (node.type === 'PropertyDefinition' || node.type === 'MethodDefinition') this.#notePrivate(node.key as Ast);
     else if (node.type === 'VariableDeclarator') this.#notePattern(node.id as Ast, node.init as Ast | null);
     else if (node.type === 'ImportExpression') this.#noteModule(node, 'import', node.source as Ast);
+  }
+
+  #noteIdentifier({ name, start }: Ast, outer: boolean): void {
+    this.identifiers.add(name as string);
+    if (name === 'arguments' && outer && this.#root.type === 'ArrowFunctionExpression') this.outerArguments.add(start);
   }
 
   #noteMember(node: Ast, outer: boolean): void {

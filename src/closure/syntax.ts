@@ -149,6 +149,8 @@ function freeNames(
   const names = new Map<string, FreeName>();
   for (const reference of (scopes.globalScope?.through ?? []) as Reference[]) {
     const { name, start, end } = reference.identifier as unknown as { name: string; start: number; end: number };
+    // In a default of a parameter they are taken for another's.
+    if (name === 'arguments' && !walked.outerArguments.has(start)) continue;
     if (unused.some((span) => span.start <= start - shift && end - shift <= span.end)) continue;
     const found = names.get(name) ?? { uses: [], written: false };
     names.set(name, found);

@@ -161,7 +161,7 @@ describe('a deploy that fails', () => {
     await expect(deployPredictFunction(clipper, { ...options, predict, sample: [1] })).rejects.toMatchObject({
       code: 'E_SAMPLE_FAILED',
       message: expect.stringMatching(
-        /TypeError: Cannot read properties of undefined \(reading 'length'\).*closure\.mjs(?!.*main\.js)/s,
+        /TypeError: Cannot read properties of undefined \(reading 'length'\).*deploy\.test\.ts:160(?!.*main\.js)/s,
       ),
     });
   });
