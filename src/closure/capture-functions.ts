@@ -244,6 +244,8 @@ function moduleOf(
   const path = { parent: node.path, label: `${kind}(${JSON.stringify(specifier)})` };
   if (kind === 'import') {
     const own = origins.userNamespace(scriptId, specifier);
+    const script = origins.moduleScript(scriptId, specifier);
+    if (own !== undefined && script !== undefined) builder.namespaceScripts.set(own, script);
     if (own !== undefined) return shared(builder.value(own, path));
     return builder.module({ type: 'import', specifier, from: dirname(from) }, [], path);
   }

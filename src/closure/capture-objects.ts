@@ -7,7 +7,8 @@ import { findDeep } from './capture-nodes.ts';
 import { capturePrivates, classOf, mayHavePrivates } from './capture-privates.ts';
 import { captureData, fillShell, ownName, readProperty } from './capture-properties.ts';
 import { ArrayNode, ObjectNode } from './data-nodes.ts';
-import type { MapNode, Node, Path, SetNode, Value } from './graph.ts';
+import { moduleVariable } from './environments.ts';
+import type { Capture, MapNode, Node, Path, Property, SetNode, Value } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 import { reduce } from './reducers.ts';
 import type { Reduced } from './reducers-known.ts';
@@ -164,10 +165,27 @@ function captureNamespace(builder: GraphBuilder, value: object, path: Path): Nod
   builder.later(() => {
     for (const key of Reflect.ownKeys(value)) {
       const found = typeof key === 'string' ? readExport(value, key) : undefined;
-      if (found !== undefined) node.properties.push(readProperty(builder, key, { descriptor: found, owner: path }));
+      if (found === undefined || typeof key !== 'string') continue;
+      const property = readProperty(builder, key, { descriptor: found, owner: path });
+      node.properties.push(liveExport(builder, value, { property, raw: found.value, key }));
     }
   });
   return node;
+}
+
+/** An export as the variable that it is, where that is known. */
+function liveExport(
+  builder: GraphBuilder,
+  namespace: object,
+  { property, raw, key }: { property: Property; raw: unknown; key: string },
+): Property {
+  const scriptId = builder.namespaceScripts.get(namespace);
+  const variable = scriptId === undefined ? undefined : builder.sources.origins.exportedVariable(scriptId, key);
+  if (variable === undefined) return property;
+  const live: Capture = { value: property.value, binding: undefined };
+  builder.live.push(live);
+  builder.environments.add({ capture: live, name: variable.name, written: false, raw, place: moduleVariable(variable) });
+  return { ...property, accessor: true, live };
 }
 
 /** One export of a namespace; undefined while its module is still to initialise it. */

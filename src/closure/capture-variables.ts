@@ -3,7 +3,7 @@ import { types } from 'node:util';
 import { capturePatches } from './capture-patches.ts';
 import { memberKeys, usedMembers, viewedMembers, viewOf } from './capture-views.ts';
 import { captureWeak, keepsWeakly } from './capture-weak.ts';
-import { enterable, type VariablePlace } from './environments.ts';
+import { enterable, moduleVariable, type VariablePlace } from './environments.ts';
 import { type FunctionNode, isNode, type ModuleSource, type Path, type Value } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 import type { FunctionFacts, Scope } from './inspector.ts';
@@ -167,6 +167,17 @@ function captureInterop(
 const memberOf = ({ imported }: ImportedName, { type }: ModuleSource): readonly string[] =>
   imported === '*' || (type === 'builtin' && imported === 'default') ? [] : [imported];
 
+/** Of a namespace it is known here which module's it is. */
+function noteNamespace(
+  { sources: { origins }, namespaceScripts }: GraphBuilder,
+  raw: unknown,
+  { scriptId, name }: NameAtHand,
+): void {
+  const imported = types.isModuleNamespaceObject(raw) ? origins.importOf(scriptId, name) : undefined;
+  const script = imported?.imported === '*' ? origins.moduleScript(scriptId, imported.specifier) : undefined;
+  if (script !== undefined) namespaceScripts.set(raw as object, script);
+}
+
 /** The scope with the top-level variables of a function's module. */
 export const topScope = ({ scopes }: FunctionFacts): Scope | undefined =>
   scopes.findLast(({ type }) => type === 'closure' || type === 'module');
@@ -180,6 +191,7 @@ function captureScoped(builder: GraphBuilder, node: FunctionNode, at: NameAtHand
   const { name, free, scope } = at;
   const raw = readVariable(scope, name);
   const path = pathOf(node, name);
+  noteNamespace(builder, raw, at);
   const inside = scope === topScope(at.facts) && isShareable(raw, free) ? origins.inside(at.scriptId, name) : undefined;
   if (inside !== undefined) {
     const known = builder.reference(raw, path) ?? builder.exported(inside, path);
@@ -219,7 +231,7 @@ function captureNamespaceMembers(
     const raw = readVariable({ ...at.scope, variables: at.raw as object }, key);
     const name = `${at.name}.${key}`;
     const value = builder.value(raw, pathOf(node, name));
-    addUse(builder, node, { ...at, name, raw, value, place: { type: 'unique', key: `${place?.scriptId} ${place?.name}` } });
+    if (place !== undefined) addUse(builder, node, { ...at, name, raw, value, place: moduleVariable(place) });
   }
   return true;
 }
@@ -240,7 +252,7 @@ function placeOf(builder: GraphBuilder, { name, scope, scriptId }: NameAtHand & 
   if (scope.type === 'module') {
     const imported = origins.importOf(scriptId, name);
     const origin = imported === undefined ? undefined : origins.variableBehind(scriptId, imported);
-    return { type: 'unique', key: origin === undefined ? `${scriptId} ${name}` : `${origin.scriptId} ${origin.name}` };
+    return moduleVariable(origin ?? { scriptId, name });
   }
   return { type: 'scope', scope };
 }

@@ -89,6 +89,7 @@ function build(builder: GraphBuilder, roots: Roots): CapturedClosure {
     roots: new Map(values),
     functions: builder.functions,
     data: builder.data,
+    live: builder.live,
     extras: builder.extras,
     evaluated: builder.evaluated,
     wholeModules: builder.wholeModules(),

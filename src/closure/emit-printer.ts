@@ -182,6 +182,11 @@ export class Printer {
 
   // An assignment would run setters of a prototype, or be refused by a frozen one.
   #property(node: Node, name: string, property: Property): string {
+    const { binding } = property.live ?? {};
+    if (binding !== undefined) {
+      const get = `get: () => ${this.#surroundings.names.of(binding)}`;
+      return `Object.defineProperty(${name}, ${this.print(property.key)}, { ${get}, enumerable: true });`;
+    }
     const isAssignable = (node.kind === 'object' || node.kind === 'array') && node.prototype === undefined;
     if (isAssignable && isPlain(property) && property.key !== '__proto__') {
       return `${name}${printMember(property.key, this.print)} = ${this.print(property.value)};`;

@@ -117,6 +117,7 @@ class Emitter {
     for (const { captures } of this.#captured.functions) {
       for (const { binding } of captures.values()) if (binding !== undefined) yield binding;
     }
+    for (const { binding } of this.#captured.live) if (binding !== undefined) yield binding;
   }
 
   /** Writes a value and all it needs, innermost first; on an explicit stack, for chains may be long. */

@@ -9,12 +9,19 @@ export interface VariableUse {
   readonly name: string;
   readonly written: boolean;
   readonly raw: unknown;
-  readonly node: FunctionNode;
-  readonly fn: Function;
+  /** The function; none for what the namespace of a module shows. */
+  readonly node?: FunctionNode;
+  readonly fn?: Function;
   readonly place: VariablePlace;
   /** Whether its declaration was not reached yet, so that to use it throws. */
   readonly uninitialized?: boolean;
 }
+
+/** The place of a variable that exists once for its module. */
+export const moduleVariable = ({ scriptId, name }: { scriptId: string; name: string }): VariablePlace => ({
+  type: 'unique',
+  key: `${scriptId} ${name}`,
+});
 
 export type VariablePlace =
   /** A variable that exists once, by a key: of a module, of the REPL, of globalThis. */
@@ -98,7 +105,7 @@ export class Environments {
 
   /** The variables of a function's scope as they are now. */
   #variablesOf([use]: readonly VariableUse[]): object {
-    if (use === undefined) return {};
+    if (use?.fn === undefined) return {};
     const { scopes } = this.#sources.inspector.facts(use.fn);
     return scopes.find(({ type, variables }) => type !== 'global' && Object.hasOwn(variables, use.name))?.variables ?? {};
   }
@@ -106,6 +113,7 @@ export class Environments {
   /** False where no variable of the scope can be assigned through this function. */
   #mark(own: readonly VariableUse[], { assigned, groups, restore }: Marking): boolean {
     const [{ fn, node } = {} as VariableUse] = own;
+    if (fn === undefined || node === undefined) return false;
     const used = own.filter(({ name }) => assigned.has(name)).map(({ name }) => name);
     // A variable that the function doesn't use may be hidden by one of its own.
     const hidden = [...assigned].filter((name) => !used.includes(name) && !node.syntax.identifiers.has(name));
@@ -167,8 +175,8 @@ export function enterable(fn: Function): readonly Function[] {
 
 /** Functions of one text that were made apart see variables of their own; of different texts they are taken to share. */
 function addUnreached(groups: VariableUse[][], own: readonly VariableUse[]): void {
-  const text = own[0]?.node.syntax.text;
-  const group = groups.find((each) => each.every(({ node }) => node.syntax.text !== text));
+  const text = own[0]?.node?.syntax.text;
+  const group = groups.find((each) => each.every(({ node }) => node?.syntax.text !== text));
   if (group === undefined) groups.push([...own]);
   else group.push(...own);
 }

@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import { Environments } from './environments.ts';
 import {
+  type Capture,
   type DataNode,
   type FunctionNode,
   type IntrinsicNode,
@@ -41,6 +42,10 @@ export class GraphBuilder {
   readonly data: DataNode[] = [];
   /** Functions that were put on objects of packages, where the module in the bundle doesn't have them. */
   readonly patches = new Set<unknown>();
+  /** Variables that namespaces of modules show. */
+  readonly live: Capture[] = [];
+  /** The scripts of the user's modules, by their namespaces. */
+  readonly namespaceScripts = new Map<object, string>();
   /** What must be written though nothing holds it. */
   readonly extras: Value[] = [];
   /** What is read by code that makes other values. */

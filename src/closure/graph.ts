@@ -30,6 +30,8 @@ export interface Property {
   readonly writable: boolean;
   readonly enumerable: boolean;
   readonly configurable: boolean;
+  /** The variable that it shows, of the namespace of a module. */
+  readonly live?: Capture;
 }
 
 export type Integrity = 'extensible' | 'fixed' | 'sealed' | 'frozen';
@@ -267,6 +269,8 @@ export interface CapturedClosure {
   readonly functions: readonly FunctionNode[];
   /** Objects and arrays of plain properties, which may be very many. */
   readonly data: readonly DataNode[];
+  /** Variables that namespaces of modules show. */
+  readonly live: readonly Capture[];
   /** What must be written though nothing holds it. */
   readonly extras: readonly Value[];
   /** What is read by code that makes other values. */

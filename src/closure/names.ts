@@ -27,6 +27,7 @@ export class Names {
     for (const { captures } of captured.functions) {
       for (const { binding } of captures.values()) if (binding !== undefined) this.of(binding);
     }
+    for (const { binding } of captured.live) if (binding !== undefined) this.of(binding);
   }
 
   of(binding: Binding): string {

@@ -236,17 +236,26 @@ export class Origins {
   /** The variable behind an import of the user's own ES module, so that importer and exporter share it. */
   variableBehind(scriptId: string, { specifier, imported }: ImportedName): { scriptId: string; name: string } | undefined {
     const target = this.#resolve(scriptId, specifier);
-    if (target === undefined || imported === '*') return undefined;
-    const table = this.#table(target.id);
-    const again = table.reExports.get(imported) ?? table.imports.get(table.exports.get(imported) ?? '');
-    if (again !== undefined) return this.variableBehind(target.id, again);
-    const name = table.exports.get(imported);
-    if (name !== undefined) return { scriptId: target.id, name };
+    return target === undefined || imported === '*' ? undefined : this.exportedVariable(target.id, imported);
+  }
+
+  /** The variable behind an export of one of the user's ES modules, which may be another module's. */
+  exportedVariable(scriptId: string, exported: string): { scriptId: string; name: string } | undefined {
+    const table = this.#table(scriptId);
+    const again = table.reExports.get(exported) ?? table.imports.get(table.exports.get(exported) ?? '');
+    if (again !== undefined) return this.variableBehind(scriptId, again);
+    const name = table.exports.get(exported);
+    if (name !== undefined) return { scriptId, name };
     for (const star of table.stars) {
-      const found = this.variableBehind(target.id, { specifier: star, imported });
+      const found = this.variableBehind(scriptId, { specifier: star, imported: exported });
       if (found !== undefined) return found;
     }
     return undefined;
+  }
+
+  /** The script of one of the user's ES modules, as another one's specifier names it. */
+  moduleScript(scriptId: string, specifier: string): string | undefined {
+    return this.#resolve(scriptId, specifier)?.id;
   }
 
   /** Tells where the text of a function came from, which has a place in a script. */
