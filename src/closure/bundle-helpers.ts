@@ -9,14 +9,18 @@ export function makeRestorer(note: (isRestoring: boolean) => void) {
     has: () => true,
   });
   return {
-    /** An instance of a base class, with the class's private members and nothing else. */
-    create(Class: Function, prototype: object | null): object {
-      const Target = new Function() as Function & { prototype: unknown };
-      Target.prototype = prototype;
+    /**
+     * An instance of a base class with the class's private members, and of its fields those that it is to have: `keys`
+     * are its own. Made as `new` would make it, it shares its form with others, which engines count on.
+     */
+    create(Class: Function, prototype: object | null, keys: readonly (string | symbol)[]): object {
+      const owner: unknown = prototype === null ? undefined : Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value;
+      const Target = typeof owner === 'function' && owner.prototype === prototype ? owner : Class;
       note(true);
       try {
         const created = Reflect.construct(Class, Array(32).fill(any), Target) as object;
-        for (const key of Reflect.ownKeys(created)) Reflect.deleteProperty(created, key);
+        const own = Reflect.ownKeys(created);
+        if (own.some((key, index) => key !== keys[index])) for (const key of own) Reflect.deleteProperty(created, key);
         if (Reflect.getPrototypeOf(created) !== prototype) Reflect.setPrototypeOf(created, prototype);
         return created;
       } finally {
@@ -45,33 +49,34 @@ export function makeRestorer(note: (isRestoring: boolean) => void) {
 }
 
 type Row = Record<string | number, unknown>;
-type Line = readonly [group: number, count: number, columns: unknown[][], rest: unknown[]];
+type Line = readonly [form: number, count: number, columns: unknown[][], rest: unknown[]];
 type Form = readonly [
   keys: readonly string[] | null,
-  rowKeys: readonly boolean[],
-  make: (columns: unknown[][], i: number) => Row,
+  modes: readonly ('values' | 'rows' | 'later')[],
+  make: (columns: unknown[][], index: number, rows: readonly Row[]) => Row,
 ];
 
 /** Reads the rows of a data table; see emit-table.ts for its form. `others` are what is to be put in from outside. */
 export function readTable(bytes: Buffer, forms: readonly Form[]) {
   const rows: Row[] = [];
   const others: [row: Row, key: string | number, other: number][] = [];
-  const references: [first: number, key: string | number, numbers: number[]][] = [];
+  const later: [first: number, key: string | number, numbers: number[]][] = [];
   for (let start = 0, end = 0; start < bytes.length; start = end + 1) {
     end = bytes.indexOf(10, start);
-    const [group, count, columns, rest] = JSON.parse(bytes.toString('utf8', start, end)) as Line;
-    const [keys, rowKeys, make] = forms[group] as Form;
+    const [form, count, columns, rest] = JSON.parse(bytes.toString('utf8', start, end)) as Line;
+    const [keys, modes, make] = forms[form] as Form;
     const first = rows.length;
-    if (keys === null) for (const each of columns) rows.push(each as never);
-    else for (let index = 0; index < count; index++) rows.push(make(columns, index));
-    for (const [at, holdsRows] of rowKeys.entries()) {
-      if (holdsRows) references.push([first, keys?.[at] ?? '', columns[at] as number[]]);
-    }
+    if (keys !== null) {
+      for (let index = 0; index < count; index++) rows.push(make(columns, index, rows));
+      for (const [at, key] of keys.entries()) if (modes[at] === 'later') later.push([first, key, columns[at] as number[]]);
+    } else if (modes[0] === 'rows') {
+      for (const numbers of columns) rows.push(numbers.map((number) => rows[number as number]) as never);
+    } else for (const values of columns) rows.push(values as never);
     for (let at = 0; at < rest.length; at += 4) {
       const [column, index, kind, content] = rest.slice(at, at + 4) as [number, number, string, string];
       const number = first + (keys === null ? column : index);
       const key = keys === null ? index : (keys[column] ?? '');
-      if (kind === 'row') references.push([number, key, [Number(content)]]);
+      if (kind === 'row') later.push([number, key, [Number(content)]]);
       else if (kind === 'other') others.push([rows[number] as Row, key, Number(content)]);
       else {
         const value = kind === 'bigint' ? BigInt(content) : kind === 'number' ? Number(content) : undefined;
@@ -79,11 +84,13 @@ export function readTable(bytes: Buffer, forms: readonly Form[]) {
       }
     }
   }
-  for (const [first, key, numbers] of references) {
-    // An assignment to this key would set the prototype.
-    if (key === '__proto__')
-      for (const [at, each] of numbers.entries()) Object.defineProperty(rows[first + at], key, { value: rows[each] });
-    else for (let at = 0; at < numbers.length; at++) (rows[first + at] as Row)[key] = rows[numbers[at] as number];
+  for (const [first, key, numbers] of later) {
+    for (let at = 0; at < numbers.length; at++) {
+      const value = rows[numbers[at] as number];
+      // An assignment to this key would set the prototype.
+      if (key === '__proto__') Object.defineProperty(rows[first + at], key, { value });
+      else (rows[first + at] as Row)[key] = value;
+    }
   }
   return { rows, others };
 }

@@ -41,7 +41,10 @@ function findUninitialized(builder: GraphBuilder, { syntax }: FunctionNode, { fn
 /** Captures the variables that a function uses, and `this` where an arrow takes it from around it. */
 export function captureVariables(builder: GraphBuilder, node: FunctionNode, given: FunctionAtHand): void {
   const at = { ...given, uninitialized: findUninitialized(builder, node, given) };
-  for (const [name, free] of node.syntax.freeNames) captureName(builder, node, { ...at, name, free });
+  for (const [name, free] of node.syntax.freeNames) {
+    // What `eval` evaluates may assign it.
+    captureName(builder, node, { ...at, name, free: { ...free, written: free.written || node.syntax.usesEval } });
+  }
   if (node.syntax.usesEval) captureAllNames(builder, node, at);
   if (node.syntax.outerThis.length > 0 || needsThis(node.syntax)) captureThis(builder, node, at);
   const isKnown = (name: string): boolean =>
@@ -67,7 +70,7 @@ function captureAllNames(builder: GraphBuilder, node: FunctionNode, at: Function
     const isInner = scope !== outermost && scope.type !== 'script';
     for (const name of Object.getOwnPropertyNames(scope.variables)) {
       if (node.captures.has(name) || !(isInner || words.has(name))) continue;
-      captureName(builder, node, { ...at, name, free: { uses: [], written: false } });
+      captureName(builder, node, { ...at, name, free: { uses: [], written: true } });
     }
   }
 }

@@ -36,10 +36,10 @@ export class Helpers {
   }
 
   statements(): string[] {
-    const texts = [...this.#used].map(([helper, name]) => `var ${name} = ${String(helpers[helper])};`);
+    const texts = [...this.#used].map(([helper, name]) => `const ${name} = ${String(helpers[helper])};`);
     if (this.#restorer === undefined) return texts;
     const { restoring, object } = this.#restorer;
     const note = `(isRestoring) => { ${restoring} = isRestoring; }`;
-    return [...texts, `var ${restoring} = false;`, `var ${object} = (${String(makeRestorer)})(${note});`];
+    return [...texts, `let ${restoring} = false;`, `const ${object} = (${String(makeRestorer)})(${note});`];
   }
 }

@@ -134,7 +134,8 @@ export class Printer {
   /** An instance of a class that has private state and no superclass. */
   #created(node: Node, owner: FunctionNode): string {
     const prototype = node.prototype === undefined ? 'Object.prototype' : this.print(node.prototype);
-    return `${this.#surroundings.helpers.restorer.object}.create(${this.print(owner)}, ${prototype})`;
+    const keys = node.properties.map(({ key }) => this.print(key)).join(', ');
+    return `${this.#surroundings.helpers.restorer.object}.create(${this.print(owner)}, ${prototype}, [${keys}])`;
   }
 
   /** Statements that give a node the private members of its subclasses; their values come with the completion. */

@@ -99,8 +99,8 @@ class Emitter {
     const [all, rows] = [this.#names.fresh('table'), this.#names.fresh('rows')];
     const file = this.#assets.file(table.asset('table.jsonl'));
     this.#statements.push(
-      `var ${all} = ${this.#helpers.name('readTable')}(${file}, ${table.forms()});`,
-      `var ${rows} = ${all}.rows;`,
+      `const ${all} = ${this.#helpers.name('readTable')}(${file}, ${table.forms()});`,
+      `const ${rows} = ${all}.rows;`,
     );
     this.#printer.table = rows;
     const prototypes = table.prototypes();
@@ -148,12 +148,26 @@ class Emitter {
       for (const { value } of node.captures.values()) this.#queue.push(value);
       return;
     }
+    if (node.kind === 'call') yield* this.#callNeeds(node.target);
     for (const value of childrenOf(node)) {
       // A bound function may need the very object that holds it, and a member's properties are not part of it.
       const holdsBound = isNode(value) && value.kind === 'bound' && node.kind !== 'bound';
       const later = holdsBound || (node.kind === 'member' && value !== node.owner && value !== node.key);
       if (later) this.#queue.push(value);
       else yield value;
+    }
+  }
+
+  /** A function that is called at once needs its variables, and so do those that it may call. */
+  *#callNeeds(target: Value): Generator<Value, void> {
+    const called = new Set([target]);
+    for (const value of called) {
+      if (!isNode(value) || value.kind !== 'function') continue;
+      for (const capture of value.captures.values()) {
+        yield capture.value;
+        called.add(capture.value);
+        if (capture.binding !== undefined && this.#printer.isWritten(capture.value)) this.#declare(capture.binding);
+      }
     }
   }
 
@@ -205,13 +219,13 @@ class Emitter {
     const name = home === undefined ? this.#names.fresh(wishFor(node)) : this.#names.of(home);
     this.#printer.wrote(node, { text: name, depth: 0 });
     if (node.kind !== 'function') {
-      this.#statements.push(`var ${name} = ${text};`, ...this.#printer.installations(node, name));
+      this.#statements.push(`const ${name} = ${text};`, ...this.#printer.installations(node, name));
       return;
     }
-    if (node.inside.slots.size > 0) this.#statements.push(`var ${this.#helpers.slotsOf(node)};`);
+    if (node.inside.slots.size > 0) this.#statements.push(`let ${this.#helpers.slotsOf(node)};`);
     const inferred = inferredName(node, name, this.#format.isSloppy);
     // The comma keeps an anonymous function from being named after the variable.
-    this.#statements.push(`var ${name} = ${inferred === name && node.name === '' ? `(0, ${text})` : text};`);
+    this.#statements.push(`const ${name} = ${inferred === name && node.name === '' ? `(0, ${text})` : text};`);
     this.#nameFunction(node, inferred);
   }
 
@@ -227,13 +241,15 @@ class Emitter {
     if (home !== undefined) this.#declared.add(home);
     const name = home === undefined ? this.#names.fresh(wishFor(node)) : this.#names.of(home);
     this.#printer.wrote(node, { text: name, depth: 0 });
-    this.#statements.push(`var ${name};`);
+    this.#statements.push(`let ${name};`);
   }
 
   #declare(binding: Binding): void {
     if (binding.uninitialized || this.#declared.has(binding)) return;
     this.#declared.add(binding);
-    this.#statements.push(`var ${this.#names.of(binding)} = ${this.#printer.print(binding.value)};`);
+    // Compilers take constants for what they are, which makes captured ones as fast as they were.
+    const keyword = binding.written ? 'let' : 'const';
+    this.#statements.push(`${keyword} ${this.#names.of(binding)} = ${this.#printer.print(binding.value)};`);
   }
 }
 

@@ -51,7 +51,7 @@ export class Names {
       const fail = `{ throw new ReferenceError("Cannot access '${name}' before initialization"); }`;
       return `get ${name}() ${fail}, set ${name}(_) ${fail}`;
     });
-    return members.length === 0 ? [] : [`var ${this.#uninitializedObject} = { ${members.join(', ')} };`];
+    return members.length === 0 ? [] : [`const ${this.#uninitializedObject} = { ${members.join(', ')} };`];
   }
 
   #name(binding: Binding): string {
