@@ -22,9 +22,11 @@ const readers: readonly Reader[] = [captureArray, captureCollection, captureView
 /** Captures an object that is no function, by value. */
 export function captureObject(builder: GraphBuilder, value: object, path: Path): Node | undefined {
   // Proxies first: to look at one would run its handler.
-  if (!types.isProxy(value) && builder.sources.intrinsics.find(Reflect.getPrototypeOf(value)) === 'Object.prototype') {
+  const usual = types.isProxy(value) ? undefined : builder.sources.intrinsics.find(Reflect.getPrototypeOf(value));
+  if (usual === 'Object.prototype') {
     return capturePrototype(builder, value, path) ?? captureByProperties(builder, value, path);
   }
+  if (usual === 'Array.prototype' && Array.isArray(value)) return captureArray(builder, value, path);
   if (types.isModuleNamespaceObject(value)) return captureNamespace(builder, value, path);
   const refused = refusalByKind(value);
   if (refused !== undefined) return builder.refuse(path, refused);
