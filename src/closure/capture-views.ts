@@ -44,7 +44,7 @@ export function usedMembers(builder: GraphBuilder, value: unknown, free: FreeNam
     return undefined;
   const own = Object.getOwnPropertyNames(value);
   // Of very large ones to list the rest costs more than to look.
-  if (own.length <= keys.size) return undefined;
+  if (own.length <= keys.size || mayCopyEnvironment(own)) return undefined;
   const called = new Set(free.uses.flatMap(({ member }) => (member?.isCalled === true ? [member.key] : [])));
   const isMember = (key: string): boolean => {
     const { value: member } = Object.getOwnPropertyDescriptor(value, key) ?? {};
@@ -52,6 +52,10 @@ export function usedMembers(builder: GraphBuilder, value: unknown, free: FreeNam
   };
   return [...keys].every(isMember) ? keys : undefined;
 }
+
+/** Whether an object may hold the environment of the process, which is refused as a whole. */
+const mayCopyEnvironment = (keys: readonly string[]): boolean =>
+  keys.length >= 5 && 2 * keys.filter((key) => key in process.env).length > keys.length;
 
 /** The members that are read of a name, also by patterns. */
 function readKeys({ uses }: FreeName): ReadonlySet<string> | undefined {

@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import { captureClosure } from '../../src/closure/capture.ts';
 import { explainClosure } from '../../src/closure/explain.ts';
 import { isClipperError } from '../../src/errors.ts';
+import { refusalCases } from '../fixtures/closures/refused.ts';
 
 async function refusalOf(fn: Function): Promise<string> {
   try {
@@ -27,6 +28,14 @@ function Made(this: object) {
   Object.assign(this, { how: () => new.target });
 }
 const made = new (Made as unknown as new () => { how(): unknown })();
+
+describe('each kind of what can not travel is named by its path', () => {
+  test.each(refusalCases)('$name', async ({ make, path }) => {
+    const message = await refusalOf(await make());
+    if (typeof path === 'string') expect(message).toContain(path);
+    else expect(message).toMatch(path);
+  });
+});
 
 describe('what can not travel', () => {
   test('is named by its whole path, with the fix', async () => {

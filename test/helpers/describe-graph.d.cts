@@ -1,0 +1,1 @@
+export declare function describeGraph(root: unknown): string;
