@@ -40,7 +40,9 @@ export function captureObject(builder: GraphBuilder, value: object, path: Path):
   builder.afterwards(() => {
     const lost = capturePrivates(builder, node, value);
     if (lost.length === 0) return;
-    builder.refuse(path, hiddenState(`an instance of ${classNameOf(value)} with private state (${lost.join(', ')})`));
+    const names = lost.length > 5 ? [...lost.slice(0, 5), '…'] : lost;
+    const { what } = hiddenState(`an instance of ${classNameOf(value)} with private state (${names.join(', ')})`);
+    builder.refuse(path, { what, fix: 'say how it travels with `registerReducer`, or create it in `setup`' });
   });
   return node;
 }
