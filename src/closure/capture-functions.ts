@@ -59,6 +59,7 @@ export function captureFunction(builder: GraphBuilder, fn: Function, path: Path)
     deleted: [],
     changedMembers: [],
     origin: origins.functionOrigin(facts.scriptId, syntax.text, facts.location),
+    place: `${facts.scriptId} ${facts.location.line} ${facts.location.column}`,
     isSloppy: isSloppy(builder, fn, { syntax, facts }),
     inside: { restores: false, slots: new Set(), hosted: [] },
     host: undefined,

@@ -1,4 +1,5 @@
 import { type Asset, AssetWriter } from './emit-assets.ts';
+import { Factories } from './emit-factories.ts';
 import { type EmittedFile, EsModule, type ModuleFormat, SloppyModule } from './emit-format.ts';
 import { definitionNeeds, inferredName } from './emit-functions.ts';
 import { Helpers } from './emit-helpers.ts';
@@ -39,6 +40,7 @@ class Emitter {
   readonly #modules: ModuleImports;
   readonly #assets: AssetWriter;
   readonly #helpers: Helpers;
+  readonly #factories: Factories;
   readonly #printer: Printer;
   readonly #statements: string[] = [];
   readonly #completions: Array<() => readonly string[]> = [];
@@ -56,6 +58,7 @@ class Emitter {
     this.#modules = new ModuleImports(this.#names);
     this.#assets = new AssetWriter(this.#names, this.#format);
     this.#helpers = new Helpers(this.#names);
+    this.#factories = new Factories(captured, this.#names);
     this.#printer = new Printer({
       names: this.#names,
       helpers: this.#helpers,
@@ -143,6 +146,7 @@ class Emitter {
     if (node.kind === 'function') {
       yield* this.#functionNeeds(node);
       yield node.host;
+      yield* this.#factories.ownValues(node) ?? [];
       for (const value of childrenOf(node)) this.#queue.push(value);
       this.#queue.push(node.prototypeMember, ...node.changedMembers);
       for (const { value } of node.captures.values()) this.#queue.push(value);
@@ -223,10 +227,24 @@ class Emitter {
       return;
     }
     if (node.inside.slots.size > 0) this.#statements.push(`let ${this.#helpers.slotsOf(node)};`);
+    if (this.#makeFunction(node, name)) return;
     const inferred = inferredName(node, name, this.#format.isSloppy);
     // The comma keeps an anonymous function from being named after the variable.
     this.#statements.push(`const ${name} = ${inferred === name && node.name === '' ? `(0, ${text})` : text};`);
     this.#nameFunction(node, inferred);
+  }
+
+  /** False where a function is not made by a factory, or needs itself in a variable of its own. */
+  #makeFunction(node: FunctionNode, name: string): boolean {
+    const values = this.#factories.ownValues(node);
+    const isMade = (value: Value): boolean => value !== node && this.#printer.isWritten(value);
+    if (values === undefined || !values.every(isMade)) return false;
+    const factory = this.#factories.use(node, (model) => this.#printer.expression(model, []));
+    if (factory.statement !== undefined) this.#statements.push(factory.statement);
+    this.#statements.push(`const ${name} = ${factory.name}(${values.map(this.#printer.print).join(', ')});`);
+    for (const binding of this.#factories.ownBindings(node)) this.#declared.add(binding);
+    this.#nameFunction(node, node.syntax.id?.name ?? '');
+    return true;
   }
 
   #nameFunction(node: FunctionNode, inferred: string): void {

@@ -176,6 +176,8 @@ export interface FunctionNode extends Shell {
   readonly deleted: (readonly [owner: 'self' | 'prototype', key: string])[];
   /** Of a class: methods in its text that have more to them than that. */
   readonly changedMembers: MemberNode[];
+  /** Where its text stands among the scripts of the process: the same for functions of one code. */
+  readonly place: string;
   /** Tells where its text came from; undefined for code that was in no file. */
   readonly origin: FunctionOrigin | undefined;
   /** Whether it runs in sloppy mode. */
