@@ -4,16 +4,17 @@ import { types } from 'node:util';
 import { captureHome, homeOf } from './capture-homes.ts';
 import { ClassMembers } from './capture-members.ts';
 import { captureNative } from './capture-nodes.ts';
-import { capturePatches } from './capture-patches.ts';
+import { capturePackageFunction, capturePackageMethod, insideMember } from './capture-packages.ts';
 import { captureStaticPrivates } from './capture-privates.ts';
 import { fillShell, ownName } from './capture-properties.ts';
-import { captureVariables, type FunctionAtHand, topScope } from './capture-variables.ts';
-import { type BoundNode, type FunctionNode, isNode, type ModuleNode, type Node, type Path, type Value } from './graph.ts';
+import { isSloppy, syntaxOf } from './capture-syntax.ts';
+import type { FunctionAtHand } from './capture-uses.ts';
+import { captureVariables } from './capture-variables.ts';
+import { type BoundNode, type FunctionNode, isNode, type Node, type Path, type Value } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 import type { FunctionFacts } from './inspector.ts';
-import type { PackageMember } from './origins.ts';
 import { type Refusal, refusalByKind, refusalsOfText } from './refusals.ts';
-import { type FunctionSyntax, readSyntax } from './syntax.ts';
+import type { FunctionSyntax } from './syntax.ts';
 
 /** Captures a function or class: those of packages by reference, the user's own by value with their variables. */
 export function captureFunction(builder: GraphBuilder, fn: Function, path: Path): Node | undefined {
@@ -73,72 +74,7 @@ export function captureFunction(builder: GraphBuilder, fn: Function, path: Path)
   return node;
 }
 
-/** A method of a package's class, static or not, as a member of that. */
-function capturePackageMethod(
-  builder: GraphBuilder,
-  fn: Function,
-  { facts, path }: { facts: FunctionFacts; path: Path },
-): Node | undefined {
-  const key = ownName(fn);
-  const home = key === '' ? undefined : homeOf(fn, facts);
-  if (home === undefined || builder.sources.origins.owner(facts.scriptId ?? '') !== 'package') return undefined;
-  const label = `class ${ownName(home)}`;
-  const isStatic = Object.getOwnPropertyDescriptor(home, key)?.value === fn;
-  const prototype = Object.getOwnPropertyDescriptor(home, 'prototype')?.value as object;
-  if (!isStatic && Object.getOwnPropertyDescriptor(prototype, key)?.value !== fn) return undefined;
-  const owner = builder.value(isStatic ? home : prototype, { parent: path, label });
-  if (builder.known(fn) !== undefined) return builder.known(fn);
-  return isNode(owner) ? builder.register(fn, { ...builder.shell(path), kind: 'member', owner, key, role: 'value' }) : undefined;
-}
-
-function capturePackageFunction(builder: GraphBuilder, fn: Function, node: ModuleNode): Node {
-  builder.later(() => capturePatches(builder, node, fn));
-  return builder.register(fn, node);
-}
-
 const isNative = (fn: Function): boolean => /\{\s*\[native code\]\s*\}$/.test(Function.prototype.toString.call(fn));
-
-const syntaxes = new Map<string, FunctionSyntax>();
-
-/**
- * The syntax of a function. In a declaration whose variable was assigned anew the name means that variable, not the
- * function: such a text is read without its own name.
- */
-function syntaxOf(builder: GraphBuilder, fn: Function, facts: FunctionFacts): FunctionSyntax | undefined {
-  const syntax = syntaxOfText(Function.prototype.toString.call(fn));
-  if (syntax === undefined) return undefined;
-  const { id, text } = syntax;
-  if (id === undefined || facts.scriptId === undefined) return syntax;
-  const scope = facts.scopes.find(({ type, variables }) => type !== 'global' && Object.hasOwn(variables, id.name));
-  const global = builder.sources.intrinsics.meaning(id.name);
-  const isGlobal = scope === undefined && global.kind === 'user';
-  const variable = isGlobal ? global : Object.getOwnPropertyDescriptor(scope?.variables ?? {}, id.name);
-  if (variable === undefined || (variable.value === fn && !syntax.writesOwnName)) return syntax;
-  if (!builder.sources.origins.text(facts.scriptId).isDeclaration(text, facts.location)) return syntax;
-  return syntaxOfText(text.slice(0, id.start) + text.slice(id.end));
-}
-
-/** Whether a function's code is sloppy: a plain one shows it, of others the script tells. */
-function isSloppy(
-  builder: GraphBuilder,
-  fn: Function,
-  { syntax, facts }: { syntax: FunctionSyntax; facts: FunctionFacts },
-): boolean {
-  if (syntax.kind === 'class' || facts.scriptId === undefined) return false;
-  const isOrdinary = syntax.kind === 'function' && syntax.form === 'expression' && !syntax.isAsync && !syntax.isGenerator;
-  if (isOrdinary) return Object.hasOwn(fn, 'caller');
-  if (/^[^{]*\{\s*(['"])use strict\1/.test(syntax.text)) return false;
-  return !builder.sources.origins.text(facts.scriptId).isStrictAt(facts.location);
-}
-
-/** Read once for each text; undefined where it is no JavaScript that the parser knows. */
-function syntaxOfText(text: string): FunctionSyntax | undefined {
-  const known = syntaxes.get(text) ?? readSyntax(text);
-  if (known === undefined) return undefined;
-  if (syntaxes.size > 5_000) syntaxes.clear();
-  syntaxes.set(text, known);
-  return known;
-}
 
 function captureBound(
   builder: GraphBuilder,
@@ -263,11 +199,4 @@ function moduleOf(
 function shared(value: Value): Value {
   if (isNode(value)) value.references++;
   return value;
-}
-
-/** A function of a package as the top-level variable that holds it. */
-function insideMember({ sources: { origins } }: GraphBuilder, fn: Function, facts: FunctionFacts): PackageMember | undefined {
-  const name = ownName(fn);
-  const variable = Object.getOwnPropertyDescriptor(topScope(facts)?.variables ?? {}, name);
-  return variable?.value === fn && facts.scriptId !== undefined ? origins.inside(facts.scriptId, name) : undefined;
 }

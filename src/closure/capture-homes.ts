@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import { runInThisContext } from 'node:vm';
 import { classesOf } from './capture-privates.ts';
-import type { FunctionAtHand } from './capture-variables.ts';
+import type { FunctionAtHand } from './capture-uses.ts';
 import { type FunctionNode, isNode } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 import type { FunctionFacts } from './inspector.ts';

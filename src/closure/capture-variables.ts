@@ -1,24 +1,14 @@
-import { dirname } from 'node:path';
 import { types } from 'node:util';
-import { capturePatches } from './capture-patches.ts';
+import { captureImport } from './capture-imports.ts';
+import { addUse, type FunctionAtHand, type NameAtHand, pathOf, readVariable, topScope } from './capture-uses.ts';
 import { memberKeys, usedMembers, viewedMembers, viewOf } from './capture-views.ts';
 import { captureWeak, keepsWeakly } from './capture-weak.ts';
 import { enterable, moduleVariable, type VariablePlace } from './environments.ts';
-import { type FunctionNode, isNode, type ModuleSource, type Path, type Value } from './graph.ts';
+import { type FunctionNode, isNode } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 import type { FunctionFacts, Scope } from './inspector.ts';
-import type { ImportedName } from './module-table.ts';
 import { refusalsOfText } from './refusals.ts';
 import type { FreeName, FunctionSyntax } from './syntax.ts';
-
-/** What is known of a function while it is read. */
-export interface FunctionAtHand {
-  readonly fn: Function;
-  readonly facts: FunctionFacts;
-  readonly scriptId: string;
-  /** Names of variables whose declaration was not reached yet. */
-  readonly uninitialized?: ReadonlySet<string>;
-}
 
 const scopeOf = ({ scopes }: FunctionFacts, name: string): Scope | undefined =>
   scopes.find(({ type, variables }) => type !== 'global' && Object.hasOwn(variables, name));
@@ -75,11 +65,6 @@ function captureAllNames(builder: GraphBuilder, node: FunctionNode, at: Function
   }
 }
 
-interface NameAtHand extends FunctionAtHand {
-  readonly name: string;
-  readonly free: FreeName;
-}
-
 function captureName(builder: GraphBuilder, node: FunctionNode, at: NameAtHand): void {
   const { name, facts } = at;
   if (name === 'require' && isReplaced(builder, node, at.free)) return;
@@ -94,8 +79,6 @@ const isReplaced = (builder: GraphBuilder, { syntax }: FunctionNode, { uses }: F
     const call = syntax.moduleCalls.find((each) => each.kind === 'require' && each.start === start);
     return call !== undefined && builder.sources.builtins.named(call.specifier) === undefined;
   });
-
-const pathOf = (node: FunctionNode, name: string): Path => ({ parent: node.path, label: `captured "${name}"` });
 
 function captureGlobal(builder: GraphBuilder, node: FunctionNode, at: NameAtHand): void {
   if (at.name === 'globalThis' || at.name === 'global') return captureGlobalMembers(builder, node, at);
@@ -118,58 +101,6 @@ function captureGlobalMembers(builder: GraphBuilder, node: FunctionNode, at: Nam
   }
 }
 
-/** An import of a package or builtin becomes an import again; false for names of the user's own modules. */
-function captureImport(builder: GraphBuilder, node: FunctionNode, at: NameAtHand & { scope: Scope }): boolean {
-  if (at.scope.type !== 'module') return false;
-  const { origins, builtins } = builder.sources;
-  const imported = origins.importOf(at.scriptId, at.name);
-  if (imported === undefined) return false;
-  const file = origins.file(at.scriptId) ?? '';
-  const builtin = builtins.named(imported.specifier);
-  if (builtin === undefined && !origins.isPackage(imported.specifier, file)) return false;
-  const path = pathOf(node, at.name);
-  const raw = readVariable(at.scope, at.name);
-  // What an import of a CommonJS package gives is decided by Node; bundlers differ from it in the default export.
-  if (origins.isInterop(raw) && captureInterop(builder, node, { ...at, raw: raw as object, from: dirname(file) })) return true;
-  const isKnown = origins.packageExports(raw) !== undefined || origins.isInterop(raw);
-  const exported = isKnown ? builder.value(raw, path) : undefined;
-  const source: ModuleSource =
-    builtin === undefined
-      ? { type: 'import', specifier: imported.specifier, from: dirname(file) }
-      : { type: 'builtin', name: builtin };
-  const value = exported ?? builder.module(source, memberOf(imported, source), path);
-  if (typeof raw === 'function' && builtin === undefined && isNode(value) && value.kind === 'module') {
-    builder.later(() => capturePatches(builder, value, raw));
-  }
-  addUse(builder, node, { ...at, raw: value, value, place: { type: 'constant' } });
-  return true;
-}
-
-/** Of the namespace of a CommonJS package its members, where nothing else of it is used; the default export as Node gives it. */
-function captureInterop(
-  builder: GraphBuilder,
-  node: FunctionNode,
-  at: NameAtHand & { readonly raw: object; readonly from: string },
-): boolean {
-  const keys = memberKeys(at.free);
-  const specifier = builder.sources.origins.importOf(at.scriptId, at.name)?.specifier;
-  if (keys === undefined || specifier === undefined) return false;
-  for (const key of keys) {
-    const name = `${at.name}.${key}`;
-    const path = pathOf(node, name);
-    const value =
-      key === 'default'
-        ? builder.value(Reflect.get(at.raw, key), path)
-        : builder.module({ type: 'import', specifier, from: at.from }, [key], path);
-    addUse(builder, node, { ...at, name, raw: value, value, place: { type: 'constant' } });
-  }
-  return true;
-}
-
-/** The default export of a builtin is the module itself. */
-const memberOf = ({ imported }: ImportedName, { type }: ModuleSource): readonly string[] =>
-  imported === '*' || (type === 'builtin' && imported === 'default') ? [] : [imported];
-
 /** Of a namespace it is known here which module's it is. */
 function noteNamespace(
   { sources: { origins }, namespaceScripts }: GraphBuilder,
@@ -180,10 +111,6 @@ function noteNamespace(
   const script = imported?.imported === '*' ? origins.moduleScript(scriptId, imported.specifier) : undefined;
   if (script !== undefined) namespaceScripts.set(raw as object, script);
 }
-
-/** The scope with the top-level variables of a function's module. */
-export const topScope = ({ scopes }: FunctionFacts): Scope | undefined =>
-  scopes.findLast(({ type }) => type === 'closure' || type === 'module');
 
 /** Whether a package's variable can be that of the package in the bundle: what it holds is what its code made it hold. */
 const isShareable = (value: unknown, { written }: FreeName): boolean =>
@@ -239,15 +166,6 @@ function captureNamespaceMembers(
   return true;
 }
 
-/** A variable that was never initialised is an accessor that throws, from Node 22 on. */
-function readVariable({ variables }: Scope, name: string): unknown {
-  try {
-    return Reflect.get(variables, name);
-  } catch {
-    return undefined;
-  }
-}
-
 /** Whether the variable exists once for its module, or may exist once for each call of a function around it. */
 function placeOf(builder: GraphBuilder, { name, scope, scriptId }: NameAtHand & { scope: Scope }): VariablePlace {
   const { origins } = builder.sources;
@@ -258,21 +176,6 @@ function placeOf(builder: GraphBuilder, { name, scope, scriptId }: NameAtHand & 
     return moduleVariable(origin ?? { scriptId, name });
   }
   return { type: 'scope', scope };
-}
-
-interface Use extends FunctionAtHand {
-  readonly name: string;
-  readonly free?: FreeName;
-  readonly raw: unknown;
-  readonly value: Value;
-  readonly place: VariablePlace;
-}
-
-function addUse(builder: GraphBuilder, node: FunctionNode, { name, free, raw, value, place, fn, uninitialized }: Use): void {
-  const capture = { value, binding: undefined };
-  node.captures.set(name, capture);
-  const use = { capture, name, written: free?.written === true, raw, node, fn, place };
-  builder.environments.add({ ...use, uninitialized: uninitialized?.has(name) === true });
 }
 
 function captureThis(builder: GraphBuilder, node: FunctionNode, at: FunctionAtHand): void {

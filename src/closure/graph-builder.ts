@@ -16,7 +16,7 @@ import {
   type Value,
 } from './graph.ts';
 import { symbolExpression } from './intrinsics.ts';
-import type { PackageMember } from './origins.ts';
+import type { PackageMember } from './package-members.ts';
 import type { Refusal } from './refusals.ts';
 import type { Sources } from './sources.ts';
 

@@ -1,0 +1,45 @@
+import type { GraphBuilder } from './graph-builder.ts';
+import type { FunctionFacts } from './inspector.ts';
+import { type FunctionSyntax, readSyntax } from './syntax.ts';
+
+const syntaxes = new Map<string, FunctionSyntax>();
+
+/**
+ * The syntax of a function. In a declaration whose variable was assigned anew the name means that variable, not the
+ * function: such a text is read without its own name.
+ */
+export function syntaxOf(builder: GraphBuilder, fn: Function, facts: FunctionFacts): FunctionSyntax | undefined {
+  const syntax = syntaxOfText(Function.prototype.toString.call(fn));
+  if (syntax === undefined) return undefined;
+  const { id, text } = syntax;
+  if (id === undefined || facts.scriptId === undefined) return syntax;
+  const scope = facts.scopes.find(({ type, variables }) => type !== 'global' && Object.hasOwn(variables, id.name));
+  const global = builder.sources.intrinsics.meaning(id.name);
+  const isGlobal = scope === undefined && global.kind === 'user';
+  const variable = isGlobal ? global : Object.getOwnPropertyDescriptor(scope?.variables ?? {}, id.name);
+  if (variable === undefined || (variable.value === fn && !syntax.writesOwnName)) return syntax;
+  if (!builder.sources.origins.text(facts.scriptId).isDeclaration(text, facts.location)) return syntax;
+  return syntaxOfText(text.slice(0, id.start) + text.slice(id.end));
+}
+
+/** Whether a function's code is sloppy: a plain one shows it, of others the script tells. */
+export function isSloppy(
+  builder: GraphBuilder,
+  fn: Function,
+  { syntax, facts }: { syntax: FunctionSyntax; facts: FunctionFacts },
+): boolean {
+  if (syntax.kind === 'class' || facts.scriptId === undefined) return false;
+  const isOrdinary = syntax.kind === 'function' && syntax.form === 'expression' && !syntax.isAsync && !syntax.isGenerator;
+  if (isOrdinary) return Object.hasOwn(fn, 'caller');
+  if (/^[^{]*\{\s*(['"])use strict\1/.test(syntax.text)) return false;
+  return !builder.sources.origins.text(facts.scriptId).isStrictAt(facts.location);
+}
+
+/** Read once for each text; undefined where it is no JavaScript that the parser knows. */
+function syntaxOfText(text: string): FunctionSyntax | undefined {
+  const known = syntaxes.get(text) ?? readSyntax(text);
+  if (known === undefined) return undefined;
+  if (syntaxes.size > 5_000) syntaxes.clear();
+  syntaxes.set(text, known);
+  return known;
+}

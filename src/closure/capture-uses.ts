@@ -1,0 +1,53 @@
+import type { VariablePlace } from './environments.ts';
+import type { FunctionNode, Path, Value } from './graph.ts';
+import type { GraphBuilder } from './graph-builder.ts';
+import type { FunctionFacts, Scope } from './inspector.ts';
+import type { FreeName } from './syntax.ts';
+
+/** What is known of a function while it is read. */
+export interface FunctionAtHand {
+  readonly fn: Function;
+  readonly facts: FunctionFacts;
+  readonly scriptId: string;
+  /** Names of variables whose declaration was not reached yet. */
+  readonly uninitialized?: ReadonlySet<string>;
+}
+
+export interface NameAtHand extends FunctionAtHand {
+  readonly name: string;
+  readonly free: FreeName;
+}
+
+export const pathOf = (node: FunctionNode, name: string): Path => ({ parent: node.path, label: `captured "${name}"` });
+
+/** A variable that was never initialised is an accessor that throws, from Node 22 on. */
+export function readVariable({ variables }: Scope, name: string): unknown {
+  try {
+    return Reflect.get(variables, name);
+  } catch {
+    return undefined;
+  }
+}
+
+interface Use extends FunctionAtHand {
+  readonly name: string;
+  readonly free?: FreeName;
+  readonly raw: unknown;
+  readonly value: Value;
+  readonly place: VariablePlace;
+}
+
+export function addUse(
+  builder: GraphBuilder,
+  node: FunctionNode,
+  { name, free, raw, value, place, fn, uninitialized }: Use,
+): void {
+  const capture = { value, binding: undefined };
+  node.captures.set(name, capture);
+  const use = { capture, name, written: free?.written === true, raw, node, fn, place };
+  builder.environments.add({ ...use, uninitialized: uninitialized?.has(name) === true });
+}
+
+/** The scope with the top-level variables of a function's module. */
+export const topScope = ({ scopes }: FunctionFacts): Scope | undefined =>
+  scopes.findLast(({ type }) => type === 'closure' || type === 'module');
