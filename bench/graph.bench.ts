@@ -21,8 +21,7 @@ const inReplica = (program: string): readonly number[] => {
 };
 
 const graphs = {
-  'objects of three members': () =>
-    Array.from({ length: count }, (_, id) => ({ id, name: `n${id % 1_000}`, score: id / 7 })),
+  'objects of three members': () => Array.from({ length: count }, (_, id) => ({ id, name: `n${id % 1_000}`, score: id / 7 })),
   'a tree of objects and arrays': () => {
     const nodes = Array.from({ length: count / 2 }, (_, id) => ({ id, children: [] as unknown[] }));
     for (const [id, node] of nodes.entries()) if (id > 0) nodes[(id - 1) >> 3]?.children.push(node);
