@@ -1,5 +1,6 @@
 import { types } from 'node:util';
 import { fillShell } from './capture-properties.ts';
+import { memoryBytes, memoryMaker, pageBytes, type WasmMemory, wasmBytes } from './capture-wasm.ts';
 import type { Node, Path } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 
@@ -73,6 +74,15 @@ function recipeOf(builder: GraphBuilder, value: object): Recipe | undefined {
   if (intl !== undefined) {
     const { locale, ...settings } = (value as Intl.NumberFormat).resolvedOptions();
     return { maker: `new Intl.${intl}`, prototype: `Intl.${intl}.prototype`, values: [locale, settings] };
+  }
+  if (is('WebAssembly.Module.prototype')) {
+    const bytes = wasmBytes(builder.sources.inspector, value);
+    return bytes && { maker: 'new WebAssembly.Module', prototype: 'WebAssembly.Module.prototype', values: [bytes] };
+  }
+  if (is('WebAssembly.Memory.prototype')) {
+    const memory = value as WasmMemory;
+    const pages = memory.buffer.byteLength / pageBytes;
+    return { maker: memoryMaker, prototype: 'WebAssembly.Memory.prototype', values: [pages, memoryBytes(memory)] };
   }
   if (is('Intl.Locale.prototype'))
     return { maker: 'new Intl.Locale', prototype: 'Intl.Locale.prototype', values: [String(value)] };

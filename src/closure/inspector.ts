@@ -105,6 +105,17 @@ export class HeapInspector implements Disposable {
     );
   }
 
+  /** The bytes of every WebAssembly module that was compiled. */
+  wasmModules(): readonly Uint8Array<ArrayBuffer>[] {
+    return this.#debugging(() => {
+      const wasm = [...knownScripts.values()].filter(({ url }) => url.startsWith('wasm:'));
+      return wasm.flatMap(({ id }) => {
+        const { bytecode } = this.#session.post<{ bytecode?: string }>('Debugger.getScriptSource', { scriptId: id });
+        return bytecode === undefined ? [] : [Uint8Array.from(Buffer.from(bytecode, 'base64'))];
+      });
+    });
+  }
+
   facts(fn: Function): FunctionFacts {
     const properties = this.#internalProperties(fn);
     const location = properties.get('[[FunctionLocation]]')?.value as

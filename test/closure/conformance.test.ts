@@ -39,6 +39,9 @@ function compiled(format: 'esm' | 'cjs'): Outcomes {
   }
 }
 
+/** Some hundred captures, on a machine that may have other work. */
+const manyCasesMs = 300_000;
+
 describe.each([
   ['under jest', () => roundTrip(closureCases, bundleClosure)],
   ['under tsx', async () => run(['--import', 'tsx', 'test/helpers/print-outcomes.ts'])],
@@ -48,7 +51,7 @@ describe.each([
   let outcomes: Outcomes;
   beforeAll(async () => {
     outcomes = await outcomesOf();
-  });
+  }, manyCasesMs);
 
   test.each(closureCases)('$name', ({ name, expected, searchesHeap }) => {
     if (where === 'under jest' && searchesHeap === true) return;
