@@ -67,10 +67,7 @@ function readInstance(builder: GraphBuilder, value: object, path: Path): Node | 
 }
 
 function captureByProperties(builder: GraphBuilder, value: object, path: Path): Node {
-  // Some members of a module may have been asked for before the whole.
   const viewed = builder.viewed.get(value);
-  const have = new Set(viewed?.properties.map(({ key }) => key));
-  const skip = (key: string | symbol): boolean => typeof key === 'string' && have.has(key);
   if (viewed === undefined && !types.isArgumentsObject(value)) {
     const object = builder.register(value, new ObjectNode(path));
     builder.data.push(object);
@@ -78,7 +75,11 @@ function captureByProperties(builder: GraphBuilder, value: object, path: Path): 
     return object;
   }
   const node = builder.register(value, viewed ?? argumentsNode(builder, path));
-  builder.later(() => fillShell(builder, node, value, { usualPrototype: 'Object.prototype', skip }));
+  builder.later(() => {
+    // Some members may have been asked for before the whole, in another order.
+    node.properties.length = 0;
+    fillShell(builder, node, value, { usualPrototype: 'Object.prototype' });
+  });
   return node;
 }
 

@@ -9,6 +9,7 @@ import type { GraphBuilder } from './graph-builder.ts';
 import type { FunctionFacts, Scope } from './inspector.ts';
 import { refusalsOfText } from './refusals.ts';
 import type { FreeName, FunctionSyntax } from './syntax.ts';
+import { disguisedImport } from './syntax-walk.ts';
 
 const scopeOf = ({ scopes }: FunctionFacts, name: string): Scope | undefined =>
   scopes.find(({ type, variables }) => type !== 'global' && Object.hasOwn(variables, name));
@@ -67,17 +68,17 @@ function captureAllNames(builder: GraphBuilder, node: FunctionNode, at: Function
 
 function captureName(builder: GraphBuilder, node: FunctionNode, at: NameAtHand): void {
   const { name, facts } = at;
-  if (name === 'require' && isReplaced(builder, node, at.free)) return;
+  if ((name === 'require' || name === disguisedImport) && isReplaced(builder, node, at.free)) return;
   const scope = scopeOf(facts, name);
   if (scope === undefined) captureGlobal(builder, node, at);
   else if (!captureImport(builder, node, { ...at, scope })) captureScoped(builder, node, { ...at, scope });
 }
 
-/** Whether every `require` of a text is a call that the bundle answers, so that the function itself isn't needed. */
+/** Whether every `require`, or what stands for `import`, of a text is a call that the bundle answers, so that the function itself isn't needed. */
 const isReplaced = (builder: GraphBuilder, { syntax }: FunctionNode, { uses }: FreeName): boolean =>
   uses.every(({ start }) => {
-    const call = syntax.moduleCalls.find((each) => each.kind === 'require' && each.start === start);
-    return call !== undefined && builder.sources.builtins.named(call.specifier) === undefined;
+    const call = syntax.moduleCalls.find((each) => (each.kind === 'require' || each.isDisguised) && each.start === start);
+    return call !== undefined && (call.isDisguised || builder.sources.builtins.named(call.specifier) === undefined);
   });
 
 function captureGlobal(builder: GraphBuilder, node: FunctionNode, at: NameAtHand): void {

@@ -86,8 +86,9 @@ function editedText(node: FunctionNode, around: Surroundings): string {
 }
 
 function callEdits({ syntax, moduleCalls }: FunctionNode, { print }: Surroundings): Edit[] {
-  return syntax.moduleCalls.flatMap(({ kind, start, end }, index) => {
+  return syntax.moduleCalls.flatMap(({ kind, start, end, specifier, isDisguised }, index) => {
     const module = moduleCalls[index];
+    if (module === undefined && isDisguised) return [{ start, end, text: `import(${JSON.stringify(specifier)})` }];
     if (module === undefined) return [];
     return [{ start, end, text: kind === 'import' ? `Promise.resolve(${print(module)})` : `(${print(module)})` }];
   });

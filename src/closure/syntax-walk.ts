@@ -15,7 +15,12 @@ export interface Span {
 export interface ModuleCall extends Span {
   readonly kind: 'require' | 'import';
   readonly specifier: string;
+  /** Whether it is written as a call of a function that stands for `import`, as Vite does. */
+  readonly isDisguised: boolean;
 }
+
+/** What Vite's runner, and so vitest, makes of `import`. */
+export const disguisedImport = '__vite_ssr_dynamic_import__';
 
 /** A property that is read of a name. */
 export interface MemberUse {
@@ -158,10 +163,13 @@ export class Walk {
     if (callee.name === 'eval') this.usesEval = true;
     const [specifier] = node.arguments as Ast[];
     if (callee.name === 'require' && specifier !== undefined) this.#noteModule(node, 'require', specifier);
+    if (callee.name === disguisedImport && specifier !== undefined) this.#noteModule(node, 'import', specifier);
   }
 
   #noteModule(node: Ast, kind: ModuleCall['kind'], specifier: Ast): void {
-    if (typeof specifier.value === 'string') this.moduleCalls.push({ ...this.#span(node), kind, specifier: specifier.value });
+    const isDisguised = kind === 'import' && node.type === 'CallExpression';
+    if (typeof specifier.value !== 'string') return;
+    this.moduleCalls.push({ ...this.#span(node), kind, specifier: specifier.value, isDisguised });
   }
 
   #span({ start, end }: Ast): Span {
