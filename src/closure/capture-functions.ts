@@ -8,7 +8,7 @@ import { capturePackageFunction, capturePackageMethod, insideMember } from './ca
 import { captureStaticPrivates } from './capture-privates.ts';
 import { fillShell, ownName } from './capture-properties.ts';
 import { isSloppy, syntaxOf } from './capture-syntax.ts';
-import type { FunctionAtHand } from './capture-uses.ts';
+import { type FunctionAtHand, heldRequire, isRequire } from './capture-uses.ts';
 import { captureVariables } from './capture-variables.ts';
 import { type BoundNode, type FunctionNode, isNode, type Node, type Path, type Value } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
@@ -113,10 +113,6 @@ function captureTargets(builder: GraphBuilder, target: Function, path: Path): vo
   for (const each of chain.slice(1, -1)) builder.value(each, { parent: path, label: 'bound function' });
 }
 
-/** Node, jest and others make a `require` for each file; these are its members. */
-const isRequire = (fn: Function): boolean =>
-  ['resolve', 'main', 'extensions', 'cache'].every((member) => Object.hasOwn(fn, member));
-
 /** A bound function's `length` is that of its text; a static member may have one of these names too. */
 const skipsOwn =
   (usual: { readonly name: unknown; readonly length: unknown }) =>
@@ -172,10 +168,12 @@ function fillFunction(
 function moduleOf(
   builder: GraphBuilder,
   node: FunctionNode,
-  { scriptId, call }: FunctionAtHand & { call: FunctionSyntax['moduleCalls'][number] },
+  { scriptId, facts, call }: FunctionAtHand & { call: FunctionSyntax['moduleCalls'][number] },
 ): Value {
   const { builtins, origins } = builder.sources;
-  const { specifier, kind } = call;
+  const { specifier, kind, callee } = call;
+  const held = kind === 'require' ? heldRequire(facts, callee) : undefined;
+  if (kind === 'require' && callee !== 'require' && held === undefined) return undefined;
   if (builtins.named(specifier) !== undefined) return undefined;
   const from = origins.file(scriptId) ?? join(process.cwd(), 'repl');
   const path = { parent: node.path, label: `${kind}(${JSON.stringify(specifier)})` };
@@ -187,7 +185,7 @@ function moduleOf(
     return builder.module({ type: 'import', specifier, from: dirname(from) }, [], path);
   }
   try {
-    const file = createRequire(from).resolve(specifier);
+    const file = (held ?? createRequire(from)).resolve(specifier);
     const own = origins.userExports(file);
     return own === undefined ? builder.module({ type: 'require', file }, [], path) : shared(builder.value(own.exports, path));
   } catch {

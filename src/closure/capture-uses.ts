@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import type { VariablePlace } from './environments.ts';
 import type { FunctionNode, Path, Value } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
@@ -11,6 +12,19 @@ export interface FunctionAtHand {
   readonly scriptId: string;
   /** Names of variables whose declaration was not reached yet. */
   readonly uninitialized?: ReadonlySet<string>;
+}
+
+/** Node, jest and others make a `require` for each file; these are its members. */
+export const isRequire = (fn: Function): boolean =>
+  ['resolve', 'main', 'extensions', 'cache'].every((member) => Object.hasOwn(fn, member));
+
+export const scopeOf = ({ scopes }: FunctionFacts, name: string): Scope | undefined =>
+  scopes.find(({ type, variables }) => type !== 'global' && Object.hasOwn(variables, name));
+
+/** The `require` that a variable holds. */
+export function heldRequire(facts: FunctionFacts, name: string): NodeRequire | undefined {
+  const value: unknown = Object.getOwnPropertyDescriptor(scopeOf(facts, name)?.variables ?? {}, name)?.value;
+  return typeof value === 'function' && !types.isProxy(value) && isRequire(value) ? (value as NodeRequire) : undefined;
 }
 
 export interface NameAtHand extends FunctionAtHand {

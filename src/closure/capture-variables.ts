@@ -1,18 +1,24 @@
 import { types } from 'node:util';
 import { captureImport } from './capture-imports.ts';
-import { addUse, type FunctionAtHand, type NameAtHand, pathOf, readVariable, topScope } from './capture-uses.ts';
+import {
+  addUse,
+  type FunctionAtHand,
+  heldRequire,
+  type NameAtHand,
+  pathOf,
+  readVariable,
+  scopeOf,
+  topScope,
+} from './capture-uses.ts';
 import { memberKeys, usedMembers, viewedMembers, viewOf } from './capture-views.ts';
 import { captureWeak, keepsWeakly } from './capture-weak.ts';
 import { enterable, moduleVariable, type VariablePlace } from './environments.ts';
 import { type FunctionNode, isNode } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
-import type { FunctionFacts, Scope } from './inspector.ts';
+import type { Scope } from './inspector.ts';
 import { refusalsOfText } from './refusals.ts';
 import type { FreeName, FunctionSyntax } from './syntax.ts';
 import { disguisedImport } from './syntax-walk.ts';
-
-const scopeOf = ({ scopes }: FunctionFacts, name: string): Scope | undefined =>
-  scopes.find(({ type, variables }) => type !== 'global' && Object.hasOwn(variables, name));
 
 /** V8 shows such a variable as undefined, or as an accessor that throws; whoever is inside can tell. */
 function findUninitialized(builder: GraphBuilder, { syntax }: FunctionNode, { fn, facts }: FunctionAtHand): ReadonlySet<string> {
@@ -68,7 +74,8 @@ function captureAllNames(builder: GraphBuilder, node: FunctionNode, at: Function
 
 function captureName(builder: GraphBuilder, node: FunctionNode, at: NameAtHand): void {
   const { name, facts } = at;
-  if ((name === 'require' || name === disguisedImport) && isReplaced(builder, node, at.free)) return;
+  const loads = name === 'require' || name === disguisedImport || heldRequire(facts, name) !== undefined;
+  if (loads && isReplaced(builder, node, at.free)) return;
   const scope = scopeOf(facts, name);
   if (scope === undefined) captureGlobal(builder, node, at);
   else if (!captureImport(builder, node, { ...at, scope })) captureScoped(builder, node, { ...at, scope });

@@ -63,7 +63,7 @@ function groups(functions: readonly FunctionNode[]): Iterable<readonly FunctionN
   for (const node of functions) {
     const { syntax, host, moduleCalls, place } = node;
     const isPlain = syntax.form === 'expression' && syntax.kind !== 'class' && !syntax.usesEval && !syntax.usesOuterSuper;
-    if (!isPlain || host !== undefined || moduleCalls.length > 0) continue;
+    if (!isPlain || host !== undefined || moduleCalls.some((value) => value !== undefined)) continue;
     const byPlace = found.get(syntax) ?? new Map<string, FunctionNode[]>();
     found.set(syntax, byPlace);
     const alike = byPlace.get(place);

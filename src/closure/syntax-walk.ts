@@ -15,6 +15,8 @@ export interface Span {
 export interface ModuleCall extends Span {
   readonly kind: 'require' | 'import';
   readonly specifier: string;
+  /** The name that is called; of a `require` that is none, which only its value tells, the call stays as it is. */
+  readonly callee: string;
   /** Whether it is written as a call of a function that stands for `import`, as Vite does. */
   readonly isDisguised: boolean;
 }
@@ -162,14 +164,15 @@ export class Walk {
     if (callee.type !== 'Identifier') return;
     if (callee.name === 'eval') this.usesEval = true;
     const [specifier] = node.arguments as Ast[];
-    if (callee.name === 'require' && specifier !== undefined) this.#noteModule(node, 'require', specifier);
-    if (callee.name === disguisedImport && specifier !== undefined) this.#noteModule(node, 'import', specifier);
+    if (specifier === undefined) return;
+    this.#noteModule(node, callee.name === disguisedImport ? 'import' : 'require', specifier);
   }
 
   #noteModule(node: Ast, kind: ModuleCall['kind'], specifier: Ast): void {
     const isDisguised = kind === 'import' && node.type === 'CallExpression';
     if (typeof specifier.value !== 'string') return;
-    this.moduleCalls.push({ ...this.#span(node), kind, specifier: specifier.value, isDisguised });
+    const callee = String((node.callee as Ast | undefined)?.name ?? kind);
+    this.moduleCalls.push({ ...this.#span(node), kind, callee, specifier: specifier.value, isDisguised });
   }
 
   #span({ start, end }: Ast): Span {

@@ -106,8 +106,8 @@ function describe(text: string, program: Ast, { form, shift }: Wrapping): Functi
   const scopes = analyze(program as never, { ecmaVersion: 2022, sourceType: 'script', ignoreEval: true });
   const unused = classSyntax === undefined ? [] : replacedSpans(classSyntax);
   const names = freeNames(scopes, walked, { shift, unused });
-  const isFree = ({ kind, start }: ModuleCall): boolean =>
-    kind === 'import' || names.get('require')?.uses.some((use) => use.start === start) === true;
+  const isFree = ({ kind, callee, start }: ModuleCall): boolean =>
+    kind === 'import' || names.get(callee)?.uses.some((use) => use.start === start) === true;
   return {
     text,
     form,
