@@ -16,29 +16,42 @@ import type { FunctionFacts } from './inspector.ts';
 import { type Refusal, refusalByKind, refusalsOfText } from './refusals.ts';
 import type { FunctionSyntax } from './syntax.ts';
 
+interface Found {
+  readonly facts: FunctionFacts;
+  readonly path: Path;
+}
+
 /** Captures a function or class: those of packages by reference, the user's own by value with their variables. */
 export function captureFunction(builder: GraphBuilder, fn: Function, path: Path): Node | undefined {
-  const { inspector, origins } = builder.sources;
   if (types.isProxy(fn)) return builder.refuse(path, refusalByKind(fn) as Refusal);
-  const facts = inspector.facts(fn);
+  const facts = builder.sources.inspector.facts(fn);
   if (facts.bound !== undefined) return captureBound(builder, fn, { facts, path });
   if (isRequire(fn)) {
     const maker = 'process.getBuiltinModule("node:module").createRequire(import.meta.url)';
     return builder.register(fn, builder.intrinsic(maker, path));
   }
-  const name = ownName(fn);
-  if (facts.scriptId === undefined || isNative(fn) || origins.owner(facts.scriptId) === 'node') {
+  const { scriptId } = facts;
+  if (scriptId === undefined || isNative(fn) || builder.sources.origins.owner(scriptId) === 'node') {
     return captureNative(builder, fn, { facts, path });
   }
-  if (origins.owner(facts.scriptId) === 'package') {
-    const member =
-      origins.packageFunction(fn, facts.scriptId) ??
-      insideMember(builder, fn, facts) ??
-      (builder.patches.has(fn) ? undefined : origins.reExported(fn));
-    if (member !== undefined) return capturePackageFunction(builder, fn, builder.exported(member, path));
-    const method = capturePackageMethod(builder, fn, { facts, path });
-    if (method !== undefined) return method;
-  }
+  return capturePackaged(builder, fn, { facts, path, scriptId }) ?? captureOwn(builder, fn, { facts, path, scriptId });
+}
+
+/** A function of a package as what leads to it there; undefined for others, which travel by value. */
+function capturePackaged(builder: GraphBuilder, fn: Function, found: Found & { scriptId: string }): Node | undefined {
+  const { origins } = builder.sources;
+  const { facts, path, scriptId } = found;
+  if (origins.owner(scriptId) !== 'package') return undefined;
+  const member =
+    origins.packageFunction(fn, scriptId) ??
+    insideMember(builder, fn, facts) ??
+    (builder.patches.has(fn) ? undefined : origins.reExported(fn));
+  if (member !== undefined) return capturePackageFunction(builder, fn, builder.exported(member, path));
+  return capturePackageMethod(builder, fn, { facts, path });
+}
+
+function captureOwn(builder: GraphBuilder, fn: Function, found: Found & { scriptId: string }): Node | undefined {
+  const { facts, path, scriptId } = found;
   const syntax = syntaxOf(builder, fn, facts);
   if (syntax === undefined) return builder.refuse(path, refusalsOfText.unreadable(Function.prototype.toString.call(fn)));
   const home = syntax.form === 'method' ? homeOf(fn, facts) : undefined;
@@ -46,32 +59,40 @@ export function captureFunction(builder: GraphBuilder, fn: Function, path: Path)
   if (home !== undefined) builder.value(home, { parent: path, label: `class ${ownName(home)}` });
   const member = builder.known(fn);
   if (member !== undefined) return member;
-  const node: FunctionNode = {
+  const node = functionNode(builder, fn, { ...found, syntax });
+  builder.register(fn, node);
+  builder.functions.push(node);
+  const members = new ClassMembers(builder, node, fn);
+  builder.later(() => fillFunction(builder, node, { fn, facts, scriptId, members }));
+  return node;
+}
+
+function functionNode(
+  builder: GraphBuilder,
+  fn: Function,
+  { facts, path, scriptId, syntax }: Found & { scriptId: string; syntax: FunctionSyntax },
+): FunctionNode {
+  const { origins } = builder.sources;
+  return {
     ...builder.shell(path),
     kind: 'function',
-    name,
+    name: ownName(fn),
     syntax,
     captures: new Map(),
     moduleCalls: [],
     heritage: undefined,
     prototypeMember: undefined,
-    url: origins.url(facts.scriptId),
+    url: origins.url(scriptId),
     computedKeys: new Map(),
     deleted: [],
     changedMembers: [],
-    origin: origins.functionOrigin(facts.scriptId, syntax.text, facts.location),
-    place: `${facts.scriptId} ${facts.location.line} ${facts.location.column}`,
+    place: `${scriptId} ${facts.location.line} ${facts.location.column}`,
+    origin: origins.functionOrigin(scriptId, syntax.text, facts.location),
     isSloppy: isSloppy(builder, fn, { syntax, facts }),
     inside: { restores: false, slots: new Set(), hosted: [] },
     host: undefined,
     superPrototype: undefined,
   };
-  builder.register(fn, node);
-  builder.functions.push(node);
-  const { scriptId } = facts;
-  const members = new ClassMembers(builder, node, fn);
-  builder.later(() => fillFunction(builder, node, { fn, facts, scriptId, members }));
-  return node;
 }
 
 const isNative = (fn: Function): boolean => /\{\s*\[native code\]\s*\}$/.test(Function.prototype.toString.call(fn));
