@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { types } from 'node:util';
@@ -15,6 +16,7 @@ import type { GraphBuilder } from './graph-builder.ts';
 import type { FunctionFacts } from './inspector.ts';
 import { type Refusal, refusalByKind, refusalsOfText } from './refusals.ts';
 import type { FunctionSyntax } from './syntax.ts';
+import type { ModuleCall } from './syntax-walk.ts';
 
 interface Found {
   readonly facts: FunctionFacts;
@@ -189,7 +191,7 @@ function fillFunction(
 function moduleOf(
   builder: GraphBuilder,
   node: FunctionNode,
-  { scriptId, facts, call }: FunctionAtHand & { call: FunctionSyntax['moduleCalls'][number] },
+  { scriptId, facts, call }: FunctionAtHand & { call: ModuleCall },
 ): Value {
   const { builtins, origins } = builder.sources;
   const { specifier, kind, callee } = call;
@@ -203,7 +205,7 @@ function moduleOf(
     const script = origins.moduleScript(scriptId, specifier);
     if (own !== undefined && script !== undefined) builder.namespaceScripts.set(own, script);
     if (own !== undefined) return shared(builder.value(own, path));
-    return builder.module({ type: 'import', specifier, from: dirname(from) }, [], path);
+    return builder.module({ type: 'import', specifier: rooted(call), from: dirname(from) }, [], path);
   }
   try {
     const file = (held ?? createRequire(from)).resolve(specifier);
@@ -213,6 +215,10 @@ function moduleOf(
     return builder.refuse(path, { what: `a module that can't be found from ${from}`, fix: 'install it, or check its name' });
   }
 }
+
+/** Vite writes the user's own files relative to its root, with a slash before. */
+const rooted = ({ specifier, isDisguised }: ModuleCall): string =>
+  isDisguised && specifier.startsWith('/') && !existsSync(specifier) ? join(process.cwd(), specifier) : specifier;
 
 /** A value that stands in a text is evaluated with that, so it needs a variable of its own. */
 function shared(value: Value): Value {
