@@ -31,7 +31,7 @@ export const variantsOf = (dir: string): readonly Variant[] =>
   });
 
 /** All files of a package's folder, without what is installed in it. */
-export const filesOf = (dir: string): readonly string[] =>
+const filesOf = (dir: string): readonly string[] =>
   readdirSync(dir, { withFileTypes: true }).flatMap((entry) => {
     const path = join(dir, entry.name);
     if (entry.isDirectory()) return entry.name === 'node_modules' || entry.name === 'obj.target' ? [] : filesOf(path);

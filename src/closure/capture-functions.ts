@@ -14,6 +14,7 @@ import { captureVariables } from './capture-variables.ts';
 import { type BoundNode, type FunctionNode, isNode, type Node, type Path, type Value } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 import type { FunctionFacts } from './inspector.ts';
+import { isNative } from './intrinsics.ts';
 import { type Refusal, refusalByKind, refusalsOfText } from './refusals.ts';
 import type { FunctionSyntax } from './syntax.ts';
 import type { ModuleCall } from './syntax-walk.ts';
@@ -96,8 +97,6 @@ function functionNode(
     superPrototype: undefined,
   };
 }
-
-const isNative = (fn: Function): boolean => /\{\s*\[native code\]\s*\}$/.test(Function.prototype.toString.call(fn));
 
 function captureBound(
   builder: GraphBuilder,

@@ -4,12 +4,11 @@ import { memoryBytes, memoryMaker, pageBytes, type WasmMemory, wasmBytes } from 
 import type { Node, Path } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 
-/** How a kind of object is made again: its constructor, what it is called with, and the properties that this sets. */
+/** How a kind of object is made again: its constructor, and what it is called with. */
 interface Recipe {
   readonly maker: string;
   readonly prototype: string;
   readonly values: readonly (string | number | bigint | boolean | symbol | object | undefined)[];
-  readonly own?: readonly string[];
 }
 
 const intlNames = [
@@ -40,7 +39,7 @@ function recipeOf(builder: GraphBuilder, value: object): Recipe | undefined {
   if (types.isDate(value))
     return { maker: 'new Date', prototype: 'Date.prototype', values: [Date.prototype.getTime.call(value)] };
   if (types.isRegExp(value)) {
-    return { maker: 'new RegExp', prototype: 'RegExp.prototype', values: [value.source, value.flags], own: ['lastIndex'] };
+    return { maker: 'new RegExp', prototype: 'RegExp.prototype', values: [value.source, value.flags] };
   }
   if (types.isBoxedPrimitive(value)) {
     const primitive: unknown = (value as { valueOf(): unknown }).valueOf();

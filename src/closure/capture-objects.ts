@@ -32,7 +32,7 @@ export function captureObject(builder: GraphBuilder, value: object, path: Path):
   const nodes = prototype !== null && nodesClass(builder, prototype) !== undefined ? findDeep(builder, value, path) : undefined;
   if (nodes !== undefined) return nodes;
   const reduced = readReduced(builder, value, path);
-  if (reduced !== undefined) return reduced;
+  if (reduced !== undefined) return reduced.node;
   const node = readByKind(builder, value, path) ?? readInstance(builder, value, path);
   if (node === undefined || node.kind === 'member' || !mayHavePrivates(builder, value)) return node;
   builder.afterwards(() => {

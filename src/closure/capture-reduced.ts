@@ -5,21 +5,23 @@ import type { GraphBuilder } from './graph-builder.ts';
 import { reduce } from './reducers.ts';
 import type { Reduced } from './reducers-known.ts';
 
-/** What a class's reducer gives travels in place of its instance. */
-export function readReduced(builder: GraphBuilder, value: object, path: Path): Node | undefined {
+/** What a class's reducer gives travels in place of its instance; undefined where it has none. */
+export function readReduced(builder: GraphBuilder, value: object, path: Path): { readonly node: Node | undefined } | undefined {
   let reduced: Reduced | undefined;
   try {
     reduced = reduce(builder.sources, value);
   } catch (error) {
-    return builder.refuse(path, {
-      what: `an instance of ${classNameOf(value)}, whose reducer failed: ${messageOf(error)}`,
-      fix: 'mend it',
-    });
+    return {
+      node: builder.refuse(path, {
+        what: `an instance of ${classNameOf(value)}, whose reducer failed: ${messageOf(error)}`,
+        fix: 'mend it',
+      }),
+    };
   }
   if (reduced === undefined) return undefined;
   if (!Array.isArray(reduced) || typeof reduced[0] !== 'function') {
     const what = `an instance of ${classNameOf(value)}, whose reducer gave no array of a function and its arguments`;
-    return builder.refuse(path, { what, fix: 'mend it' });
+    return { node: builder.refuse(path, { what, fix: 'mend it' }) };
   }
   const [rebuild, ...args] = reduced;
   const values: Value[] = [];
@@ -29,5 +31,5 @@ export function readReduced(builder: GraphBuilder, value: object, path: Path): N
     values.push(builder.value(each, { parent: path, label: `reduced to argument ${index}` }));
     builder.evaluated.push(values.at(-1));
   }
-  return node;
+  return { node };
 }

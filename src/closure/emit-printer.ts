@@ -75,7 +75,7 @@ export class Printer {
     if (base?.isStatic === false) return this.#created(node, base.owner);
     switch (node.kind) {
       case 'intrinsic':
-        return node.expression.replace('import.meta.url', this.#format.here);
+        return node.expression.replace('import.meta.url', () => this.#format.here);
       case 'module':
         return this.#modules.reference(node);
       case 'member':

@@ -8,6 +8,9 @@ export function symbolExpression(symbol: symbol): string | undefined {
   return Reflect.get(Symbol, name) === symbol ? `Symbol.${name}` : undefined;
 }
 
+/** Whether a function has no source text that anyone can see. */
+export const isNative = (fn: Function): boolean => /\{\s*\[native code\]\s*\}$/.test(Function.prototype.toString.call(fn));
+
 /** Globals that hold the language's and Node's functions, but are no functions themselves. */
 const namespaces = ['JSON', 'Math', 'Intl', 'Reflect', 'Atomics', 'WebAssembly', 'Temporal', 'console', 'process', 'Buffer'];
 const constants = new Set(['undefined', 'NaN', 'Infinity', 'globalThis', 'global', 'GLOBAL', 'root']);
@@ -81,7 +84,7 @@ export class Intrinsics {
   /** Indexes the realm of a native function, such as one of another `vm` context. */
   learnRealm(fn: Function): void {
     const make: unknown = Reflect.getPrototypeOf(fn)?.constructor.constructor;
-    if (typeof make !== 'function' || this.find(make) !== undefined || !/native code/.test(String(make))) return;
+    if (typeof make !== 'function' || this.find(make) !== undefined || !isNative(make)) return;
     const realm = Reflect.apply(make, undefined, ['return globalThis'])() as object;
     this.#addRealm(realm, (text) => Reflect.apply(make, undefined, [`return ${text}`])());
   }
@@ -101,7 +104,7 @@ export class Intrinsics {
   }
 
   #isEnvironment(fn: Function): boolean {
-    return /\{\s*\[native code\]\s*\}$/.test(Function.prototype.toString.call(fn)) || this.#isNodes(fn);
+    return isNative(fn) || this.#isNodes(fn);
   }
 
   #addRealm(realm: object, evaluate: (text: string) => unknown): void {

@@ -128,7 +128,7 @@ export function isCredible(text: string, claim: Claim): boolean {
 const placeholders =
   /^(?:<.*>|\{.*\}|\[.*\]|%.*%|\$.*|(?:test|foo|bar|abc|demo|dummy|sample|default|fake)[\d_.-]*|.*(?:change.?me|placeholder|redacted|example|dummy|your[-_.]|replace[-_.]|insert[-_.]|xxxx|\*\*\*|\.\.\.|todo).*|none|null|undefined|string|(?:password|passwd|secret|token|test)+)$/i;
 
-export const isPlaceholder = (text: string): boolean => placeholders.test(text) || new Set(text).size <= 2;
+const isPlaceholder = (text: string): boolean => placeholders.test(text) || new Set(text).size <= 2;
 
 /** The name of a credential, of a header or of an environment variable; a file or URL where it is found. */
 const isNameOrPlace = (text: string): boolean =>

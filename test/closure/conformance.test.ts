@@ -53,8 +53,8 @@ describe.each([
     outcomes = await outcomesOf();
   }, manyCasesMs);
 
-  test.each(closureCases)('$name', ({ name, expected, searchesHeap }) => {
-    if (where === 'under jest' && searchesHeap === true) return;
+  const cases = closureCases.filter(({ searchesHeap }) => where !== 'under jest' || searchesHeap !== true);
+  test.each(cases)('$name', ({ name, expected }) => {
     expect(outcomes[name]).toEqual({ returned: expected });
   });
 });
