@@ -6,10 +6,10 @@ import { packageDir } from '../src/util/package-files.ts';
 const layers = [
   ['errors.ts'],
   ['util', 'protocol'],
-  ['log.ts', 'metrics.ts'],
+  ['log.ts', 'metrics.ts', 'docker'],
   ['closure', 'rpc', 'control'],
   ['bundle'],
-  ['backends', 'serving'],
+  ['image', 'backends', 'serving'],
   ['http'],
   ['serve.ts'],
   ['server-program.ts'],

@@ -1,0 +1,121 @@
+import type Dockerode from 'dockerode';
+import { ClipperError } from '../errors.ts';
+import { statusOf } from './docker-errors.ts';
+import type { DockerEngine } from './engine.ts';
+
+/** What to make a container of, as the engine's API has it. */
+export type ContainerSettings = Dockerode.ContainerCreateOptions;
+
+/** How a container is, or ended. */
+export interface ContainerState {
+  readonly isRunning: boolean;
+  readonly exitCode: number;
+  readonly wasOutOfMemory: boolean;
+  readonly error: string;
+}
+
+export interface ContainerFacts {
+  readonly id: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** Makes and starts a container; where it can't be started, none is left. Throws E_REPLICA_EXITED, E_IMAGE_NOT_FOUND. */
+export async function runContainer(engine: DockerEngine, settings: ContainerSettings): Promise<string> {
+  const what = `The container ${settings.name ?? ''} could not be started`;
+  const container = await engine.ask(what, 'E_REPLICA_EXITED', async (api) => {
+    try {
+      return await api.createContainer(settings);
+    } catch (error) {
+      if (statusOf(error) !== 404) throw error;
+      throw new ClipperError('E_IMAGE_NOT_FOUND', `${what}: the Docker engine has no image ${settings.Image ?? ''}`, {
+        cause: error,
+      });
+    }
+  });
+  try {
+    await engine.ask(what, 'E_REPLICA_EXITED', () => container.start());
+    return container.id;
+  } catch (error) {
+    await removeContainer(engine, container.id);
+    throw error;
+  }
+}
+
+/** Makes a container that is never started, to look into its files. */
+export async function createContainer(engine: DockerEngine, settings: ContainerSettings): Promise<string> {
+  const made = await engine.ask('A container could not be made', 'E_IMAGE_FAILED', (api) => api.createContainer(settings));
+  return made.id;
+}
+
+/** Whether a path is in a container's files. */
+export const hasPath = async (engine: DockerEngine, id: string, path: string): Promise<boolean> =>
+  (await engine.find(`${path} can't be looked up`, (api) => api.getContainer(id).infoArchive({ path }))) !== undefined;
+
+/** Resolves when a container has ended or is gone. Throws E_DOCKER_UNAVAILABLE when the engine goes away before. */
+export async function waitForContainer(engine: DockerEngine, id: string): Promise<void> {
+  await engine.find(`The end of the container ${id} can't be awaited`, (api) => api.getContainer(id).wait());
+}
+
+export async function stateOf(engine: DockerEngine, id: string): Promise<ContainerState | undefined> {
+  const found = await engine.find(`The container ${id} can't be looked up`, (api) => api.getContainer(id).inspect());
+  if (found === undefined) return undefined;
+  const { State: state } = found;
+  return { isRunning: state.Running, exitCode: state.ExitCode, wasOutOfMemory: state.OOMKilled, error: state.Error };
+}
+
+/** Asks a container's process to end, and ends it by force after `graceMs`. */
+export async function stopContainer(engine: DockerEngine, id: string, graceMs: number): Promise<void> {
+  await engine.find(`The container ${id} can't be stopped`, async (api) => {
+    const container = api.getContainer(id);
+    // A paused one takes no signal but the last.
+    const paused = graceMs > 0 && (await container.inspect()).State.Paused;
+    if (graceMs === 0 || paused) await container.kill().catch(unlessEnded);
+    else await container.stop({ t: Math.ceil(graceMs / 1_000) }).catch(unlessEnded);
+  });
+}
+
+const unlessEnded = (error: unknown): void => {
+  if (![304, 404, 409].includes(statusOf(error) ?? 0)) throw error;
+};
+
+export async function removeContainer(engine: DockerEngine, id: string): Promise<void> {
+  await engine.find(`The container ${id} can't be removed`, async (api) => {
+    // 409: its removal is under way.
+    await api
+      .getContainer(id)
+      .remove({ force: true, v: true })
+      .catch((error: unknown) => (statusOf(error) === 409 ? undefined : Promise.reject(error)));
+  });
+}
+
+/** All containers with these labels, also those that ended. */
+export async function containersLabelled(engine: DockerEngine, ...labels: readonly string[]): Promise<readonly ContainerFacts[]> {
+  const found = await engine.ask('The containers can not be listed', 'E_DOCKER_REFUSED', (api) =>
+    api.listContainers({ all: true, filters: JSON.stringify({ label: labels }) }),
+  );
+  return found.map(({ Id, Labels }) => ({ id: Id, labels: Labels }));
+}
+
+/** The last lines that a container wrote, to both its outputs, oldest first. */
+export async function containerLogs(engine: DockerEngine, id: string, tailLines: number): Promise<readonly string[]> {
+  const bytes = await engine.find(`The log of the container ${id} can't be read`, (api) =>
+    api.getContainer(id).logs({ stdout: true, stderr: true, tail: tailLines, follow: false }),
+  );
+  if (bytes === undefined || !Buffer.isBuffer(bytes)) return [];
+  const lines = payloadsOf(bytes).toString().split('\n');
+  if (lines.at(-1) === '') lines.pop();
+  return lines;
+}
+
+const headerBytes = 8;
+
+/** A log without the header before each write: which output it was for, and its length. */
+function payloadsOf(bytes: Buffer): Buffer {
+  const parts: Buffer[] = [];
+  for (let at = 0; at + headerBytes <= bytes.length; ) {
+    const length = bytes.readUInt32BE(at + 4);
+    parts.push(bytes.subarray(at + headerBytes, at + headerBytes + length));
+    at += headerBytes + length;
+  }
+  return Buffer.concat(parts);
+}

@@ -1,0 +1,48 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { ClipperError, messageOf } from '../errors.ts';
+
+/** What we read of the Docker command's configuration. */
+export interface DockerConfig {
+  readonly currentContext?: string;
+  readonly auths?: Readonly<Record<string, { readonly auth?: string; readonly identitytoken?: string }>>;
+  /** The credential helper of each registry, and the one for all others. */
+  readonly credHelpers?: Readonly<Record<string, string>>;
+  readonly credsStore?: string;
+}
+
+const configDir = (): string => process.env.DOCKER_CONFIG ?? join(homedir(), '.docker');
+
+/** The user's configuration of the Docker command; empty where there is none. Throws E_INVALID_OPTION for a broken one. */
+export async function readDockerConfig(): Promise<DockerConfig> {
+  const file = join(configDir(), 'config.json');
+  const text = await readFile(file, 'utf8').catch(() => '{}');
+  try {
+    return JSON.parse(text) as DockerConfig;
+  } catch (error) {
+    throw new ClipperError('E_INVALID_OPTION', `Docker's configuration ${file} is no JSON: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+/**
+ * The address of the engine that the Docker command would use: DOCKER_HOST, else that of the current context. Undefined
+ * for the system's default.
+ */
+export async function engineAddress(): Promise<string | undefined> {
+  if (process.env.DOCKER_HOST) return process.env.DOCKER_HOST;
+  const context = process.env.DOCKER_CONTEXT ?? (await readDockerConfig()).currentContext;
+  if (context === undefined || context === '' || context === 'default') return undefined;
+  const id = createHash('sha256').update(context).digest('hex');
+  const file = join(configDir(), 'contexts', 'meta', id, 'meta.json');
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    throw new ClipperError('E_INVALID_OPTION', `The Docker context "${context}" can't be read: ${messageOf(error)}`, {
+      cause: error,
+    });
+  });
+  const { Endpoints } = JSON.parse(text) as { Endpoints?: { docker?: { Host?: string } } };
+  return Endpoints?.docker?.Host;
+}

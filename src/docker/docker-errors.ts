@@ -1,0 +1,48 @@
+import { userInfo } from 'node:os';
+import { ClipperError, type ErrorCode, messageOf } from '../errors.ts';
+
+/** An error as dockerode gives it. */
+interface EngineError {
+  readonly statusCode?: number;
+  readonly code?: string;
+  readonly json?: { readonly message?: string };
+}
+
+/** The HTTP status that the engine refused a request with; undefined where it gave no answer. */
+export const statusOf = (error: unknown): number | undefined => (error as EngineError | undefined)?.statusCode;
+
+/** What the engine itself said. */
+export const reasonOf = (error: unknown): string => (error as EngineError | undefined)?.json?.message ?? messageOf(error).trim();
+
+const lostCodes = new Set(['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOTFOUND', 'ETIMEDOUT', 'EHOSTUNREACH']);
+
+/** Whether the engine could not be reached at all. */
+export const isUnreachable = (error: unknown): boolean =>
+  lostCodes.has((error as EngineError).code ?? '') || (error as ClipperError).code === 'E_DOCKER_UNAVAILABLE';
+
+/** An error of the engine as ours: what was tried, what it said, and what to do. */
+export function engineError(error: unknown, what: string, code: ErrorCode, address: string): ClipperError {
+  if (error instanceof ClipperError) return error;
+  const { code: systemCode } = error as EngineError;
+  if (systemCode === 'EACCES') return notAllowed(address, error);
+  if (isUnreachable(error)) return notThere(address, error);
+  const reason = reasonOf(error);
+  const fix = /no space left|disk quota/i.test(reason)
+    ? '.\n  Fix: the disk of the Docker engine is full; see `docker system df`, and free some with `docker system prune`'
+    : '';
+  return new ClipperError(code, `${what}: ${reason}${fix}`, { cause: error });
+}
+
+const notThere = (address: string, cause: unknown): ClipperError =>
+  new ClipperError(
+    'E_DOCKER_UNAVAILABLE',
+    `No Docker engine answers at ${address}: ${messageOf(cause)}.\n  Fix: start it (\`sudo systemctl start docker\`, or Docker Desktop), or set DOCKER_HOST to where it is; the backend 'process' needs none`,
+    { cause },
+  );
+
+const notAllowed = (address: string, cause: unknown): ClipperError =>
+  new ClipperError(
+    'E_DOCKER_UNAVAILABLE',
+    `The user ${userInfo().username} may not use the Docker engine at ${address}.\n  Fix: \`sudo usermod -aG docker ${userInfo().username}\`, then log in again: the group \`docker\` owns the socket`,
+    { cause },
+  );

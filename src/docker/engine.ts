@@ -1,0 +1,115 @@
+import type Dockerode from 'dockerode';
+import { ClipperError, type ErrorCode } from '../errors.ts';
+import { engineAddress } from './docker-config.ts';
+import { engineError, statusOf } from './docker-errors.ts';
+
+/** What an engine says of itself. */
+export interface EngineFacts {
+  /** Where it is, as a user would write it. */
+  readonly address: string;
+  /** The same engine has the same, through whatever address. */
+  readonly id: string;
+  readonly version: string;
+  readonly os: string;
+  /** As Node names it. */
+  readonly arch: string;
+  /** Whether an image may be loaded without the layers that the engine has already; an engine on containerd's store can't. */
+  readonly takesThinImages: boolean;
+  readonly memoryBytes: number;
+  readonly runtimes: readonly string[];
+}
+
+/** The first that knows `host-gateway`: Docker 20.10. */
+const oldestApi = [1, 41] as const;
+
+/** A connection to a Docker engine. */
+export class DockerEngine {
+  readonly facts: EngineFacts;
+  readonly #api: Dockerode;
+
+  private constructor(api: Dockerode, facts: EngineFacts) {
+    this.#api = api;
+    this.facts = facts;
+  }
+
+  /** Connects to the engine that the user's Docker command uses. Throws E_DOCKER_UNAVAILABLE with what to do. */
+  static async connect(): Promise<DockerEngine> {
+    const host = await engineAddress();
+    const api = await openApi(host);
+    const address = host ?? `unix://${await socketOf(api)}`;
+    try {
+      const [version, info] = await Promise.all([api.version(), api.info() as Promise<EngineInfo>]);
+      checkVersion(version, address);
+      return new DockerEngine(api, factsOf(info, version, address));
+    } catch (error) {
+      throw engineError(error, `The Docker engine at ${address} can't be used`, 'E_DOCKER_UNAVAILABLE', address);
+    }
+  }
+
+  /** Asks the engine for something. What goes wrong is thrown with `code`, unless the engine is not there at all. */
+  async ask<T>(what: string, code: ErrorCode, question: (api: Dockerode) => Promise<T>): Promise<T> {
+    try {
+      return await question(this.#api);
+    } catch (error) {
+      throw engineError(error, what, code, this.facts.address);
+    }
+  }
+
+  /** Asks for something that may not be there: undefined then. */
+  async find<T>(what: string, question: (api: Dockerode) => Promise<T>): Promise<T | undefined> {
+    return this.ask<T | undefined>(what, 'E_DOCKER_REFUSED', async (api) => {
+      try {
+        return await question(api);
+      } catch (error) {
+        if (statusOf(error) === 404) return undefined;
+        throw error;
+      }
+    });
+  }
+}
+
+interface EngineInfo {
+  readonly ID: string;
+  readonly OSType: string;
+  readonly Architecture: string;
+  readonly DriverStatus?: readonly (readonly [string, string])[] | null;
+  readonly MemTotal: number;
+  readonly Runtimes?: Readonly<Record<string, unknown>>;
+}
+
+/** Loaded when it is needed: most programs that import this package use no Docker. */
+async function openApi(host: string | undefined): Promise<Dockerode> {
+  const { default: Api } = await import('dockerode');
+  if (host === undefined || process.env.DOCKER_HOST) return new Api();
+  const unix = /^(?:unix|npipe):\/\/(.*)$/.exec(host)?.[1];
+  if (unix !== undefined) return new Api({ socketPath: unix });
+  const { protocol, hostname, port, username } = new URL(host);
+  const scheme = protocol === 'ssh:' ? 'ssh' : port === '2376' ? 'https' : 'http';
+  return new Api({ host: hostname, port: Number(port) || 2375, protocol: scheme, ...(username === '' ? {} : { username }) });
+}
+
+async function socketOf(api: Dockerode): Promise<string> {
+  const modem = api.modem as unknown as { getSocketPath(): Promise<string> | undefined };
+  return (await modem.getSocketPath()) ?? '';
+}
+
+function checkVersion({ Version, ApiVersion }: { Version: string; ApiVersion: string }, address: string): void {
+  const [major = 0, minor = 0] = ApiVersion.split('.').map(Number);
+  const [oldestMajor, oldestMinor] = oldestApi;
+  if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) return;
+  const message = `The Docker engine at ${address} is version ${Version} (API ${ApiVersion}), and 20.10 (API 1.41) or newer is needed`;
+  throw new ClipperError('E_DOCKER_UNAVAILABLE', `${message}.\n  Fix: update it, or use the backend 'process'`);
+}
+
+const archNames: Readonly<Record<string, string>> = { x86_64: 'x64', amd64: 'x64', aarch64: 'arm64', arm64: 'arm64' };
+
+const factsOf = (info: EngineInfo, version: { Version: string }, address: string): EngineFacts => ({
+  address,
+  id: info.ID,
+  version: version.Version,
+  os: info.OSType,
+  arch: archNames[info.Architecture] ?? info.Architecture,
+  takesThinImages: !(info.DriverStatus ?? []).some(([, value]) => value.includes('containerd.snapshotter')),
+  memoryBytes: info.MemTotal,
+  runtimes: Object.keys(info.Runtimes ?? {}),
+});

@@ -1,0 +1,83 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { Readable } from 'node:stream';
+import { finished, pipeline } from 'node:stream/promises';
+import { type Header, type Pack, pack } from 'tar-stream';
+
+/** A file of a layer. All belong to root, and have one time. */
+export interface LayerFile {
+  /** In the image, without the leading `/`. */
+  readonly path: string;
+  readonly content: Uint8Array | { readonly file: string; readonly bytes: number } | { readonly link: string } | 'folder';
+  /** Left out: 755 for folders, else 644. */
+  readonly mode?: number;
+}
+
+/** A layer of an image: a tar archive that is made anew, byte for byte the same, each time it is opened. */
+export interface Layer {
+  /** SHA-256 of the archive, as image configurations name it: `sha256:…`. */
+  readonly diffId: string;
+  /** Of the archive. */
+  readonly bytes: number;
+  open(): Readable;
+}
+
+/** Makes a layer of files, which must not change as long as it is used. The same files always give the same layer. */
+export async function makeLayer(files: readonly LayerFile[]): Promise<Layer> {
+  const all = withFolders(files);
+  const open = (): Readable =>
+    archived(async (archive) => {
+      for (const file of all) await addFile(archive, file);
+    });
+  const hash = createHash('sha256');
+  let bytes = 0;
+  for await (const chunk of open() as AsyncIterable<Uint8Array>) {
+    hash.update(chunk);
+    bytes += chunk.byteLength;
+  }
+  return { diffId: `sha256:${hash.digest('hex')}`, bytes, open };
+}
+
+/** The files in the order of their paths, with each folder before what is in it. */
+function withFolders(files: readonly LayerFile[]): readonly LayerFile[] {
+  const all = new Map<string, LayerFile>();
+  for (const { path } of files) {
+    const parts = path.split('/').slice(0, -1);
+    for (const [index] of parts.entries()) {
+      const folder = parts.slice(0, index + 1).join('/');
+      all.set(folder, { path: folder, content: 'folder' });
+    }
+  }
+  for (const file of files) all.set(file.path, file);
+  return [...all.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+/** An archive that is filled as it is read. */
+export function archived(fill: (archive: Pack) => Promise<void>): Readable {
+  const archive = pack();
+  fill(archive).then(
+    () => archive.finalize(),
+    (error: Error) => archive.destroy(error),
+  );
+  return Readable.from(archive);
+}
+
+/** When the files were made, to an archive: what `SOURCE_DATE_EPOCH` says, else 1970. */
+export const buildTime = (): Date => new Date(Number(process.env.SOURCE_DATE_EPOCH ?? 0) * 1_000);
+
+async function addFile(archive: Pack, { path, content, mode }: LayerFile): Promise<void> {
+  const owner = { uid: 0, gid: 0, mtime: buildTime() };
+  if (content === 'folder') return addEntry(archive, { ...owner, name: `${path}/`, type: 'directory', mode: mode ?? 0o755 });
+  if ('link' in content) return addEntry(archive, { ...owner, name: path, type: 'symlink', linkname: content.link, mode: 0o777 });
+  const header = { ...owner, name: path, mode: mode ?? 0o644 };
+  if (content instanceof Uint8Array) return addEntry(archive, { ...header, size: content.byteLength }, content);
+  const sink = archive.entry({ ...header, size: content.bytes } as Header);
+  await pipeline(createReadStream(content.file, { highWaterMark: 2 ** 20 }), sink);
+}
+
+/** Adds an entry whose bytes are in memory. */
+export async function addEntry(archive: Pack, header: Partial<Header> & { name: string }, bytes?: Uint8Array): Promise<void> {
+  const sink = archive.entry({ ...header, size: bytes?.byteLength ?? 0 } as Header);
+  sink.end(bytes);
+  await finished(sink);
+}

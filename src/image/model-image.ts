@@ -1,0 +1,87 @@
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { StoredBundle } from '../bundle/bundle.ts';
+import type { BundleFile } from '../bundle/write-files.ts';
+import type { DockerEngine } from '../docker/engine.ts';
+import type { Following, ImageFacts } from '../docker/images.ts';
+import type { InputType } from '../protocol/input-types.ts';
+import type { ImageSettings } from './image-plan.ts';
+import { buildTime, type Layer, type LayerFile, makeLayer } from './layer.ts';
+import { imageUser } from './node-base.ts';
+import { putImage } from './put-image.ts';
+import type { RuntimeImage } from './runtime-image.ts';
+import { bundleFolder, runtimeEntry } from './runtime-layer.ts';
+
+/** What an image of a model is made of. */
+export interface ModelImage {
+  readonly name: string;
+  readonly version: string;
+  readonly inputType: InputType;
+  readonly bundle: StoredBundle;
+  /** Where the user's code is kept, as a URL. */
+  readonly source?: string | undefined;
+}
+
+/** Labels on images of models. */
+export const modelLabels = {
+  model: 'clipper-ts.model',
+  version: 'clipper-ts.version',
+  inputType: 'clipper-ts.input-type',
+  bundle: 'clipper-ts.bundle',
+} as const;
+
+/** Makes an image of a bundle on top of one with the runtime. Throws as putImage does. */
+export async function putModelImage(
+  engine: DockerEngine,
+  { runtime, reference, ...model }: ModelImage & { runtime: RuntimeImage; reference: string },
+  following: Following,
+): Promise<ImageFacts> {
+  const plan = {
+    reference,
+    platform: runtime.platform,
+    below: { reference: runtime.reference, layers: runtime.layers },
+    layers: await layersOf(model.bundle),
+    settings: settingsOf(model, runtime),
+  };
+  return putImage(engine, plan, following);
+}
+
+/** The packages that can't be bundled and the bundle: most deploys change only the second. */
+async function layersOf({ dir, files }: StoredBundle): Promise<readonly Layer[]> {
+  const isPackage = ({ path }: BundleFile): boolean => path.startsWith('node_modules/');
+  const manifest = fileOf(dir, { path: 'manifest.json', bytes: statSync(join(dir, 'manifest.json')).size });
+  const packages = files.filter(isPackage).map((file) => fileOf(dir, file));
+  const own = files.filter((file) => !isPackage(file)).map((file) => fileOf(dir, file));
+  return [...(packages.length === 0 ? [] : [await makeLayer(packages)]), await makeLayer([...own, manifest])];
+}
+
+const fileOf = (dir: string, { path, bytes, link, executable }: Omit<BundleFile, 'sha256'>): LayerFile => ({
+  path: `${bundleFolder}/${path}`,
+  content: link === undefined ? { file: join(dir, path), bytes } : { link },
+  ...(executable === true ? { mode: 0o755 } : {}),
+});
+
+const settingsOf = ({ name, version, inputType, bundle, source }: ModelImage, runtime: RuntimeImage): ImageSettings => ({
+  env: [
+    ...runtime.env,
+    `CLIPPER_MODEL_NAME=${name}`,
+    `CLIPPER_MODEL_VERSION=${version}`,
+    `CLIPPER_INPUT_TYPE=${inputType}`,
+    `CLIPPER_MODEL_PATH=/${bundleFolder}`,
+    // The root may be read-only.
+    'CLIPPER_READY_FILE=/tmp/model_is_ready.check',
+  ],
+  entrypoint: [runtime.node, runtimeEntry],
+  user: `${imageUser.uid}:${imageUser.gid}`,
+  workingDir: '/tmp',
+  labels: {
+    'org.opencontainers.image.title': name,
+    'org.opencontainers.image.version': version,
+    'org.opencontainers.image.created': buildTime().toISOString(),
+    ...(source === undefined ? {} : { 'org.opencontainers.image.source': source }),
+    [modelLabels.model]: name,
+    [modelLabels.version]: version,
+    [modelLabels.inputType]: inputType,
+    [modelLabels.bundle]: bundle.digest,
+  },
+});

@@ -1,0 +1,100 @@
+import { createHash } from 'node:crypto';
+import { existsSync, realpathSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { rootCertificates } from 'node:tls';
+import type { LayerFile } from './layer.ts';
+
+/** The user that replicas run as: nobody on any machine. */
+export const imageUser = { uid: 65_532, gid: 65_532, name: 'clipper' } as const;
+
+/** The libraries that Node itself may load; a program may have loaded others for its add-ons. */
+const ofNode =
+  /^(?:ld-|ld64|libc[.-]|libm[.-]|libdl[.-]|libpthread[.-]|librt[.-]|libresolv[.-]|libutil[.-]|libanl[.-]|libnss_(?:files|dns)[.-]|libstdc\+\+|libgcc_s|libatomic|libgomp)/;
+/** Found by the ones above when they need them, or by add-ons. */
+const besideLibc = [
+  'librt.so.1',
+  'libresolv.so.2',
+  'libutil.so.1',
+  'libanl.so.1',
+  'libnss_files.so.2',
+  'libnss_dns.so.2',
+  'libgomp.so.1',
+  'libatomic.so.1',
+];
+
+/** What of this machine the running Node needs: its executable and shared libraries. */
+export interface NodeBase {
+  /** Names the files and their state: another one after an update of Node or of a library. */
+  readonly key: string;
+  /** Where the executable lies in the image. */
+  readonly node: string;
+  readonly env: readonly string[];
+  readonly libc: 'glibc' | 'musl';
+  readonly files: () => readonly LayerFile[];
+}
+
+interface Report {
+  readonly header: { readonly glibcVersionRuntime?: string };
+  readonly sharedObjects: readonly string[];
+}
+
+const nodePath = '/usr/local/bin/node';
+
+/** Describes a base image made of the running Node: on Linux only. Its files are read when the layer is made. */
+export function nodeBase(): NodeBase {
+  const { header, sharedObjects } = process.report.getReport() as unknown as Report;
+  const libraries = librariesOf(sharedObjects);
+  const paths = [process.execPath, ...libraries];
+  const stamps = paths.map((path) => {
+    const { size, mtimeMs } = statSync(path);
+    return `${path} ${size} ${mtimeMs}`;
+  });
+  const folders = extraFolders(libraries);
+  return {
+    key: createHash('sha256').update(stamps.join('\n')).digest('hex').slice(0, 16),
+    node: nodePath,
+    env: [
+      'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+      ...(folders.length === 0 ? [] : [`LD_LIBRARY_PATH=${folders.join(':')}`]),
+    ],
+    libc: header.glibcVersionRuntime === undefined ? 'musl' : 'glibc',
+    files: () => [
+      { ...fileAt(process.execPath), path: nodePath.slice(1), mode: 0o755 },
+      ...libraries.map((path) => ({ ...fileAt(path), mode: 0o755 })),
+      ...systemFiles(),
+    ],
+  };
+}
+
+function librariesOf(sharedObjects: readonly string[]): readonly string[] {
+  const loaded = sharedObjects.filter((path) => path.startsWith('/') && ofNode.test(basename(path)) && existsSync(path));
+  const libc = loaded.find((path) => /^(?:libc[.-]|ld-musl)/.test(basename(path)));
+  const beside = libc === undefined ? [] : besideLibc.map((name) => join(dirname(libc), name)).filter((path) => existsSync(path));
+  return [...new Set([...loaded, ...beside])].sort();
+}
+
+/** Folders that the loader wouldn't look into by itself: there is no cache of it in the image. */
+function extraFolders(libraries: readonly string[]): readonly string[] {
+  const folders = new Set(libraries.map((path) => dirname(path)));
+  const libc = libraries.find((path) => /^libc[.-]/.test(basename(path)));
+  return [...folders]
+    .filter((folder) => folder !== (libc === undefined ? folder : dirname(libc)) && !/^(?:\/usr)?\/lib(?:64)?$/.test(folder))
+    .sort();
+}
+
+function fileAt(path: string): Pick<LayerFile, 'path' | 'content'> {
+  const file = realpathSync(path);
+  return { path: path.slice(1), content: { file, bytes: statSync(file).size } };
+}
+
+function systemFiles(): readonly LayerFile[] {
+  const { uid, gid, name } = imageUser;
+  const text = (path: string, lines: readonly string[]): LayerFile => ({ path, content: Buffer.from(`${lines.join('\n')}\n`) });
+  return [
+    text('etc/passwd', ['root:x:0:0:root:/root:/sbin/nologin', `${name}:x:${uid}:${gid}::/tmp:/sbin/nologin`]),
+    text('etc/group', ['root:x:0:', `${name}:x:${gid}:`]),
+    text('etc/nsswitch.conf', ['passwd: files', 'group: files', 'hosts: files dns']),
+    text('etc/ssl/certs/ca-certificates.crt', rootCertificates),
+    { path: 'tmp', content: 'folder', mode: 0o1777 },
+  ];
+}

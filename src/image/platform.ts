@@ -1,0 +1,28 @@
+import { ClipperError } from '../errors.ts';
+
+/** What an image is for, as Docker names it. */
+export interface ImagePlatform {
+  readonly os: 'linux';
+  readonly arch: string;
+  readonly variant?: string;
+}
+
+const dockerArchs: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386' };
+const nodeArchs: Readonly<Record<string, string>> = { amd64: 'x64', '386': 'ia32' };
+
+/** Node's name of an architecture as Docker has it, and the other way round. */
+export const dockerArch = (arch: string): string => dockerArchs[arch] ?? arch;
+export const nodeArch = (arch: string): string => nodeArchs[arch] ?? arch;
+
+/** Reads `linux/arm64` or `linux/arm/v7`. Throws E_INVALID_OPTION. */
+export function parsePlatform(text: string): ImagePlatform {
+  const [, arch, variant] = /^linux\/([a-z0-9]+)(?:\/(v[0-9]+))?$/.exec(text) ?? [];
+  if (arch !== undefined) return { os: 'linux', arch: dockerArch(arch), ...(variant === undefined ? {} : { variant }) };
+  throw new ClipperError(
+    'E_INVALID_OPTION',
+    `A platform of an image is written as linux/amd64 or linux/arm64, got "${text.slice(0, 80)}"`,
+  );
+}
+
+export const printPlatform = ({ os, arch, variant }: ImagePlatform): string =>
+  [os, arch, ...(variant === undefined ? [] : [variant])].join('/');

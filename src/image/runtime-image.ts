@@ -1,0 +1,151 @@
+import { createHash } from 'node:crypto';
+import { createContainer, hasPath, removeContainer } from '../docker/containers.ts';
+import type { DockerEngine } from '../docker/engine.ts';
+import { type Following, findImage, type ImageFacts, pullImage, type RegistryAuth } from '../docker/images.ts';
+import { ClipperError } from '../errors.ts';
+import { makeLayer } from './layer.ts';
+import { imageUser, type NodeBase, nodeBase } from './node-base.ts';
+import { dockerArch, type ImagePlatform, nodeArch, printPlatform } from './platform.ts';
+import { putImage } from './put-image.ts';
+import { runtimeEntry, runtimeFiles, runtimeKey } from './runtime-layer.ts';
+
+/** An image with Node and our runtime, which the images of models are made on. */
+export interface RuntimeImage {
+  readonly reference: string;
+  readonly layers: readonly string[];
+  readonly env: readonly string[];
+  /** Node's executable in it. */
+  readonly node: string;
+  readonly platform: ImagePlatform;
+  readonly libc: 'glibc' | 'musl';
+}
+
+export interface BaseOptions extends Following {
+  /** `auto`, or an image with Node. */
+  readonly baseImage: string;
+  /** Left out: the engine's own. */
+  readonly platform?: ImagePlatform | undefined;
+  /** For registries that ask who pulls. */
+  readonly authFor: (reference: string) => Promise<RegistryAuth | undefined>;
+}
+
+const repository = 'clipper-ts/runtime';
+const labels = { node: 'clipper-ts.node', libc: 'clipper-ts.libc' } as const;
+
+/** Finds or makes the image with Node and the runtime. Throws E_IMAGE_FAILED, E_REGISTRY_FAILED, E_CANCELLED. */
+export function ensureRuntimeImage(engine: DockerEngine, options: BaseOptions): Promise<RuntimeImage> {
+  const { baseImage, platform = { os: 'linux', arch: dockerArch(engine.facts.arch) } } = options;
+  const isOwn = process.platform === 'linux' && platform.arch === dockerArch(process.arch);
+  if (baseImage === 'auto' && isOwn) return ensureOnOwnNode(engine, nodeBase(), { ...options, platform });
+  const named = baseImage === 'auto' ? `node:${process.versions.node.split('.')[0]}-slim` : baseImage;
+  return ensureOnNamed(engine, named, { ...options, platform });
+}
+
+type Placed = BaseOptions & { readonly platform: ImagePlatform };
+
+async function ensureOnOwnNode(engine: DockerEngine, base: NodeBase, options: Placed): Promise<RuntimeImage> {
+  const reference = referenceOf(base.key);
+  const known = await findImage(engine, reference);
+  if (known !== undefined) return runtimeImage(reference, known);
+  options.onLine('making the base image of the running Node');
+  const target = { arch: process.arch, libc: base.libc };
+  const layers = [await makeLayer(base.files()), await makeLayer(runtimeFiles(target))];
+  const settings = settingsOf(base);
+  const made = await putImage(engine, { reference, platform: options.platform, below: undefined, layers, settings }, options);
+  return runtimeImage(reference, made);
+}
+
+async function ensureOnNamed(engine: DockerEngine, named: string, options: Placed): Promise<RuntimeImage> {
+  const base = await ensurePulled(engine, named, options);
+  const reference = referenceOf(base.id);
+  const known = await findImage(engine, reference);
+  if (known !== undefined) return runtimeImage(reference, known);
+  options.onLine(`putting the runtime on ${named}`);
+  const found = await lookInto(engine, named, base);
+  const layers = [await makeLayer(runtimeFiles({ arch: nodeArch(base.arch), libc: found.libc }))];
+  const below = { reference: base.id, layers: base.layers };
+  const settings = settingsOf({ ...found, env: base.env });
+  const made = await putImage(engine, { reference, platform: platformOf(base), below, layers, settings }, options);
+  return runtimeImage(reference, made);
+}
+
+/** A base image that the engine has for the platform, or pulls. */
+export async function ensurePulled(
+  engine: DockerEngine,
+  named: string,
+  { platform, authFor, ...following }: Placed,
+): Promise<ImageFacts> {
+  const there = await findImage(engine, named);
+  if (there !== undefined && there.os === platform.os && there.arch === platform.arch) return there;
+  following.onLine(`pulling ${named}`);
+  await pullImage(engine, named, { ...following, auth: await authFor(named), platform: printPlatform(platform) });
+  const pulled = await findImage(engine, named);
+  if (pulled?.arch === platform.arch) return pulled;
+  const message = `The image ${named} is not there for ${printPlatform(platform)}: it is for ${pulled === undefined ? 'nothing' : printPlatform(platformOf(pulled))}`;
+  throw new ClipperError('E_IMAGE_FAILED', `${message}.\n  Fix: name a base image that was made for it`);
+}
+
+const platformOf = ({ arch, variant }: ImageFacts): ImagePlatform => ({
+  os: 'linux',
+  arch,
+  ...(variant === undefined ? {} : { variant }),
+});
+
+interface FoundNode {
+  readonly node: string;
+  readonly libc: 'glibc' | 'musl';
+}
+
+const muslArchs: Readonly<Record<string, string>> = { amd64: 'x86_64', arm64: 'aarch64', arm: 'armhf' };
+
+/** Where an image has Node, and which C library: seen in its files, as it may be for another machine than this. */
+async function lookInto(engine: DockerEngine, named: string, { id, env, arch }: ImageFacts): Promise<FoundNode> {
+  checkNodeVersion(named, env);
+  const container = await createContainer(engine, { Image: id, Cmd: ['/node'], Labels: { 'clipper-ts.look': '' } });
+  try {
+    const path = env.find((variable) => variable.startsWith('PATH='))?.slice(5) ?? '/usr/local/bin:/usr/bin:/bin';
+    for (const folder of path.split(':')) {
+      const node = `${folder}/node`;
+      if (!(await hasPath(engine, container, node))) continue;
+      const isMusl = await hasPath(engine, container, `/lib/ld-musl-${muslArchs[arch] ?? arch}.so.1`);
+      return { node, libc: isMusl ? 'musl' : 'glibc' };
+    }
+    const message = `The base image ${named} has no Node: there is no \`node\` in its PATH, ${path}`;
+    throw new ClipperError(
+      'E_IMAGE_FAILED',
+      `${message}.\n  Fix: name an image with Node, as node:${process.versions.node.split('.')[0]}-slim, or leave baseImage out`,
+    );
+  } finally {
+    await removeContainer(engine, container);
+  }
+}
+
+/** Node's own images say their version. */
+function checkNodeVersion(named: string, env: readonly string[]): void {
+  const version = env.find((variable) => variable.startsWith('NODE_VERSION='))?.slice(13);
+  if (version === undefined || Number(version.split('.')[0]) >= 20) return;
+  throw new ClipperError('E_IMAGE_FAILED', `The base image ${named} has Node ${version}, and 20 or newer is needed`);
+}
+
+/** One tag for a base and a runtime. */
+function referenceOf(baseKey: string): string {
+  const key = createHash('sha256').update(`${baseKey} ${runtimeKey()}`).digest('hex').slice(0, 24);
+  return `${repository}:${key}`;
+}
+
+const settingsOf = ({ node, libc, env }: FoundNode & { readonly env: readonly string[] }) => ({
+  env: [...env],
+  entrypoint: [node, runtimeEntry],
+  user: `${imageUser.uid}:${imageUser.gid}`,
+  workingDir: '/tmp',
+  labels: { [labels.node]: node, [labels.libc]: libc },
+});
+
+const runtimeImage = (reference: string, facts: ImageFacts): RuntimeImage => ({
+  reference,
+  layers: facts.layers,
+  env: facts.env,
+  node: facts.labels[labels.node] ?? '',
+  platform: platformOf(facts),
+  libc: facts.labels[labels.libc] === 'musl' ? 'musl' : 'glibc',
+});
