@@ -1,7 +1,9 @@
 import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import type { Backend } from './backends/backend.ts';
 import { Deployments } from './backends/deployments.ts';
+import { DockerBackend } from './backends/docker-backend.ts';
 import { ProcessBackend } from './backends/process-backend.ts';
 import { Supervisor } from './backends/supervisor.ts';
 import { MemoryStore } from './control/memory-store.ts';
@@ -18,6 +20,7 @@ import { UndoStack } from './util/undo-stack.ts';
 
 export interface ServeOptions {
   readonly name: string;
+  readonly backend: BackendName;
   readonly host: string;
   readonly queryPort: number;
   readonly managementPort: number;
@@ -26,6 +29,8 @@ export interface ServeOptions {
   readonly cacheBytes: number;
   readonly maxBodyBytes: number;
 }
+
+export type BackendName = 'process' | 'docker';
 
 /** A server that is up, with the ports that it got. */
 export interface RunningServer extends AsyncDisposable {
@@ -65,6 +70,7 @@ export async function serve(options: ServeOptions, log: Log, onStopAsked: () => 
 
 interface Replicas {
   readonly rpc: RpcServer;
+  readonly backend: Backend;
   readonly supervisor: Supervisor;
 }
 
@@ -86,17 +92,26 @@ async function openReplicas({ options, log, undo, frontend }: Parts): Promise<Re
     },
   });
   undo.push(() => rpc.close());
-  const rpcHost = options.host === '0.0.0.0' ? '127.0.0.1' : options.host;
-  const backend = new ProcessBackend({ dir: join(options.stateDir, 'replicas'), rpcHost, rpcPort: rpc.port });
+  const backend = await openBackend(options, rpc, log);
+  undo.push(async () => backend[Symbol.asyncDispose]());
   const supervisor = new Supervisor(backend, log, {
     onStopping: (instance) => {
       for (const replica of rpc.replicas) if (replica.instance === instance) frontend.replicaGone(replica);
     },
     onEnded: (instance, { how }) => rpc.instanceEnded(instance, `it ended with ${how}`),
   });
-  undo.push(() => backend[Symbol.asyncDispose]());
   undo.push(() => supervisor[Symbol.asyncDispose]());
-  return { rpc, supervisor };
+  return { rpc, backend, supervisor };
+}
+
+async function openBackend({ backend, name, host, stateDir }: ServeOptions, rpc: RpcServer, log: Log): Promise<Backend> {
+  const dir = join(stateDir, 'replicas');
+  const isEverywhere = host === '0.0.0.0';
+  if (backend === 'process') return new ProcessBackend({ dir, rpcHost: isEverywhere ? '127.0.0.1' : host, rpcPort: rpc.port });
+  const listenOn = async (address: string): Promise<void> => {
+    if (!isEverywhere && address !== host) await rpc.alsoListenOn(address);
+  };
+  return DockerBackend.open({ cluster: name, dir, rpcPort: rpc.port, listenOn, log });
 }
 
 async function openQuery({ options, log, undo, ...services }: Parts): Promise<number> {
@@ -108,14 +123,15 @@ async function openQuery({ options, log, undo, ...services }: Parts): Promise<nu
 
 async function openManagement(
   { options, log, undo, registry, metrics }: Parts,
-  { rpc, supervisor, queryPort, onStopAsked }: Replicas & { queryPort: number; onStopAsked: () => void },
+  { rpc, backend, supervisor, queryPort, onStopAsked }: Replicas & { queryPort: number; onStopAsked: () => void },
 ): Promise<number> {
   const storeDir = join(options.stateDir, 'bundles');
   await mkdir(storeDir, { recursive: true });
   const { maxBodyBytes, host, name } = options;
   const server = createRestServer({ log, maxBodyBytes, sendError: sendManagementError });
   addManagementRoutes(server, { registry, metrics, replicas: () => rpc.replicas });
-  const facts = { name, backend: supervisor.backendName, pid: process.pid, storeDir, hostname: hostname(), queryPort };
+  const engine = backend instanceof DockerBackend ? { engineId: backend.engine.facts.id } : {};
+  const facts = { ...engine, name, backend: backend.name, pid: process.pid, storeDir, hostname: hostname(), queryPort };
   await server.register(async (scope) => {
     answerErrors(scope, { log, maxBodyBytes, sendError: sendClusterError });
     const deployments = new Deployments(registry, supervisor, storeDir);

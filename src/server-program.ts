@@ -1,8 +1,8 @@
-import { rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { isClipperError, messageOf } from './errors.ts';
 import { createLog } from './log.ts';
 import { type RunningServer, type ServeOptions, serve } from './serve.ts';
+import { claimDir } from './util/state-dir.ts';
 
 /** What the program is given, as JSON in its first argument. */
 export interface ServerProgramOptions extends ServeOptions {
@@ -35,7 +35,7 @@ async function main(options: ServerProgramOptions): Promise<void> {
   };
   process.on('SIGTERM', () => stop('SIGTERM')).on('SIGINT', () => stop('SIGINT'));
   if (!options.detached) process.once('disconnect', () => stop('the process that started it ended'));
-  await writeFile(join(options.stateDir, 'server.pid'), String(process.pid));
+  await claimDir(options.stateDir);
   server = await serve(options, log, () => stop('a client asked for it'));
   const { queryPort, managementPort, rpcPort } = server;
   log.info({ queryPort, managementPort, rpcPort }, 'the server is up');

@@ -1,13 +1,32 @@
 import type { InputType } from '../protocol/input-types.ts';
 
-/** What to run: one model version's bundle. */
+/** What a replica may use of its machine. */
+export interface Resources {
+  /** It is ended when it takes more. */
+  readonly memoryMiB?: number | undefined;
+  /** Processors' worth of time: 0.5 is half of one. */
+  readonly cpus?: number | undefined;
+  readonly gpus?: number | 'all' | undefined;
+}
+
+/** What replicas reach besides the server: what this machine does, or nothing. */
+export type NetworkChoice = 'cluster' | 'none';
+
+/** What a replica runs: a bundle on this machine, or an image: of ours around a bundle, or one that the user made. */
+export type ReplicaSource =
+  | { readonly kind: 'bundle'; readonly dir: string }
+  | { readonly kind: 'image'; readonly image: string; readonly isOurs?: boolean };
+
+/** What to run: one model version. */
 export interface ReplicaSpec {
   readonly modelName: string;
   readonly modelVersion: string;
   readonly inputType: InputType;
-  readonly bundleDir: string;
+  readonly source: ReplicaSource;
   /** Variables for the function's own use. */
   readonly env: Readonly<Record<string, string>>;
+  readonly resources: Resources;
+  readonly network: NetworkChoice;
 }
 
 export interface ReplicaExit {
@@ -19,8 +38,8 @@ export interface ReplicaExit {
 export interface RunningReplica {
   /** Unique within the cluster; the replica announces itself by it. */
   readonly instance: string;
-  /** The operating system's process, where there is one on this machine. */
-  readonly pid: number | undefined;
+  /** The operating system's process, where there is one of this machine. */
+  readonly pid?: number | undefined;
   /** Resolves, and never rejects, when the replica has ended in whatever way. */
   readonly exited: Promise<ReplicaExit>;
   /** Lets it finish its batch, and ends it by force when that takes longer than `graceMs`. */
@@ -30,7 +49,26 @@ export interface RunningReplica {
 /** Where replicas run. */
 export interface Backend extends AsyncDisposable {
   readonly name: string;
+  /**
+   * Gets ready to run a spec, and returns it as replicas of it are to be started. Throws E_INVALID_OPTION for what the
+   * backend can't do, and where an image can't be had.
+   */
+  prepare(spec: ReplicaSpec, signal: AbortSignal): Promise<ReplicaSpec>;
   start(spec: ReplicaSpec, instance: string): Promise<RunningReplica>;
   /** The last lines that a replica wrote, oldest first; also of one that has ended. */
   logs(instance: string, options: { readonly tailLines: number }): Promise<readonly string[]>;
 }
+
+/** The variables that tell a replica what it is and where its server is. */
+export const clipperVariables = (
+  spec: ReplicaSpec,
+  { instance, host, port }: { readonly instance: string; readonly host: string; readonly port: number },
+): Record<string, string> => ({
+  CLIPPER_MODEL_NAME: spec.modelName,
+  CLIPPER_MODEL_VERSION: spec.modelVersion,
+  CLIPPER_INPUT_TYPE: spec.inputType,
+  CLIPPER_IP: host,
+  CLIPPER_PORT: String(port),
+  CLIPPER_RPC_EXTENSIONS: 'errors',
+  CLIPPER_INSTANCE: instance,
+});

@@ -8,6 +8,7 @@ import type { InputType } from '../protocol/input-types.ts';
 import { type RemoteError, readRemoteError } from '../protocol/messages.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
 import { deferred } from '../util/deferred.ts';
+import type { NetworkChoice, ReplicaSource, ReplicaSpec, Resources } from './backend.ts';
 import { cancelled, type Supervisor } from './supervisor.ts';
 
 export interface DeployRequest {
@@ -19,8 +20,12 @@ export interface DeployRequest {
   readonly batchSize: number;
   readonly replicas: number;
   readonly env: Readonly<Record<string, string>>;
-  /** Names a bundle in the cluster's store. */
-  readonly digest: string;
+  readonly resources: Resources;
+  readonly network: NetworkChoice;
+  /** Names a bundle in the cluster's store; of an image of ours, the one that it was made of. */
+  readonly digest?: string | undefined;
+  /** What to run in place of a bundle. */
+  readonly image?: string | undefined;
   /** An input that a replica must answer before the version becomes current. */
   readonly sample?: Uint8Array | undefined;
 }
@@ -51,9 +56,7 @@ export class Deployments {
     const model = this.#reserve(request);
     const key = modelKey(model.name, model.version);
     try {
-      const { name: modelName, version: modelVersion } = model;
-      const { inputType, env } = request;
-      const fleet = this.#supervisor.add({ modelName, modelVersion, inputType, bundleDir: this.#bundleDir(request.digest), env });
+      const fleet = await this.#supervisor.add(this.#specOf(request, model.version), signal);
       const options = { timeoutMs: connectTimeoutMs, signal };
       const replicas = await this.#supervisor.scaleUntilConnected(fleet, request.replicas, options);
       const [first] = replicas;
@@ -86,7 +89,7 @@ export class Deployments {
   }
 
   #reserve(request: DeployRequest): ModelVersion {
-    const model = { ...this.#describe(request), version: request.version ?? this.#nextVersion(request.name) };
+    const model = { ...this.#describe(request), version: request.version ?? this.nextVersion(request.name) };
     const key = modelKey(model.name, model.version);
     this.#registry.checkAddable(model);
     if (this.#underway.has(key)) {
@@ -96,18 +99,22 @@ export class Deployments {
     return model;
   }
 
-  #describe({ name, inputType, labels, batchSize, digest }: DeployRequest): Omit<ModelVersion, 'version'> {
-    return {
-      name,
-      inputType,
-      labels,
-      containerName: `clipper-ts/closure:${digest.slice(0, 12)}`,
-      modelDataPath: digest,
-      batchSize,
-    };
+  #specOf({ name, inputType, env, resources, network, ...request }: DeployRequest, version: string): ReplicaSpec {
+    return { modelName: name, modelVersion: version, inputType, env, resources, network, source: this.#sourceOf(request) };
   }
 
-  #nextVersion(name: string): string {
+  #sourceOf({ digest, image }: Pick<DeployRequest, 'digest' | 'image'>): ReplicaSource {
+    if (image === undefined) return { kind: 'bundle', dir: this.#bundleDir(digest ?? '') };
+    return { kind: 'image', image };
+  }
+
+  #describe({ name, inputType, labels, batchSize, digest = '', image }: DeployRequest): Omit<ModelVersion, 'version'> {
+    const containerName = image ?? `clipper-ts/closure:${digest.slice(0, 12)}`;
+    return { name, inputType, labels, containerName, modelDataPath: digest, batchSize };
+  }
+
+  /** The integer after the largest that is in use or being deployed. */
+  nextVersion(name: string): string {
     let version = Number(this.#registry.nextVersion(name));
     while (this.#underway.has(modelKey(name, String(version)))) version++;
     return String(version);

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { ClipperError, messageOf } from '../errors.ts';
+import { ClipperError, isClipperError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Backend, ReplicaExit, ReplicaSpec, RunningReplica } from './backend.ts';
 
@@ -97,7 +97,7 @@ export class Fleet {
       const index = this.#members.indexOf(member);
       if (index !== -1) this.#members.splice(index, 1);
       const message = `Replica ${member.instance} could not be started: ${messageOf(error)}`;
-      throw new ClipperError('E_REPLICA_EXITED', message, { cause: error });
+      throw new ClipperError(isClipperError(error) ? error.code : 'E_REPLICA_EXITED', message, { cause: error });
     }
   }
 

@@ -4,7 +4,7 @@ import { appendFile, mkdir, open, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClipperError } from '../errors.ts';
 import { replicaProgram } from '../util/package-files.ts';
-import type { Backend, ReplicaExit, ReplicaSpec, RunningReplica } from './backend.ts';
+import { type Backend, clipperVariables, type ReplicaExit, type ReplicaSpec, type RunningReplica } from './backend.ts';
 
 const defaultGraceMs = 5_000;
 const maxTailBytes = 2 ** 20;
@@ -30,6 +30,19 @@ export class ProcessBackend implements Backend {
   constructor(options: ProcessBackendOptions) {
     this.#options = options;
     this.#logCheck = setInterval(() => void this.#trimLogs(), logCheckMs).unref();
+  }
+
+  async prepare(spec: ReplicaSpec): Promise<ReplicaSpec> {
+    const { source, resources, network } = spec;
+    const limits = Object.entries(resources).filter(([, value]) => value !== undefined);
+    const asked = [
+      ...(source.kind === 'bundle' ? [] : ['images']),
+      ...limits.map(([name]) => `resources.${name}`),
+      ...(network === 'cluster' ? [] : [`network: '${network}'`]),
+    ];
+    if (asked.length === 0) return spec;
+    const message = `The cluster runs its replicas as processes, which have no ${asked.join(', ')}`;
+    throw new ClipperError('E_INVALID_OPTION', `${message}. Fix: startClipper({ backend: 'docker' })`);
   }
 
   async start(spec: ReplicaSpec, instance: string): Promise<RunningReplica> {
@@ -87,15 +100,10 @@ export class ProcessBackend implements Backend {
   }
 
   #environment(spec: ReplicaSpec, instance: string): Record<string, string> {
+    const { rpcHost: host, rpcPort: port } = this.#options;
     return {
-      CLIPPER_MODEL_NAME: spec.modelName,
-      CLIPPER_MODEL_VERSION: spec.modelVersion,
-      CLIPPER_INPUT_TYPE: spec.inputType,
-      CLIPPER_MODEL_PATH: spec.bundleDir,
-      CLIPPER_IP: this.#options.rpcHost,
-      CLIPPER_PORT: String(this.#options.rpcPort),
-      CLIPPER_RPC_EXTENSIONS: 'errors',
-      CLIPPER_INSTANCE: instance,
+      ...clipperVariables(spec, { instance, host, port }),
+      CLIPPER_MODEL_PATH: spec.source.kind === 'bundle' ? spec.source.dir : '',
       CLIPPER_READY_FILE: join(this.#dirOf(instance), 'model_is_ready.check'),
     };
   }

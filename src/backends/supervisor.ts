@@ -38,16 +38,13 @@ export class Supervisor implements AsyncDisposable {
     this.#events = events;
   }
 
-  get backendName(): string {
-    return this.#backend.name;
-  }
-
   fleet(name: string, version: string): Fleet | undefined {
     return this.#fleets.get(modelKey(name, version));
   }
 
-  /** Takes charge of a model version, as yet without replicas. */
-  add(spec: ReplicaSpec): Fleet {
+  /** Takes charge of a model version, as yet without replicas. Throws as the backend's `prepare` does. */
+  async add(wanted: ReplicaSpec, signal: AbortSignal): Promise<Fleet> {
+    const spec = await this.#backend.prepare(wanted, signal);
     const onEnded: FleetEvents['onEnded'] = (instance, exit, isIntended) => {
       for (const waiter of this.#waiters) waiter.onEnded(instance, exit, isIntended);
       this.#events.onEnded(instance, exit, isIntended);
@@ -101,8 +98,10 @@ export class Supervisor implements AsyncDisposable {
     const all = deferred<void>();
     const waiter: Waiter = {
       onConnected: (replica) => {
-        const { instance = '' } = replica;
-        if (isNew(instance)) connected.set(instance, replica);
+        const { instance, replicaId } = replica;
+        // A container that knows nothing of instances can only be told by its model.
+        const isOne = instance === undefined ? isOf(fleet.spec, replica) : isNew(instance);
+        if (isOne) connected.set(instance ?? String(replicaId), replica);
         if (connected.size >= missing) all.resolve();
       },
       onEnded: (instance, exit, isIntended) => {
@@ -161,5 +160,8 @@ export class Supervisor implements AsyncDisposable {
     return new ClipperError('E_REPLICA_NOT_READY', `The replicas of ${model} did not connect within ${timeoutMs / 1_000} s`);
   }
 }
+
+const isOf = ({ modelName, modelVersion }: ReplicaSpec, replica: RpcReplica): boolean =>
+  replica.modelName === modelName && replica.modelVersion === modelVersion;
 
 export const cancelled = (): ClipperError => new ClipperError('E_CANCELLED', 'The deploy was cancelled');

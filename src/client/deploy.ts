@@ -2,44 +2,24 @@ import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
-import { type StoredBundle, storeBundle } from '../bundle/bundle.ts';
-import { captureRoots } from '../closure/capture.ts';
-import { secretsOption } from '../closure/options.ts';
-import { checkLabel, checkName, checkVersion } from '../control/names.ts';
+import { storeBundle } from '../bundle/bundle.ts';
+import type { CapturedClosure } from '../closure/graph.ts';
+import { checkName } from '../control/names.ts';
+import { imageRepository } from '../docker/labels.ts';
 import { ClipperError } from '../errors.ts';
-import { type ClusterInfo, type DeployBody, maxReplicas } from '../http/cluster-routes.ts';
-import { inputBytes } from '../http/json-inputs.ts';
+import type { ClusterInfo } from '../http/cluster-routes.ts';
 import type { InputType, InputValues } from '../protocol/input-types.ts';
 import { resolveOptions } from '../util/options.ts';
 import { printShort } from '../util/print.ts';
 import type { ClipperConnection } from './connection.ts';
-import { applicationShape, inputTypeOption } from './options.ts';
-import { type OnProgress, Progress } from './progress.ts';
-import { type ApplicationInfo, type Input, plainInput } from './wire.ts';
+import { ModelBuild } from './model-build.ts';
+import { captureModel, functionShape, rootsOf, takesOf } from './model-function.ts';
+import { applicationShape, imageShape, replicasShape } from './options.ts';
+import { checkDeploy, ownCluster, postDeploy, withVersion } from './post-deploy.ts';
+import { cancelledIf, Progress } from './progress.ts';
+import type { ApplicationInfo } from './wire.ts';
 
-const aFunction = z.custom<(...args: never[]) => unknown>((value) => typeof value === 'function', 'must be a function');
-
-const deployShape = {
-  name: z.string().describe("The model's name."),
-  version: z.union([z.string(), z.number()]).optional().describe('Left out: the next free integer.'),
-  inputType: inputTypeOption,
-  predict: aFunction.optional().describe('Maps a batch of inputs to one output each, in order.'),
-  predictOne: aFunction.optional().describe('Maps one input to its output.'),
-  setup: aFunction.optional().describe('Runs once in each replica; what it returns is passed to the function as its context.'),
-  labels: z.array(z.string()).default([]),
-  replicas: z.number().int().positive().max(maxReplicas).default(1).describe('How many copies to run.'),
-  batchSize: z
-    .number()
-    .int()
-    .refine((size) => size === -1 || size > 0, 'must be -1 (adaptive) or greater than 0')
-    .default(-1)
-    .describe('Inputs a batch at most; -1: adaptive.'),
-  env: z.record(z.string(), z.string()).default({}).describe("Environment variables for the replicas, besides the server's own."),
-  secrets: secretsOption,
-  sample: z.custom<Input>().optional().describe('An input that must be answered before the version becomes current.'),
-  onProgress: z.custom<OnProgress>((value) => typeof value === 'function', 'must be a function').optional(),
-  signal: z.instanceof(AbortSignal).optional().describe('Gives up the deploy, with nothing left of it.'),
-};
+const deployShape = { ...functionShape, ...replicasShape, ...imageShape };
 const DeploySchema = z.strictObject(deployShape);
 const EndpointSchema = z.strictObject({ ...deployShape, ...applicationShape });
 
@@ -66,6 +46,8 @@ export interface Deployment {
   readonly version: string;
   /** SHA-256 of its bundle. */
   readonly digest: string;
+  /** What its containers were started from, where they are containers. */
+  readonly image?: string;
   readonly replicas: number;
 }
 
@@ -135,73 +117,69 @@ function checkConnection(clipper: unknown): void {
 }
 
 async function deploy(clipper: ClipperConnection, config: DeployConfig): Promise<Deployment> {
-  const roots = rootsOf(config);
-  const name = checkName(config.name, 'model name');
-  const version = config.version === undefined ? undefined : checkVersion(config.version);
-  config.labels.forEach(checkLabel);
-  const sample = config.sample === undefined ? undefined : inputBytes(config.inputType, plainInput(config.sample));
-  const storeDir = storeOf(clipper);
+  const { name, version } = config;
+  rootsOf(config);
+  checkDeploy(config);
+  const cluster = ownCluster(clipper);
+  const started = cluster.backend === 'docker' ? deployImage : deployBundle;
   using progress = new Progress(version === undefined ? name : `${name}:${version}`, config.onProgress);
-  const cancelled = (): void => {
-    if (config.signal?.aborted === true) throw new ClipperError('E_CANCELLED', `The deploy of ${name} was cancelled`);
-  };
-  cancelled();
-  progress.report('capture', 'capturing the function');
-  const captured = await captureRoots(roots, { secrets: config.secrets });
-  for (const { path, what, fix } of captured.warnings) progress.warn('capture', `warning: ${path}: ${what}. Fix: ${fix}`);
-  cancelled();
-  progress.report('bundle', `bundling ${captured.functions.length} functions`);
-  const takes = config.predict === undefined ? 'one' : 'batch';
-  const bundle = await storeBundle(captured, { storeDir, takes, signal: config.signal }).catch((error: unknown) => {
-    cancelled();
+  const captured = await captureModel(config, progress);
+  return started({ clipper, cluster, config, captured, progress });
+}
+
+interface Deploying {
+  readonly clipper: ClipperConnection;
+  readonly cluster: ClusterInfo;
+  readonly config: DeployConfig;
+  readonly captured: CapturedClosure;
+  readonly progress: Progress;
+}
+
+/** Replicas are processes of the server, which read the bundle in its folder. */
+async function deployBundle({ clipper, cluster, config, captured, progress }: Deploying): Promise<Deployment> {
+  const { name, replicas, signal } = config;
+  const storeDir = storeOf(cluster, clipper.managementUrl);
+  const bundle = await storeBundle(captured, { storeDir, takes: takesOf(config), signal }).catch((error: unknown) => {
+    cancelledIf(signal, name);
     throw error;
   });
   for (const warning of bundle.warnings) progress.warn('bundle', `warning: ${warning}`);
-  progress.report('start', `starting ${config.replicas} replica${config.replicas === 1 ? '' : 's'}`);
-  const body = deployBody(config, { name, version, sample, bundle });
-  const started = (await clipper.management.post('/admin/v1/deploy', body, config.signal)) as { version: string };
-  progress.report('ready', `version ${started.version} is serving`);
-  return { name, version: started.version, digest: bundle.digest, replicas: config.replicas };
+  const { digest } = bundle;
+  const version = await postDeploy(clipper, config, { digest }, progress);
+  return { name, version, digest, replicas };
 }
 
-function deployBody(
-  { inputType, labels, batchSize, replicas, env }: DeployConfig,
-  {
-    name,
-    version,
-    sample,
-    bundle,
-  }: { name: string; version: string | undefined; sample: Uint8Array | undefined; bundle: StoredBundle },
-): DeployBody {
-  return {
-    name,
-    inputType,
-    labels,
-    batchSize,
-    replicas,
-    env,
-    digest: bundle.digest,
-    ...(version === undefined ? {} : { version }),
-    ...(sample === undefined ? {} : { sampleBase64: Buffer.from(sample).toString('base64') }),
-  };
-}
-
-/** The functions to capture together, so that they keep sharing what they share. */
-function rootsOf({ predict, predictOne, setup }: DeployConfig): Record<string, Function> {
-  const main = predict ?? predictOne;
-  if (main === undefined || (predict !== undefined && predictOne !== undefined)) {
-    const got = main === undefined ? 'neither' : 'both';
-    throw new ClipperError('E_INVALID_OPTION', `Give either predict (a batch of inputs) or predictOne (one input), got ${got}`);
-  }
-  return setup === undefined ? { default: main } : { default: main, setup };
+/** Replicas are containers, of an image with the bundle in it. */
+async function deployImage({ clipper, cluster, config, captured, progress }: Deploying): Promise<Deployment> {
+  const { name, replicas } = config;
+  await using build = await ModelBuild.prepare(captured, config, { settings: config, progress });
+  checkEngine(cluster, build.engine.facts);
+  const { digest } = build.bundle;
+  // Not returned as it is: the folder is needed until then.
+  return await withVersion(clipper, config, async (version) => {
+    // With the digest: a name that two deploys race for must not come to mean the other's image.
+    const reference = `${imageRepository(cluster.name)}/${name}:${version}-${digest.slice(0, 12)}`;
+    const { id } = await build.image(version, reference);
+    await postDeploy(clipper, config, { digest, image: reference, version }, progress);
+    return { name, version, digest, image: id, replicas };
+  });
 }
 
 /** The cluster's folder of bundles, which must be on this machine for its replicas to read. */
-function storeOf(clipper: ClipperConnection): string {
-  const cluster: ClusterInfo | undefined = clipper.cluster;
-  if (cluster !== undefined && cluster.hostname === hostname() && existsSync(cluster.storeDir)) return cluster.storeDir;
+function storeOf(cluster: ClusterInfo, managementUrl: string): string {
+  if (cluster.hostname === hostname() && existsSync(cluster.storeDir)) return cluster.storeDir;
   throw new ClipperError(
     'E_REMOTE_BUNDLE',
-    `A function can be deployed to a clipper-ts server on this machine only, and ${clipper.managementUrl} is none`,
+    `A function can be deployed to a cluster of processes on this machine only, and ${managementUrl} is on another`,
+  );
+}
+
+/** Throws E_REMOTE_BUNDLE where images that are made here are not there for the server's containers. */
+function checkEngine({ engineId, name }: ClusterInfo, { id, address }: { id: string; address: string }): void {
+  if (engineId === id) return;
+  const message = `The cluster '${name}' runs its containers on another Docker engine than the one at ${address}`;
+  throw new ClipperError(
+    'E_REMOTE_BUNDLE',
+    `${message}.\n  Fix: give a registry that both reach, as registry: 'host:port/namespace'`,
   );
 }

@@ -1,11 +1,57 @@
 import { z } from 'zod';
+import { maxReplicas } from '../http/cluster-routes.ts';
 import { type InputType, inputTypeSpellings, isInputTypeSpelling, parseInputType } from '../protocol/input-types.ts';
+import type { OnProgress } from './progress.ts';
+import type { Input } from './wire.ts';
 
 export const inputTypeOption = z
   .string()
   .refine(isInputTypeSpelling, { error: `must be one of: ${inputTypeSpellings}` })
   .transform(parseInputType)
   .describe('What one input is: bytes, integers, floats, doubles or strings.');
+
+export const versionOption = z.union([z.string(), z.number()]).optional().describe('Left out: the next free integer.');
+
+/** Options of everything that takes a while. */
+export const progressShape = {
+  onProgress: z.custom<OnProgress>((value) => typeof value === 'function', 'must be a function').optional(),
+  signal: z.instanceof(AbortSignal).optional().describe('Gives up, with nothing left of it.'),
+};
+
+/** Options that say how replicas run. */
+export const replicasShape = {
+  labels: z.array(z.string()).default([]),
+  replicas: z.number().int().positive().max(maxReplicas).default(1).describe('How many copies to run.'),
+  batchSize: z
+    .number()
+    .int()
+    .refine((size) => size === -1 || size > 0, 'must be -1 (adaptive) or greater than 0')
+    .default(-1)
+    .describe('Inputs a batch at most; -1: adaptive.'),
+  env: z.record(z.string(), z.string()).default({}).describe("Environment variables for the replicas, besides the server's own."),
+  resources: z
+    .strictObject({
+      memoryMiB: z.number().positive().optional().describe('A replica that takes more is ended.'),
+      cpus: z.number().positive().optional().describe("Processors' worth of time."),
+      gpus: z.union([z.number().int().positive(), z.literal('all')]).optional(),
+    })
+    .default({})
+    .describe('What a replica may use: in containers.'),
+  network: z
+    .enum(['cluster', 'none'])
+    .default('cluster')
+    .describe("What replicas reach besides the server; 'none': nothing. In containers."),
+  sample: z.custom<Input>().optional().describe('An input that must be answered before the version becomes current.'),
+};
+
+/** Options of images, where replicas are containers. */
+export const imageShape = {
+  baseImage: z
+    .string()
+    .min(1)
+    .default('auto')
+    .describe("What the image is made on; 'auto': the running Node, else Node's own image."),
+};
 
 export const applicationShape = {
   inputType: inputTypeOption,

@@ -1,8 +1,9 @@
 import yoctoSpinner, { type Spinner } from 'yocto-spinner';
+import { ClipperError } from '../errors.ts';
 
 /** A stage of a deploy as it begins, or a warning of one. */
 export interface ProgressEvent {
-  readonly stage: 'capture' | 'bundle' | 'start' | 'ready';
+  readonly stage: 'capture' | 'bundle' | 'image' | 'start' | 'ready';
   readonly message: string;
   /** Since the deploy began, in milliseconds. */
   readonly elapsedMs: number;
@@ -50,4 +51,9 @@ export class Progress implements Disposable {
     this.#spinner.success(`${this.#what}: ${message} (${elapsedMs.toFixed(0)} ms)`);
     this.#spinner = undefined;
   }
+}
+
+/** Throws E_CANCELLED where the caller gave up. */
+export function cancelledIf(signal: AbortSignal | undefined, name: string): void {
+  if (signal?.aborted === true) throw new ClipperError('E_CANCELLED', `The deploy of ${name} was cancelled`);
 }

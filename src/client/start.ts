@@ -10,16 +10,17 @@ import type { ClusterInfo } from '../http/cluster-routes.ts';
 import type { ServerProgramMessage, ServerProgramOptions } from '../server-program.ts';
 import { resolveOptions } from '../util/options.ts';
 import { serverProgram } from '../util/package-files.ts';
+import { makeStateDir, sweepStateDirs } from '../util/state-dir.ts';
 import { ClipperConnection } from './connection.ts';
+import { prepareImages } from './model-build.ts';
 import { RestClient } from './rest-client.ts';
-import { makeStateDir, sweepStateDirs } from './state-dir.ts';
 
 const port = (standard: number, what: string): z.ZodDefault<z.ZodNumber> =>
   z.number().int().min(0).max(65_535).default(standard).describe(`Port of the ${what}; 0: any free one.`);
 
 const StartOptions = z.strictObject({
   name: z.string().default('default').describe("The cluster's name."),
-  backend: z.enum(['process']).default('process').describe('Where replicas run.'),
+  backend: z.enum(['process', 'docker']).default('process').describe('Where replicas run: as child processes, or in containers.'),
   host: z.string().default('127.0.0.1').describe('The address to listen on.'),
   queryPort: port(1337, 'query REST'),
   managementPort: port(1338, 'management REST'),
@@ -60,7 +61,7 @@ const stopTimeoutMs = 15_000;
  * with the end of its log, E_CANCELLED.
  */
 export async function startClipper(options: StartOptions = {}): Promise<ClipperConnection> {
-  const { signal, stateDir, backend: _backend, ...serve } = resolveOptions(StartOptions, options, 'startClipper');
+  const { signal, stateDir, ...serve } = resolveOptions(StartOptions, options, 'startClipper');
   checkName(serve.name, 'cluster name');
   if (signal?.aborted === true) throw new ClipperError('E_CANCELLED', 'The start of the server was cancelled');
   const swept = sweepStateDirs();
@@ -73,6 +74,8 @@ export async function startClipper(options: StartOptions = {}): Promise<ClipperC
   try {
     // While the server boots; the first deploy is the quicker for it.
     prepareCapture();
+    // What goes wrong here goes wrong again in a deploy, which says so.
+    if (serve.backend === 'docker') void prepareImages(signal).catch(() => {});
     const { queryPort, managementPort } = await untilReady(child, program, signal);
     await swept;
     if (serve.detached) child.unref();

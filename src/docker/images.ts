@@ -143,3 +143,10 @@ export async function imagesNamed(engine: DockerEngine, reference: string): Prom
   );
   return found.flatMap(({ RepoTags }) => RepoTags ?? []);
 }
+
+/** Removes the images with a label that have no name any more and that nothing uses. */
+export async function pruneImages(engine: DockerEngine, label: string): Promise<void> {
+  await engine.ask('Images without a name can not be removed', 'E_DOCKER_REFUSED', (api) =>
+    api.pruneImages({ filters: JSON.stringify({ dangling: { true: true }, label: { [label]: true } }) } as object),
+  );
+}

@@ -15,6 +15,8 @@ export interface ClusterInfo {
   /** Where bundles are put for its replicas, on the server's machine. */
   readonly storeDir: string;
   readonly hostname: string;
+  /** The Docker engine that replicas run on, where it is one. */
+  readonly engineId?: string;
   readonly queryPort: number;
   readonly rpcPort: number;
 }
@@ -37,11 +39,19 @@ const DeployBody = z.strictObject({
   batchSize: z.number().int(),
   replicas: z.number().int().positive().max(maxReplicas),
   env: z.record(z.string(), z.string()),
-  digest: z.string(),
+  resources: z.strictObject({
+    memoryMiB: z.number().positive().optional(),
+    cpus: z.number().positive().optional(),
+    gpus: z.union([z.number().int().positive(), z.literal('all')]).optional(),
+  }),
+  network: z.enum(['cluster', 'none']),
+  digest: z.string().optional(),
+  image: z.string().optional(),
   sampleBase64: z.base64().optional(),
 });
 export type DeployBody = z.input<typeof DeployBody>;
 
+const NameBody = z.strictObject({ name: z.string() });
 const ReplicasBody = z.strictObject({
   name: z.string(),
   version: z.string(),
@@ -61,6 +71,10 @@ export function addClusterRoutes(server: FastifyInstance, { info, deployments, s
     const { sampleBase64, ...body } = resolveOptions(DeployBody, parseObject(request.body), 'the deploy');
     const sample = sampleBase64 === undefined ? undefined : Buffer.from(sampleBase64, 'base64');
     return deployments.deploy({ ...body, sample }, abandonedSignal(reply));
+  });
+  server.post('/admin/v1/next-version', (request) => {
+    const { name } = resolveOptions(NameBody, parseObject(request.body), 'the deploy');
+    return { version: deployments.nextVersion(name) };
   });
   server.post('/admin/v1/replicas', async (request, reply) => {
     const { name, version, replicas } = resolveOptions(ReplicasBody, parseObject(request.body), 'setNumReplicas');

@@ -4,6 +4,7 @@ import type { StoredBundle } from '../bundle/bundle.ts';
 import type { BundleFile } from '../bundle/write-files.ts';
 import type { DockerEngine } from '../docker/engine.ts';
 import type { Following, ImageFacts } from '../docker/images.ts';
+import { labels } from '../docker/labels.ts';
 import type { InputType } from '../protocol/input-types.ts';
 import type { ImageSettings } from './image-plan.ts';
 import { buildTime, type Layer, type LayerFile, makeLayer } from './layer.ts';
@@ -21,14 +22,6 @@ export interface ModelImage {
   /** Where the user's code is kept, as a URL. */
   readonly source?: string | undefined;
 }
-
-/** Labels on images of models. */
-export const modelLabels = {
-  model: 'clipper-ts.model',
-  version: 'clipper-ts.version',
-  inputType: 'clipper-ts.input-type',
-  bundle: 'clipper-ts.bundle',
-} as const;
 
 /** Makes an image of a bundle on top of one with the runtime. Throws as putImage does. */
 export async function putModelImage(
@@ -79,9 +72,9 @@ const settingsOf = ({ name, version, inputType, bundle, source }: ModelImage, ru
     'org.opencontainers.image.version': version,
     'org.opencontainers.image.created': buildTime().toISOString(),
     ...(source === undefined ? {} : { 'org.opencontainers.image.source': source }),
-    [modelLabels.model]: name,
-    [modelLabels.version]: version,
-    [modelLabels.inputType]: inputType,
-    [modelLabels.bundle]: bundle.digest,
+    [labels.model]: name,
+    [labels.version]: version,
+    [labels.inputType]: inputType,
+    [labels.bundle]: bundle.digest,
   },
 });

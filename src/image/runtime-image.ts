@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { createContainer, hasPath, removeContainer } from '../docker/containers.ts';
 import type { DockerEngine } from '../docker/engine.ts';
 import { type Following, findImage, type ImageFacts, pullImage, type RegistryAuth } from '../docker/images.ts';
+import { labels } from '../docker/labels.ts';
 import { ClipperError } from '../errors.ts';
 import { makeLayer } from './layer.ts';
 import { imageUser, type NodeBase, nodeBase } from './node-base.ts';
@@ -30,7 +31,6 @@ export interface BaseOptions extends Following {
 }
 
 const repository = 'clipper-ts/runtime';
-const labels = { node: 'clipper-ts.node', libc: 'clipper-ts.libc' } as const;
 
 /** Finds or makes the image with Node and the runtime. Throws E_IMAGE_FAILED, E_REGISTRY_FAILED, E_CANCELLED. */
 export function ensureRuntimeImage(engine: DockerEngine, options: BaseOptions): Promise<RuntimeImage> {

@@ -35,6 +35,8 @@ export class RpcServer implements AsyncDisposable {
   readonly #outbox: Array<{ readonly identity: string; readonly message: ServerMessage }> = [];
   readonly #watch: NodeJS.Timeout;
   #sending = false;
+  /** While the socket binds, it can't receive or send. */
+  #binding: Promise<void> = Promise.resolve();
   #probe: NodeJS.Timeout | undefined;
   // A replica may still answer what another server asked on this port, or what it was asked before it announced itself again.
   #nextMessageId = randomInt(2 ** 32);
@@ -61,6 +63,16 @@ export class RpcServer implements AsyncDisposable {
     server.port = Number(server.#socket.lastEndpoint?.split(':').at(-1));
     server.#received = server.#receive();
     return server;
+  }
+
+  /** Listens on the same port of another of this machine's addresses too. Throws E_PORT_IN_USE. */
+  async alsoListenOn(host: string): Promise<void> {
+    const bound = this.#binding.then(() => this.#socket.bind(`tcp://${host}:${this.port}`));
+    this.#binding = bound.catch(() => {});
+    await bound.catch((error: unknown) => {
+      const message = `The RPC port ${this.port} on ${host} can't be used: ${messageOf(error)}`;
+      throw new ClipperError('E_PORT_IN_USE', `${message}. Choose another rpcPort (0 takes any free one)`, { cause: error });
+    });
   }
 
   get replicas(): readonly RpcReplica[] {
@@ -102,6 +114,10 @@ export class RpcServer implements AsyncDisposable {
         frames = await this.#socket.receive();
       } catch (error) {
         if (this.#socket.closed) return;
+        if (isBusy(error)) {
+          await this.#binding;
+          continue;
+        }
         this.#options.log.error({ err: error }, 'receiving from replicas failed');
         continue;
       }
@@ -198,7 +214,10 @@ export class RpcServer implements AsyncDisposable {
         await this.#socket.send([Buffer.from(identity, 'latin1'), ...encodeServerMessage(message)]);
       } catch (error) {
         if (this.#socket.closed) break;
-        this.#drop(identity, sendFailure(error));
+        if (isBusy(error)) {
+          this.#outbox.unshift(next);
+          await this.#binding;
+        } else this.#drop(identity, sendFailure(error));
       }
     }
     this.#sending = false;
@@ -210,3 +229,5 @@ const sendFailure = (error: unknown): string =>
   (error as NodeJS.ErrnoException).code === 'EHOSTUNREACH'
     ? 'its connection closed'
     : `sending to it failed: ${messageOf(error)}`;
+
+const isBusy = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'EBUSY';

@@ -1,24 +1,37 @@
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import type { Backend } from '../../src/backends/backend.ts';
+import type { Backend, ReplicaSource, ReplicaSpec } from '../../src/backends/backend.ts';
+import { DockerBackend } from '../../src/backends/docker-backend.ts';
 import { ProcessBackend } from '../../src/backends/process-backend.ts';
-import { bundleClosure } from '../../src/bundle/bundle.ts';
+import { type Bundle, bundleClosure } from '../../src/bundle/bundle.ts';
+import { putModelImage } from '../../src/image/model-image.ts';
+import { ensureRuntimeImage } from '../../src/image/runtime-image.ts';
 import { decodeInput, encodeInput } from '../../src/protocol/input-types.ts';
 import type { RpcReplica } from '../../src/rpc/rpc-replica.ts';
 import { RpcServer } from '../../src/rpc/rpc-server.ts';
+import { describeWithDocker } from '../helpers/docker.ts';
 import { silentLog } from '../helpers/silent-log.ts';
 import { temporaryDir } from '../helpers/temporary-dir.ts';
+
+interface Opened {
+  readonly backend: Backend;
+  /** Makes of a bundle what the backend runs. */
+  source(bundle: Bundle): Promise<ReplicaSource>;
+}
 
 interface World extends AsyncDisposable {
   readonly backend: Backend;
   readonly dir: string;
   /** The next replica that announces itself. */
   connected(): Promise<RpcReplica>;
-  bundle(fn: Function): Promise<string>;
+  spec(fn: Function, options?: Partial<ReplicaSpec>): Promise<ReplicaSpec>;
 }
 
-async function world(open: (options: { dir: string; rpcHost: string; rpcPort: number }) => Backend): Promise<World> {
+type Open = (options: { dir: string; rpc: RpcServer }) => Promise<Opened>;
+
+async function world(open: Open): Promise<World> {
   const dir = await temporaryDir();
   const waiting: ((replica: RpcReplica) => void)[] = [];
   const rpc = await RpcServer.listen({
@@ -28,13 +41,25 @@ async function world(open: (options: { dir: string; rpcHost: string; rpcPort: nu
     onConnected: (replica) => waiting.shift()?.(replica),
     onLost: () => {},
   });
-  const backend = open({ dir: dir.path, rpcHost: '127.0.0.1', rpcPort: rpc.port });
+  const { backend, source } = await open({ dir: dir.path, rpc });
   let bundles = 0;
   return {
     backend,
     dir: dir.path,
     connected: () => new Promise((resolve) => waiting.push(resolve)),
-    bundle: async (fn) => (await bundleClosure(fn, { outDir: join(dir.path, `bundle-${bundles++}`) })).dir,
+    spec: async (fn, options = {}) => {
+      const bundle = await bundleClosure(fn, { outDir: join(dir.path, `bundle-${bundles++}`) });
+      const model = {
+        modelName: 'm',
+        modelVersion: '1',
+        inputType: 'doubles',
+        env: {},
+        resources: {},
+        network: 'cluster',
+      } as const;
+      const spec = { ...model, source: await source(bundle), ...options };
+      return backend.prepare(spec, new AbortController().signal);
+    },
     [Symbol.asyncDispose]: async () => {
       await backend[Symbol.asyncDispose]();
       await rpc.close();
@@ -43,18 +68,37 @@ async function world(open: (options: { dir: string; rpcHost: string; rpcPort: nu
   };
 }
 
-const spec = (bundleDir: string, env: Record<string, string> = {}) =>
-  ({ modelName: 'm', modelVersion: '1', inputType: 'doubles', bundleDir, env }) as const;
+async function openProcess({ dir, rpc }: { dir: string; rpc: RpcServer }): Promise<Opened> {
+  const backend = new ProcessBackend({ dir, rpcHost: '127.0.0.1', rpcPort: rpc.port });
+  return { backend, source: async (bundle) => ({ kind: 'bundle', dir: bundle.dir }) };
+}
+
+async function openDocker({ dir, rpc }: { dir: string; rpc: RpcServer }): Promise<Opened> {
+  const cluster = `contract-${randomUUID().slice(0, 8)}`;
+  const listenOn = (address: string): Promise<void> => rpc.alsoListenOn(address);
+  const backend = await DockerBackend.open({ cluster, dir, rpcPort: rpc.port, listenOn, log: silentLog });
+  const following = { onLine: () => {} };
+  return {
+    backend,
+    source: async (bundle) => {
+      const { engine } = backend;
+      const runtime = await ensureRuntimeImage(engine, { ...following, baseImage: 'auto', authFor: async () => undefined });
+      const model = { name: 'm', version: '1', inputType: 'doubles', bundle } as const;
+      const reference = `clipper-ts/${cluster}/m:${bundle.digest.slice(0, 12)}`;
+      const { id } = await putModelImage(engine, { ...model, runtime, reference }, following);
+      return { kind: 'image', image: id };
+    },
+  };
+}
+
 const numbers = (...values: number[]) => encodeInput(Float64Array.from(values));
 
-describe.each([
-  { name: 'process', open: (options: ConstructorParameters<typeof ProcessBackend>[0]) => new ProcessBackend(options) },
-])('$name backend', ({ open }) => {
+function contract(open: Open): void {
   test('runs a bundle that answers, and says who it is', async () => {
     await using cluster = await world(open);
     const next = cluster.connected();
-    const bundle = await cluster.bundle((inputs: Float64Array[]) => inputs.map((xs) => xs.length * 2));
-    await cluster.backend.start(spec(bundle), 'm-1-0');
+    const spec = await cluster.spec((inputs: Float64Array[]) => inputs.map((xs) => xs.length * 2));
+    await cluster.backend.start(spec, 'm-1-0');
     const replica = await next;
     expect([replica.model, replica.inputType, replica.instance]).toEqual(['m:1', 'doubles', 'm-1-0']);
     expect(await replica.predict([numbers(1, 2, 3), numbers()])).toEqual([
@@ -67,28 +111,31 @@ describe.each([
   test('gives the function its environment variables, and keeps what it writes', async () => {
     await using cluster = await world(open);
     const next = cluster.connected();
-    const bundle = await cluster.bundle((inputs: Float64Array[]) => {
+    const greet = (inputs: Float64Array[]) => {
       console.log('seen', inputs.length);
       console.error('said');
       return inputs.map(() => process.env.GREETING);
-    });
-    await cluster.backend.start(spec(bundle, { GREETING: 'hello' }), 'm-1-0');
+    };
+    const running = await cluster.backend.start(await cluster.spec(greet, { env: { GREETING: 'hello' } }), 'm-1-0');
     const replica = await next;
     expect(await replica.predict([numbers(1)])).toEqual([{ text: 'hello', failed: false }]);
-    const lines = await cluster.backend.logs('m-1-0', { tailLines: 10 });
-    expect(lines).toEqual(['Serving predictions for doubles input type.', 'seen 1', 'said']);
-    expect(await cluster.backend.logs('m-1-0', { tailLines: 1 })).toEqual(['said']);
-    expect(readFileSync(join(cluster.dir, 'm-1-0', 'model_is_ready.check'), 'utf8')).toBe('READY');
+    // Of two outputs, no backend knows what was written first.
+    const lines = ['Serving predictions for doubles input type.', 'said', 'seen 1'];
+    const logs = async (tailLines: number) => [...(await cluster.backend.logs('m-1-0', { tailLines }))].sort();
+    expect(await logs(10)).toEqual(lines);
+    expect(['said', 'seen 1']).toContain(String(await logs(1)));
+    await running.stop();
+    expect(await logs(10)).toEqual(lines);
   });
 
   test('stops a replica after it finished its batch', async () => {
     await using cluster = await world(open);
     const next = cluster.connected();
-    const bundle = await cluster.bundle(async (inputs: Float64Array[]) => {
+    const slow = async (inputs: Float64Array[]) => {
       await new Promise((resolve) => setTimeout(300, undefined).then(resolve));
       return inputs.map(() => 'finished');
-    });
-    const running = await cluster.backend.start(spec(bundle), 'm-1-0');
+    };
+    const running = await cluster.backend.start(await cluster.spec(slow), 'm-1-0');
     const answer = (await next).predict([numbers(1)]);
     await setTimeout(100);
     await running.stop();
@@ -99,10 +146,10 @@ describe.each([
   test('ends by force what does not stop', async () => {
     await using cluster = await world(open);
     const next = cluster.connected();
-    const bundle = await cluster.bundle(() => {
+    const hang = () => {
       for (;;);
-    });
-    const running = await cluster.backend.start(spec(bundle), 'm-1-0');
+    };
+    const running = await cluster.backend.start(await cluster.spec(hang), 'm-1-0');
     const lost = (await next).predict([numbers(1)]).catch(() => 'lost');
     await setTimeout(100);
     await running.stop({ graceMs: 200 });
@@ -112,8 +159,31 @@ describe.each([
 
   test('tells how a replica ended that can not load, with the reason in its log', async () => {
     await using cluster = await world(open);
-    const running = await cluster.backend.start(spec(join(cluster.dir, 'nowhere')), 'm-1-0');
+    const broken = () => [];
+    const spec = await cluster.spec(broken, { env: { NODE_OPTIONS: '--require=/nowhere.cjs' } });
+    const running = await cluster.backend.start(spec, 'm-1-0');
     expect(await running.exited).toEqual({ how: 'exit code 1' });
-    expect((await cluster.backend.logs('m-1-0', { tailLines: 20 })).join('\n')).toContain('manifest.json');
+    expect((await cluster.backend.logs('m-1-0', { tailLines: 20 })).join('\n')).toContain('/nowhere.cjs');
+  });
+}
+
+describe('process backend', () => {
+  contract(openProcess);
+
+  test('has each replica write the file that Clipper looks for', async () => {
+    await using cluster = await world(openProcess);
+    const next = cluster.connected();
+    await cluster.backend.start(await cluster.spec(() => []), 'm-1-0');
+    await (await next).predict([]);
+    expect(readFileSync(join(cluster.dir, 'm-1-0', 'model_is_ready.check'), 'utf8')).toBe('READY');
+  });
+
+  test('refuses what only containers can do', async () => {
+    await using cluster = await world(openProcess);
+    const wanted = cluster.spec(() => [], { resources: { memoryMiB: 64 }, network: 'none' });
+    await expect(wanted).rejects.toMatchObject({ code: 'E_INVALID_OPTION' });
+    await expect(wanted).rejects.toThrow(/resources\.memoryMiB, network: 'none'.*backend: 'docker'/s);
   });
 });
+
+describeWithDocker('docker backend', () => contract(openDocker));

@@ -23,7 +23,8 @@ async function supervised(predict: Function) {
   const backend = new ProcessBackend({ dir: `${dir.path}/replicas`, rpcHost: '127.0.0.1', rpcPort: rpc.port });
   const onEnded = (instance: string) => rpc.instanceEnded(instance, 'it ended');
   const supervisor = new Supervisor(backend, silentLog, { onStopping: () => {}, onEnded });
-  const fleet = supervisor.add({ modelName: 'm', modelVersion: '1', inputType: 'doubles', bundleDir, env: {} });
+  const spec = { modelName: 'm', modelVersion: '1', inputType: 'doubles', env: {}, resources: {}, network: 'cluster' } as const;
+  const fleet = await supervisor.add({ ...spec, source: { kind: 'bundle', dir: bundleDir } }, new AbortController().signal);
   const connect = (wanted: number) =>
     supervisor.scaleUntilConnected(fleet, wanted, { timeoutMs: 20_000, signal: new AbortController().signal });
   return {

@@ -35,7 +35,11 @@ export async function startCluster(options: Partial<ServeOptions> = {}): Promise
   const stateDir = await mkdtemp(join(tmpdir(), 'clipper-test-'));
   const ports = { queryPort: 0, managementPort: 0, rpcPort: 0 };
   const limits = { cacheBytes: 1_000_000, maxBodyBytes: 100_000 };
-  const server = await serve({ name: 'test', host: '127.0.0.1', ...ports, ...limits, stateDir, ...options }, silentLog, () => {});
+  const server = await serve(
+    { name: 'test', backend: 'process', host: '127.0.0.1', ...ports, ...limits, stateDir, ...options },
+    silentLog,
+    () => {},
+  );
   const send = async (port: number, path: string, request: RequestInit): Promise<Reply> => {
     const response = await fetch(`http://127.0.0.1:${port}${path}`, request);
     const text = await response.text();

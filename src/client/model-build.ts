@@ -1,0 +1,116 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type StoredBundle, storeBundle } from '../bundle/bundle.ts';
+import type { CapturedClosure } from '../closure/graph.ts';
+import { DockerEngine } from '../docker/engine.ts';
+import type { Following, ImageFacts } from '../docker/images.ts';
+import { isClipperError } from '../errors.ts';
+import { putModelImage } from '../image/model-image.ts';
+import { type ImagePlatform, nodeArch } from '../image/platform.ts';
+import { ensureRuntimeImage, type RuntimeImage } from '../image/runtime-image.ts';
+import { temporaryDir } from '../util/state-dir.ts';
+import { type FunctionConfig, takesOf } from './model-function.ts';
+import { cancelledIf, type Progress } from './progress.ts';
+
+/** What an image is to be made with. */
+export interface BuildSettings {
+  readonly baseImage: string;
+  readonly platform?: ImagePlatform | undefined;
+}
+
+let connected: Promise<DockerEngine> | undefined;
+
+/** The engine that the user's Docker command uses; connected to once. Throws E_DOCKER_UNAVAILABLE. */
+export function dockerEngine(): Promise<DockerEngine> {
+  connected ??= DockerEngine.connect().catch((error: unknown) => {
+    connected = undefined;
+    throw error;
+  });
+  return connected;
+}
+
+/** Makes what images of closures are made on, so that the first deploy needn't. */
+export async function prepareImages(signal: AbortSignal | undefined): Promise<void> {
+  const engine = await dockerEngine();
+  await ensureRuntimeImage(engine, { baseImage: 'auto', onLine: () => {}, signal, authFor: async () => undefined });
+}
+
+/** A captured function on its way to an image: bundled for it, in a folder that goes with this. */
+export class ModelBuild implements AsyncDisposable {
+  readonly engine: DockerEngine;
+  readonly bundle: StoredBundle;
+  readonly #runtime: RuntimeImage;
+  readonly #config: FunctionConfig;
+  readonly #following: Following;
+  readonly #source: string | undefined;
+  readonly #remove: () => PromiseLike<void>;
+
+  private constructor(parts: {
+    engine: DockerEngine;
+    bundle: StoredBundle;
+    runtime: RuntimeImage;
+    config: FunctionConfig;
+    following: Following;
+    source: string | undefined;
+    remove: () => PromiseLike<void>;
+  }) {
+    this.engine = parts.engine;
+    this.bundle = parts.bundle;
+    this.#runtime = parts.runtime;
+    this.#config = parts.config;
+    this.#following = parts.following;
+    this.#source = parts.source;
+    this.#remove = parts.remove;
+  }
+
+  /** Throws E_DOCKER_UNAVAILABLE, E_IMAGE_FAILED, E_BUNDLE_FAILED, E_REGISTRY_FAILED, E_CANCELLED. */
+  static async prepare(
+    captured: CapturedClosure,
+    config: FunctionConfig,
+    { settings, progress }: { settings: BuildSettings; progress: Progress },
+  ): Promise<ModelBuild> {
+    const { name, signal } = config;
+    const following = { onLine: (line: string) => progress.report('image', line), signal };
+    const engine = await dockerEngine();
+    const runtime = await ensureRuntimeImage(engine, { ...settings, ...following, authFor: async () => undefined });
+    const dir = await temporaryDir('build');
+    const remove = (): PromiseLike<void> => dir[Symbol.asyncDispose]();
+    try {
+      const target = { platform: 'linux', arch: nodeArch(runtime.platform.arch), libc: runtime.libc } as const;
+      const bundle = await storeBundle(captured, { storeDir: dir.path, takes: takesOf(config), target, signal });
+      for (const warning of bundle.warnings) progress.warn('bundle', `warning: ${warning}`);
+      return new ModelBuild({ engine, bundle, runtime, config, following, source: sourceOf(captured.projectDir), remove });
+    } catch (error) {
+      await remove();
+      cancelledIf(signal, name);
+      throw error;
+    }
+  }
+
+  /** Makes the image of a version. */
+  async image(version: string, reference: string): Promise<ImageFacts> {
+    this.#following.onLine(`making the image ${reference}`);
+    const { name, inputType } = this.#config;
+    const model = { name, version, inputType, bundle: this.bundle, source: this.#source };
+    return putModelImage(this.engine, { ...model, runtime: this.#runtime, reference }, this.#following);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#remove();
+  }
+}
+
+/** Where the user's code is kept, as the project's package.json says. */
+function sourceOf(projectDir: string): string | undefined {
+  try {
+    const { repository } = JSON.parse(readFileSync(join(projectDir, 'package.json'), 'utf8')) as {
+      repository?: string | { url?: string };
+    };
+    return typeof repository === 'string' ? repository : repository?.url;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a deploy failed only because another took the version that was free before. */
+export const isVersionTaken = (error: unknown): boolean => isClipperError(error) && error.code === 'E_MODEL_EXISTS';

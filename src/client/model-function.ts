@@ -1,0 +1,48 @@
+import { z } from 'zod';
+import type { Takes } from '../bundle/bundle.ts';
+import { captureRoots } from '../closure/capture.ts';
+import type { CapturedClosure } from '../closure/graph.ts';
+import { secretsOption } from '../closure/options.ts';
+import { ClipperError } from '../errors.ts';
+import { inputTypeOption, progressShape, versionOption } from './options.ts';
+import { cancelledIf, type Progress } from './progress.ts';
+
+const aFunction = z.custom<(...args: never[]) => unknown>((value) => typeof value === 'function', 'must be a function');
+
+/** Options that say what function is to become a model. */
+export const functionShape = {
+  name: z.string().describe("The model's name."),
+  version: versionOption,
+  inputType: inputTypeOption,
+  predict: aFunction.optional().describe('Maps a batch of inputs to one output each, in order.'),
+  predictOne: aFunction.optional().describe('Maps one input to its output.'),
+  setup: aFunction.optional().describe('Runs once in each replica; what it returns is passed to the function as its context.'),
+  secrets: secretsOption,
+  ...progressShape,
+};
+const FunctionConfig = z.strictObject(functionShape);
+export type FunctionConfig = Readonly<z.output<typeof FunctionConfig>>;
+
+/** Captures the functions of a model, together, so that they keep sharing what they share. */
+export async function captureModel(config: FunctionConfig, progress: Progress): Promise<CapturedClosure> {
+  const roots = rootsOf(config);
+  cancelledIf(config.signal, config.name);
+  progress.report('capture', 'capturing the function');
+  const captured = await captureRoots(roots, { secrets: config.secrets });
+  for (const { path, what, fix } of captured.warnings) progress.warn('capture', `warning: ${path}: ${what}. Fix: ${fix}`);
+  cancelledIf(config.signal, config.name);
+  progress.report('bundle', `bundling ${captured.functions.length} functions`);
+  return captured;
+}
+
+export const takesOf = ({ predict }: FunctionConfig): Takes => (predict === undefined ? 'one' : 'batch');
+
+/** Throws E_INVALID_OPTION unless there is one function to predict. */
+export function rootsOf({ predict, predictOne, setup }: FunctionConfig): Record<string, Function> {
+  const main = predict ?? predictOne;
+  if (main === undefined || (predict !== undefined && predictOne !== undefined)) {
+    const got = main === undefined ? 'neither' : 'both';
+    throw new ClipperError('E_INVALID_OPTION', `Give either predict (a batch of inputs) or predictOne (one input), got ${got}`);
+  }
+  return setup === undefined ? { default: main } : { default: main, setup };
+}

@@ -1,0 +1,85 @@
+import type { z } from 'zod';
+import { checkLabel, checkName, checkVersion } from '../control/names.ts';
+import { ClipperError } from '../errors.ts';
+import type { ClusterInfo, DeployBody } from '../http/cluster-routes.ts';
+import { inputBytes } from '../http/json-inputs.ts';
+import type { InputType } from '../protocol/input-types.ts';
+import { isVersionTaken } from './model-build.ts';
+import type { replicasShape } from './options.ts';
+import type { Progress } from './progress.ts';
+import type { RestClient } from './rest-client.ts';
+import { type Input, plainInput } from './wire.ts';
+
+/** A server to deploy to. */
+export interface DeployTarget {
+  readonly management: RestClient;
+  readonly cluster: ClusterInfo | undefined;
+}
+
+type ReplicaOptions = { [Name in keyof typeof replicasShape]: z.output<(typeof replicasShape)[Name]> };
+
+/** What is asked of a server, whatever the replicas run. */
+export interface DeployConfig extends Readonly<Omit<ReplicaOptions, 'sample'>> {
+  readonly name: string;
+  readonly version?: string | number | undefined;
+  readonly inputType: InputType;
+  readonly sample?: Input | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const maxRaces = 10;
+
+/** The cluster's facts, of a server of ours. Throws E_REMOTE_BUNDLE for Berkeley's. */
+export function ownCluster({ cluster, management }: DeployTarget): ClusterInfo {
+  if (cluster !== undefined) return cluster;
+  const message = `Only a clipper-ts server starts replicas, and ${management.url} is none`;
+  throw new ClipperError('E_REMOTE_BUNDLE', `${message}. Start containers by hand, and make the model known with registerModel`);
+}
+
+/** Checks what can be known to be wrong before any work is done. Throws E_INVALID_OPTION, E_INVALID_INPUT. */
+export function checkDeploy({ name, version, labels, inputType, sample }: DeployConfig): void {
+  checkName(name, 'model name');
+  if (version !== undefined) checkVersion(version);
+  labels.forEach(checkLabel);
+  if (sample !== undefined) inputBytes(inputType, plainInput(sample));
+}
+
+/** Has a server start replicas of a bundle or an image, and make the version current. Returns the version. */
+export async function postDeploy(
+  { management }: DeployTarget,
+  config: DeployConfig,
+  what: { readonly digest?: string; readonly image?: string; readonly version?: string | undefined },
+  progress: Progress,
+): Promise<string> {
+  const { name, inputType, labels, batchSize, replicas, env, resources, network, sample, signal } = config;
+  progress.report('start', `starting ${replicas} replica${replicas === 1 ? '' : 's'}`);
+  const { version = config.version, ...source } = what;
+  const body: DeployBody = {
+    ...{ name, inputType, labels, batchSize, replicas, env, resources, network, ...source },
+    ...(version === undefined ? {} : { version: checkVersion(version) }),
+    ...(sample === undefined ? {} : { sampleBase64: Buffer.from(inputBytes(inputType, plainInput(sample))).toString('base64') }),
+  };
+  const started = (await management.post('/admin/v1/deploy', body, signal)) as { version: string };
+  progress.report('ready', `version ${started.version} is serving`);
+  return started.version;
+}
+
+/**
+ * Deploys what must know its version beforehand, as an image does: the one that was asked for, or the next free one, anew
+ * where another deploy takes it first.
+ */
+export async function withVersion<T>(
+  { management }: DeployTarget,
+  { name, version, signal }: DeployConfig,
+  deploy: (version: string) => Promise<T>,
+): Promise<T> {
+  if (version !== undefined) return deploy(checkVersion(version));
+  for (let race = 1; ; race++) {
+    const next = (await management.post('/admin/v1/next-version', { name }, signal)) as { version: string };
+    try {
+      return await deploy(next.version);
+    } catch (error) {
+      if (!isVersionTaken(error) || race === maxRaces) throw error;
+    }
+  }
+}

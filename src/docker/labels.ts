@@ -1,0 +1,19 @@
+/** The labels that we put on what we make on a Docker engine. */
+export const labels = {
+  /** On containers and networks: the cluster, and the one server of it that they are of. */
+  cluster: 'clipper-ts.cluster',
+  server: 'clipper-ts.server',
+  instance: 'clipper-ts.instance',
+  /** On containers and images of models. */
+  model: 'clipper-ts.model',
+  version: 'clipper-ts.version',
+  inputType: 'clipper-ts.input-type',
+  /** On every image that was made of a bundle: its digest. */
+  bundle: 'clipper-ts.bundle',
+  /** On images with the runtime: where Node is in it, and which C library it uses. */
+  node: 'clipper-ts.node',
+  libc: 'clipper-ts.libc',
+} as const;
+
+/** The names of the images that are made for a cluster start so; they go with it. */
+export const imageRepository = (cluster: string): string => `clipper-ts/${cluster}`;
