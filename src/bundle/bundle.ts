@@ -11,8 +11,8 @@ import type { CapturedClosure } from '../closure/graph.ts';
 import { secretsOption } from '../closure/options.ts';
 import { ClipperError } from '../errors.ts';
 import { resolveOptions } from '../util/options.ts';
-import type { Target } from './binary-platforms.ts';
 import { bundlePackages, keptName, type PackedPackages } from './package-bundle.ts';
+import { resolveTarget, type TargetOption, targetOption } from './target.ts';
 import { type BundleFile, type CopiedFile, copyHashed, digestOf, writeHashed } from './write-files.ts';
 
 /** An immutable folder made of a closure, ready to run in a replica. */
@@ -37,15 +37,10 @@ export interface Bundle extends StoredBundle {
 /** Whether the function takes a batch of inputs or one input. */
 export type Takes = 'batch' | 'one';
 
-const aPlatform = z.custom<NodeJS.Platform>((value) => typeof value === 'string', 'must be a platform, as process.platform is');
-
 const BundleOptions = z.strictObject({
   outDir: z.string().min(1).describe('The folder to write the bundle to; made where there is none.'),
   secrets: secretsOption,
-  target: z
-    .strictObject({ platform: aPlatform, arch: z.string().min(1) })
-    .optional()
-    .describe("Where the bundle is to run, for packages with native binaries; left out: this process's platform."),
+  target: targetOption,
 });
 export type BundleOptions = z.input<typeof BundleOptions>;
 
@@ -68,7 +63,7 @@ export async function bundleClosure(fn: Function, options: BundleOptions): Promi
 /** How to make a bundle. */
 interface BundleSettings {
   readonly takes: Takes;
-  readonly target?: Target | undefined;
+  readonly target?: TargetOption;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -91,14 +86,13 @@ export async function storeBundle(
 
 async function writeBundle(
   captured: CapturedClosure,
-  { dir, takes, target = process, signal }: BundleSettings & { dir: string },
+  { dir, takes, target, signal }: BundleSettings & { dir: string },
 ): Promise<StoredBundle> {
   const { files: own, assets, packages } = emitClosure(captured);
   await removeOldBundle(dir);
   await mkdir(dir, { recursive: true });
-  const { platform, arch } = target;
   const { projectDir } = captured;
-  const packing = packages.length === 0 ? nothing : bundlePackages({ packages, projectDir, target: { platform, arch } });
+  const packing = packages.length === 0 ? nothing : bundlePackages({ packages, projectDir, target: resolveTarget(target) });
   // A failure is met where it is awaited, which may be later.
   packing.catch(() => {});
   const files: BundleFile[] = [];

@@ -2,11 +2,11 @@ import { lstatSync, readlinkSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join, parse, posix, resolve } from 'node:path';
 import { ClipperError, messageOf } from '../errors.ts';
-import type { Target } from './binary-platforms.ts';
 import type { KeptMember, PackageBuild } from './esbuild-packages.ts';
 import { insideVariable, keptInsidesOf } from './module-insides.ts';
 import { chooseBinaries } from './native-binaries.ts';
 import { layoutOf, packageDirOf } from './package-dirs.ts';
+import type { Target } from './target.ts';
 import { namedFiles } from './unbundlable.ts';
 import type { CopiedFile } from './write-files.ts';
 

@@ -5,11 +5,11 @@ import { LRUCache } from 'lru-cache';
 import type { EmittedFile } from '../closure/emit-format.ts';
 import type { PackageImport } from '../closure/emit-modules.ts';
 import { ClipperError, messageOf } from '../errors.ts';
-import type { Target } from './binary-platforms.ts';
 import { buildPackages, isFileInput, type PackageBuild, placeKeptFiles } from './esbuild-packages.ts';
 import { alsoKept, layOutKept, printKept, type Trace, traceKept } from './kept-packages.ts';
 import { KeptPackages } from './package-dirs.ts';
 import { PackageWarnings } from './package-warnings.ts';
+import type { Target } from './target.ts';
 import { unbundlableFiles } from './unbundlable.ts';
 import type { CopiedFile } from './write-files.ts';
 

@@ -5,8 +5,9 @@ import { findProjectDir } from '../util/package-files.ts';
 /** What we read of a package.json. */
 export interface PackageJson {
   readonly name?: string;
-  readonly os?: readonly string[];
-  readonly cpu?: readonly string[];
+  readonly os?: string | readonly string[];
+  readonly cpu?: string | readonly string[];
+  readonly libc?: string | readonly string[];
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
 
