@@ -12,6 +12,7 @@ import { secretsOption } from '../closure/options.ts';
 import { ClipperError } from '../errors.ts';
 import { resolveOptions } from '../util/options.ts';
 import { bundlePackages, keptName, type PackedPackages } from './package-bundle.ts';
+import { printSbom, sbomOf } from './sbom.ts';
 import { resolveTarget, type TargetOption, targetOption } from './target.ts';
 import { type BundleFile, type CopiedFile, copyHashed, digestOf, writeHashed } from './write-files.ts';
 
@@ -45,6 +46,7 @@ const BundleOptions = z.strictObject({
 export type BundleOptions = z.input<typeof BundleOptions>;
 
 const manifestName = 'manifest.json';
+const sbomName = 'sbom.cdx.json';
 
 /**
  * Captures a function with all it closes over and writes it to a folder, from which any Node of the same major version
@@ -99,18 +101,19 @@ async function writeBundle(
   for (const { name, bytes } of assets) files.push(await writeHashed(dir, `assets/${name}`, bytes, signal));
   const packed = await packing;
   const hasKept = packed.code.some(({ name }) => name === keptName);
-  const code = [...own.map((file) => (hasKept ? withKept(file) : file)), ...packed.code];
+  const sbom = { name: sbomName, text: printSbom(sbomOf(packed.parts)) };
+  const code = [...own.map((file) => (hasKept ? withKept(file) : file)), ...packed.code, sbom];
   for (const { name, text } of code) files.push(await writeHashed(dir, name, Buffer.from(text), signal));
   if (packed.files.length > 0) files.push(...(await copyPackages(dir, packed.files, signal)));
   signal?.throwIfAborted();
   const digest = digestOf(files, [takes]);
-  const manifest = { format: 1, digest, entry: entryName, takes, node: process.versions.node, files };
+  const manifest = { format: 1, digest, entry: entryName, takes, node: process.versions.node, sbom: sbomName, files };
   await writeFile(join(dir, manifestName), `${JSON.stringify(manifest, undefined, 2)}\n`);
   const { warnings } = packed;
   return { dir, entry: join(dir, entryName), digest, files, warnings };
 }
 
-const nothing: Promise<PackedPackages> = Promise.resolve({ code: [], files: [], warnings: [] });
+const nothing: Promise<PackedPackages> = Promise.resolve({ code: [], files: [], parts: [], warnings: [] });
 
 /** Imports are evaluated before the code of a module wherever they stand, and at its end no line of its map is moved. */
 const withKept = (file: EmittedFile): EmittedFile =>

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Message } from 'esbuild';
 import { LRUCache } from 'lru-cache';
 import type { EmittedFile } from '../closure/emit-format.ts';
@@ -8,7 +8,9 @@ import { ClipperError, messageOf } from '../errors.ts';
 import { buildPackages, isFileInput, type PackageBuild, placeKeptFiles } from './esbuild-packages.ts';
 import { alsoKept, layOutKept, printKept, type Trace, traceKept } from './kept-packages.ts';
 import { KeptPackages } from './package-dirs.ts';
+import { packageDirsOf, partOf } from './package-parts.ts';
 import { PackageWarnings } from './package-warnings.ts';
+import type { SoftwarePart } from './sbom.ts';
 import type { Target } from './target.ts';
 import { unbundlableFiles } from './unbundlable.ts';
 import type { CopiedFile } from './write-files.ts';
@@ -18,6 +20,8 @@ export interface PackedPackages {
   /** modules.cjs, and where the closure uses kept packages a module that must be evaluated before the closure is. */
   readonly code: readonly EmittedFile[];
   readonly files: readonly CopiedFile[];
+  /** The packages that it is made of. */
+  readonly parts: readonly SoftwarePart[];
   readonly warnings: readonly string[];
 }
 
@@ -76,12 +80,15 @@ async function packPackages(request: PackageRequest): Promise<{ packed: PackedPa
     const trace = kept.size === 0 ? undefined : await traceKept(build, projectDir);
     if (trace !== undefined && kept.addOf(alsoKept(build, trace, projectDir))) continue;
     const inputs = Object.keys(build.inputs).filter(isFileInput);
-    const packed = { ...pack(build, trace, request), warnings: warnings.lines(kept, trace) };
-    return { packed, inputs: inputs.map((path) => resolve(projectDir, path)) };
+    const paths = inputs.map((path) => resolve(projectDir, path));
+    const { code, files } = pack(build, trace, request);
+    const dirs = packageDirsOf([...paths, ...files.map(({ from }) => from)], projectDir);
+    const packed = { code, files, parts: dirs.map(partOf), warnings: warnings.lines(kept, trace) };
+    return { packed, inputs: [...paths, ...dirs.map((dir) => join(dir, 'package.json'))] };
   }
 }
 
-function pack(build: PackageBuild, trace: Trace | undefined, request: PackageRequest): Omit<PackedPackages, 'warnings'> {
+function pack(build: PackageBuild, trace: Trace | undefined, request: PackageRequest): Pick<PackedPackages, 'code' | 'files'> {
   const { text = '', keptImports, keptMembers } = build;
   if (trace === undefined) return { code: [{ name: modulesName, text }], files: [] };
   const { files, place } = layOutKept(trace, keptMembers, request);

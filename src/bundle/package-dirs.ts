@@ -5,6 +5,9 @@ import { findProjectDir } from '../util/package-files.ts';
 /** What we read of a package.json. */
 export interface PackageJson {
   readonly name?: string;
+  readonly version?: string;
+  readonly license?: unknown;
+  readonly licenses?: unknown;
   readonly os?: string | readonly string[];
   readonly cpu?: string | readonly string[];
   readonly libc?: string | readonly string[];
