@@ -5,13 +5,16 @@ import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { captureClosure } from '../closure/capture.ts';
 import { emitClosure } from '../closure/emit.ts';
+import type { Asset } from '../closure/emit-assets.ts';
 import { type EmittedFile, entryName } from '../closure/emit-format.ts';
 import { type CaptureReport, reportOf } from '../closure/explain.ts';
 import type { CapturedClosure } from '../closure/graph.ts';
 import { secretsOption } from '../closure/options.ts';
 import { ClipperError } from '../errors.ts';
 import { resolveOptions } from '../util/options.ts';
-import { bundlePackages, keptName, type PackedPackages } from './package-bundle.ts';
+import { addPackages } from './added-packages.ts';
+import { bundlePackages, keptName, type PackageRequest, type PackedPackages } from './package-bundle.ts';
+import { packagesOption, wantedPackages } from './packages-option.ts';
 import { printSbom, sbomOf } from './sbom.ts';
 import { resolveTarget, type TargetOption, targetOption } from './target.ts';
 import { type BundleFile, type CopiedFile, copyHashed, digestOf, writeHashed } from './write-files.ts';
@@ -42,6 +45,7 @@ const BundleOptions = z.strictObject({
   outDir: z.string().min(1).describe('The folder to write the bundle to; made where there is none.'),
   secrets: secretsOption,
   target: targetOption,
+  packages: packagesOption,
 });
 export type BundleOptions = z.input<typeof BundleOptions>;
 
@@ -54,11 +58,11 @@ const sbomName = 'sbom.cdx.json';
  * can be neither bundled nor kept as files.
  */
 export async function bundleClosure(fn: Function, options: BundleOptions): Promise<Bundle> {
-  const { outDir, target, secrets } = resolveOptions(BundleOptions, options, 'bundleClosure');
+  const { outDir, secrets, ...settings } = resolveOptions(BundleOptions, options, 'bundleClosure');
   const captured = await captureClosure(fn, { secrets });
   // First, as nodes are changed while they are written.
   const report = reportOf(captured, []);
-  const bundle = await writeBundle(captured, { dir: resolve(outDir), takes: 'batch', target });
+  const bundle = await writeBundle(captured, { ...settings, dir: resolve(outDir), takes: 'batch' });
   return { ...bundle, captured: report };
 }
 
@@ -66,6 +70,7 @@ export async function bundleClosure(fn: Function, options: BundleOptions): Promi
 interface BundleSettings {
   readonly takes: Takes;
   readonly target?: TargetOption;
+  readonly packages?: 'auto' | readonly string[];
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -88,18 +93,19 @@ export async function storeBundle(
 
 async function writeBundle(
   captured: CapturedClosure,
-  { dir, takes, target, signal }: BundleSettings & { dir: string },
+  { dir, takes, signal, ...settings }: BundleSettings & { dir: string },
 ): Promise<StoredBundle> {
   const { files: own, assets, packages } = emitClosure(captured);
   await removeOldBundle(dir);
   await mkdir(dir, { recursive: true });
-  const { projectDir } = captured;
-  const packing = packages.length === 0 ? nothing : bundlePackages({ packages, projectDir, target: resolveTarget(target) });
-  // A failure is met where it is awaited, which may be later.
-  packing.catch(() => {});
-  const files: BundleFile[] = [];
-  for (const { name, bytes } of assets) files.push(await writeHashed(dir, `assets/${name}`, bytes, signal));
-  const packed = await packing;
+  const [written, packing] = await Promise.allSettled([
+    writeAssets(dir, assets, signal),
+    packPackages({ packages, projectDir: captured.projectDir }, { ...settings, signal }),
+  ]);
+  // Both have ended then, and no one writes or installs any more.
+  if (written.status === 'rejected') throw written.reason;
+  if (packing.status === 'rejected') throw packing.reason;
+  const [files, packed] = [[...written.value], packing.value];
   const hasKept = packed.code.some(({ name }) => name === keptName);
   const sbom = { name: sbomName, text: printSbom(sbomOf(packed.parts)) };
   const code = [...own.map((file) => (hasKept ? withKept(file) : file)), ...packed.code, sbom];
@@ -113,7 +119,22 @@ async function writeBundle(
   return { dir, entry: join(dir, entryName), digest, files, warnings };
 }
 
-const nothing: Promise<PackedPackages> = Promise.resolve({ code: [], files: [], parts: [], warnings: [] });
+async function writeAssets(dir: string, assets: readonly Asset[], signal?: AbortSignal): Promise<readonly BundleFile[]> {
+  const files: BundleFile[] = [];
+  for (const { name, bytes } of assets) files.push(await writeHashed(dir, `assets/${name}`, bytes, signal));
+  return files;
+}
+
+/** Bundles, keeps and adds what a closure needs of packages. */
+async function packPackages(
+  used: Pick<PackageRequest, 'packages' | 'projectDir'>,
+  { packages = 'auto', target, signal }: Omit<BundleSettings, 'takes'>,
+): Promise<PackedPackages> {
+  const wanted = wantedPackages(packages);
+  if (used.packages.length === 0 && wanted.length === 0) return { code: [], files: [], parts: [], warnings: [] };
+  const where = { projectDir: used.projectDir, target: resolveTarget(target) };
+  return bundlePackages({ ...used, ...where, added: await addPackages(wanted, where, signal) });
+}
 
 /** Imports are evaluated before the code of a module wherever they stand, and at its end no line of its map is moved. */
 const withKept = (file: EmittedFile): EmittedFile =>

@@ -19,9 +19,10 @@ export interface Trace {
 
 /** Finds the files that a build's imports of kept packages need. Throws E_BUNDLE_FAILED. */
 export async function traceKept({ keptImports, keptMembers }: PackageBuild, projectDir: string): Promise<Trace> {
+  const entries = [...new Set([...keptImports, ...keptMembers].map(({ file }) => file))];
+  if (entries.length === 0) return { files: [], modules: new Set(), warnings: [] };
   const { nodeFileTrace } = await import('@vercel/nft');
   const base = parse(projectDir).root;
-  const entries = [...new Set([...keptImports, ...keptMembers].map(({ file }) => file))];
   const conditions = ['node', 'node-addons'];
   const traced = await nodeFileTrace(entries, { base, processCwd: projectDir, conditions }).catch((error: unknown) => {
     const message = `The files that packages need can't be found: ${messageOf(error)}`;
@@ -63,11 +64,11 @@ export interface KeptFiles {
 export function layOutKept(
   trace: Trace,
   members: readonly KeptMember[],
-  where: { projectDir: string; target: Target },
+  where: { projectDir: string; target: Target; isElsewhere: (dir: string) => boolean },
 ): KeptFiles {
-  const { projectDir, target } = where;
+  const { projectDir } = where;
   const dirs = new Set(trace.files.filter((file) => !isLink(file)).map((file) => packageDirOf(file, projectDir)));
-  const files = chooseBinaries(trace.files, [...dirs].filter((dir) => dir !== undefined).sort(), target);
+  const files = chooseBinaries(trace.files, [...dirs].filter((dir) => dir !== undefined).sort(), where);
   const place = layoutOf(files, projectDir);
   const insides = keptInsidesOf(members);
   const copied = files.map((from): CopiedFile => {

@@ -47,9 +47,14 @@ export const hasBinaries = (dir: string): boolean => variantsOf(dir).length > 0 
 
 /**
  * Chooses the native binaries of kept packages for a platform: adds those that the packages ship for it, also as
- * optional dependencies, and leaves the others out. Throws E_BUNDLE_FAILED where only other platforms' are installed.
+ * optional dependencies, and leaves the others out. Throws E_BUNDLE_FAILED where only other platforms' are installed,
+ * but for packages whose binaries come from elsewhere.
  */
-export function chooseBinaries(files: readonly string[], dirs: readonly string[], target: Target): readonly string[] {
+export function chooseBinaries(
+  files: readonly string[],
+  dirs: readonly string[],
+  { target, isElsewhere = () => false }: { target: Target; isElsewhere?: (dir: string) => boolean },
+): readonly string[] {
   const chosen = new Set(files);
   // They are chosen with the package that lists them.
   const listed = new Set(dirs.flatMap((dir) => variantsOf(dir).map((each) => each.dir)));
@@ -59,7 +64,7 @@ export function chooseBinaries(files: readonly string[], dirs: readonly string[]
     const own = filesOf(dir).filter(
       (file) => isBinary(file) && (chosen.has(file) || byWords(relative(dir, file)).platforms.length > 0),
     );
-    if (!isThisProcess(target)) checkInstalled(dir, { own, variants, target });
+    if (!isThisProcess(target) && !isElsewhere(dir)) checkInstalled(dir, { own, variants, target });
     for (const file of own) chosen[fits(file, dir, target) ? 'add' : 'delete'](file);
     for (const { dir: place, link } of variants) {
       const operation = isForTarget(readPackageJson(place), target) ? 'add' : 'delete';

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { type StoredBundle, storeBundle } from '../bundle/bundle.ts';
+import { packagesOption } from '../bundle/packages-option.ts';
 import { captureRoots } from '../closure/capture.ts';
 import { secretsOption } from '../closure/options.ts';
 import { checkLabel, checkName, checkVersion } from '../control/names.ts';
@@ -35,6 +36,7 @@ const deployShape = {
     .default(-1)
     .describe('Inputs a batch at most; -1: adaptive.'),
   env: z.record(z.string(), z.string()).default({}).describe("Environment variables for the replicas, besides the server's own."),
+  packages: packagesOption,
   secrets: secretsOption,
   sample: z.custom<Input>().optional().describe('An input that must be answered before the version becomes current.'),
   onProgress: z.custom<OnProgress>((value) => typeof value === 'function', 'must be a function').optional(),
@@ -152,7 +154,8 @@ async function deploy(clipper: ClipperConnection, config: DeployConfig): Promise
   cancelled();
   progress.report('bundle', `bundling ${captured.functions.length} functions`);
   const takes = config.predict === undefined ? 'one' : 'batch';
-  const bundle = await storeBundle(captured, { storeDir, takes, signal: config.signal }).catch((error: unknown) => {
+  const { packages, signal } = config;
+  const bundle = await storeBundle(captured, { storeDir, takes, packages, signal }).catch((error: unknown) => {
     cancelled();
     throw error;
   });
