@@ -7,8 +7,9 @@ const cliPath = join('npm', 'bin', 'npm-cli.js');
 
 /** The npm that belongs to the running Node, or else the one on PATH. */
 function findNpm(): string | undefined {
-  const beside = [process.execPath, realpathSync(process.execPath)].map((node) => dirname(node));
-  const inPath = (process.env.PATH ?? '').split(delimiter).filter((dir) => dir !== '');
+  const node = process.execPath;
+  const beside = [node, existsSync(node) ? realpathSync(node) : node].map((file) => dirname(file));
+  const inPath = (process.env.PATH ?? '').split(delimiter).filter((dir) => dir !== '' && existsSync(join(dir, 'npm')));
   for (const dir of [...beside, ...inPath]) {
     const places = [join(dir, '..', 'lib', 'node_modules', cliPath), join(dir, 'node_modules', cliPath)];
     const found = places.find((file) => existsSync(file));

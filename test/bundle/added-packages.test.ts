@@ -202,6 +202,22 @@ describe('packages that npm installs', () => {
     expect(await project.call(bundle)).toBe('text');
   });
 
+  test.each([
+    ['for this platform', {}],
+    ['for another one', { target: elsewhere }],
+  ])('are one with what is bundled of them otherwise, %s', async (_, options) => {
+    const plain = { name: 'plain', version: '1.0.0', main: 'index.js', files: { 'index.js': 'exports.list = [];' } };
+    await using registry = await npmRegistry([plain]);
+    await using project = await PackageProject.of({ '.npmrc': registry.npmrc, ...asInstalled(plain) });
+    const bundle = project.bundle(
+      `import { list } from 'plain';
+      const name = ['pl', 'ain'];
+      const fn = async () => (await import(name.join(''))).list === list;`,
+      { packages: ['plain'], ...options },
+    );
+    expect(await project.call(bundle)).toBe(true);
+  });
+
   test('may not be of another version than those that are kept for the function', async () => {
     await using registry = await npmRegistry([kept('1.0.0'), kept('2.0.0')]);
     await using project = await PackageProject.of({ '.npmrc': registry.npmrc, ...asInstalled(kept('1.0.0')) });
@@ -217,6 +233,14 @@ describe('packages that npm installs', () => {
     expect(bundle.error?.code).toBe('E_BUNDLE_FAILED');
     expect(bundle.error?.message).toMatch(/E404.*none.*Fix: .*npm view/s);
     expect(left).toEqual([]);
+  });
+
+  test('need an npm', async () => {
+    await using project = await PackageProject.of(noRegistry);
+    const withoutNpm = `process.execPath = ${JSON.stringify(project.path('bin/node'))}; process.env.PATH = '/nowhere';`;
+    const { error } = project.bundle(`${loads('top')}\n${withoutNpm}`, { packages: ['top'] });
+    expect(error?.code).toBe('E_BUNDLE_FAILED');
+    expect(error?.message).toMatch(/no npm is found beside .*Fix: install npm/s);
   });
 
   test('are installed once for one list', async () => {
