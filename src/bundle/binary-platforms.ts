@@ -1,16 +1,12 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { extname, relative } from 'node:path';
-
-/** Where a bundle is to run. */
-export interface Target {
-  readonly platform: NodeJS.Platform;
-  readonly arch: string;
-}
+import type { Target } from './target.ts';
 
 /** Where a native binary runs, as far as it can be told; empty for anywhere. */
 interface Platforms {
   readonly platforms: readonly string[];
   readonly archs: readonly string[];
+  readonly libcs: readonly string[];
 }
 
 const platformWords: Readonly<Record<string, string>> = {
@@ -19,6 +15,7 @@ const platformWords: Readonly<Record<string, string>> = {
   darwin: 'darwin',
   freebsd: 'freebsd',
   linux: 'linux',
+  linuxmusl: 'linux',
   macos: 'darwin',
   openbsd: 'openbsd',
   osx: 'darwin',
@@ -41,8 +38,16 @@ const archWords: Readonly<Record<string, string>> = {
   x64: 'x64',
   x86: 'ia32',
 };
+const libcWords: Readonly<Record<string, string>> = {
+  glibc: 'glibc',
+  gnu: 'glibc',
+  gnueabihf: 'glibc',
+  linuxmusl: 'musl',
+  musl: 'musl',
+  musleabihf: 'musl',
+};
 
-/** What the words of a path say about where a binary runs: `prebuilds/linux-x64`, `build/win32/ia32`, `x.darwin-arm64.node`. */
+/** What the words of a path say about where a binary runs: `prebuilds/linux-x64`, `build/win32/ia32`, `x.linux-arm64-musl.node`. */
 export function byWords(path: string): Platforms {
   const words = path
     .toLowerCase()
@@ -50,7 +55,8 @@ export function byWords(path: string): Platforms {
     .split(/[^a-z0-9]+/);
   const known = (table: Readonly<Record<string, string>>): string[] =>
     words.flatMap((word) => (Object.hasOwn(table, word) ? [table[word] ?? ''] : []));
-  return { platforms: known(platformWords), archs: words.includes('universal') ? [] : known(archWords) };
+  const archs = words.includes('universal') ? [] : known(archWords);
+  return { platforms: known(platformWords), archs, libcs: known(libcWords) };
 }
 
 const elfMachines: Readonly<Record<number, string>> = {
@@ -77,6 +83,7 @@ function byHeader(file: string): Platforms | undefined {
   const of = (platforms: string[], arch: string | undefined): Platforms => ({
     platforms,
     archs: arch === undefined ? [] : [arch],
+    libcs: [],
   });
   // Several systems use this one.
   if (magic === 0x7f45_4c46) return of(['linux', 'android', 'freebsd', 'openbsd', 'sunos'], elfMachines[bytes.readUInt16LE(18)]);
@@ -92,11 +99,24 @@ const binaryName = /\.(?:node|dylib|dll|exe)$|\.so(?:\.\d+)*$/;
 export const isBinary = (file: string): boolean =>
   binaryName.test(file) || (extname(file) === '' && (statSync(file).mode & 0o111) !== 0);
 
-const anywhere: Platforms = { platforms: [], archs: [] };
+const anywhere: Platforms = { platforms: [], archs: [], libcs: [] };
 
-const allows = ({ platforms, archs }: Platforms, { platform, arch }: Target): boolean =>
-  (platforms.length === 0 || platforms.includes(platform)) && (archs.length === 0 || archs.includes(arch));
+const allows = ({ platforms, archs, libcs }: Platforms, { platform, arch, libc }: Target): boolean =>
+  (platforms.length === 0 || platforms.includes(platform)) &&
+  (archs.length === 0 || archs.includes(arch)) &&
+  // On Windows `gnu` is the name of a compiler.
+  (libcs.length === 0 || libc === undefined || libcs.includes(libc));
 
 /** Whether a binary of the package in this folder runs on a platform. */
 export const fits = (file: string, dir: string, target: Target): boolean =>
   allows(byWords(relative(dir, file)), target) && allows(byHeader(file) ?? anywhere, target);
+
+/** The names that say they are of a target's platform. Where some name its libc, those that name none are of the other. */
+export function namesFor(names: readonly string[], target: Target): readonly string[] {
+  const fitting = names.filter((name) => {
+    const said = byWords(name);
+    return said.platforms.length > 0 && said.archs.length > 0 && allows(said, target);
+  });
+  const exact = fitting.filter((name) => byWords(name).libcs.length > 0);
+  return exact.length > 0 ? exact : fitting;
+}

@@ -5,14 +5,18 @@ import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { captureClosure } from '../closure/capture.ts';
 import { emitClosure } from '../closure/emit.ts';
+import type { Asset } from '../closure/emit-assets.ts';
 import { type EmittedFile, entryName } from '../closure/emit-format.ts';
 import { type CaptureReport, reportOf } from '../closure/explain.ts';
 import type { CapturedClosure } from '../closure/graph.ts';
 import { secretsOption } from '../closure/options.ts';
 import { ClipperError } from '../errors.ts';
 import { resolveOptions } from '../util/options.ts';
-import type { Target } from './binary-platforms.ts';
-import { bundlePackages, keptName, type PackedPackages } from './package-bundle.ts';
+import { addPackages } from './added-packages.ts';
+import { bundlePackages, keptName, type PackageRequest, type PackedPackages } from './package-bundle.ts';
+import { packagesOption, wantedPackages } from './packages-option.ts';
+import { printSbom, sbomOf } from './sbom.ts';
+import { resolveTarget, type TargetOption, targetOption } from './target.ts';
 import { type BundleFile, type CopiedFile, copyHashed, digestOf, writeHashed } from './write-files.ts';
 
 /** An immutable folder made of a closure, ready to run in a replica. */
@@ -37,19 +41,16 @@ export interface Bundle extends StoredBundle {
 /** Whether the function takes a batch of inputs or one input. */
 export type Takes = 'batch' | 'one';
 
-const aPlatform = z.custom<NodeJS.Platform>((value) => typeof value === 'string', 'must be a platform, as process.platform is');
-
 const BundleOptions = z.strictObject({
   outDir: z.string().min(1).describe('The folder to write the bundle to; made where there is none.'),
   secrets: secretsOption,
-  target: z
-    .strictObject({ platform: aPlatform, arch: z.string().min(1) })
-    .optional()
-    .describe("Where the bundle is to run, for packages with native binaries; left out: this process's platform."),
+  target: targetOption,
+  packages: packagesOption,
 });
 export type BundleOptions = z.input<typeof BundleOptions>;
 
 const manifestName = 'manifest.json';
+export const sbomName = 'sbom.cdx.json';
 
 /**
  * Captures a function with all it closes over and writes it to a folder, from which any Node of the same major version
@@ -57,18 +58,19 @@ const manifestName = 'manifest.json';
  * can be neither bundled nor kept as files.
  */
 export async function bundleClosure(fn: Function, options: BundleOptions): Promise<Bundle> {
-  const { outDir, target, secrets } = resolveOptions(BundleOptions, options, 'bundleClosure');
+  const { outDir, secrets, ...settings } = resolveOptions(BundleOptions, options, 'bundleClosure');
   const captured = await captureClosure(fn, { secrets });
   // First, as nodes are changed while they are written.
   const report = reportOf(captured, []);
-  const bundle = await writeBundle(captured, { dir: resolve(outDir), takes: 'batch', target });
+  const bundle = await writeBundle(captured, { ...settings, dir: resolve(outDir), takes: 'batch' });
   return { ...bundle, captured: report };
 }
 
 /** How to make a bundle. */
 interface BundleSettings {
   readonly takes: Takes;
-  readonly target?: Target | undefined;
+  readonly target?: TargetOption;
+  readonly packages?: 'auto' | readonly string[];
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -91,32 +93,48 @@ export async function storeBundle(
 
 async function writeBundle(
   captured: CapturedClosure,
-  { dir, takes, target = process, signal }: BundleSettings & { dir: string },
+  { dir, takes, signal, ...settings }: BundleSettings & { dir: string },
 ): Promise<StoredBundle> {
   const { files: own, assets, packages } = emitClosure(captured);
   await removeOldBundle(dir);
   await mkdir(dir, { recursive: true });
-  const { platform, arch } = target;
-  const { projectDir } = captured;
-  const packing = packages.length === 0 ? nothing : bundlePackages({ packages, projectDir, target: { platform, arch } });
-  // A failure is met where it is awaited, which may be later.
-  packing.catch(() => {});
-  const files: BundleFile[] = [];
-  for (const { name, bytes } of assets) files.push(await writeHashed(dir, `assets/${name}`, bytes, signal));
-  const packed = await packing;
+  const [written, packing] = await Promise.allSettled([
+    writeAssets(dir, assets, signal),
+    packPackages({ packages, projectDir: captured.projectDir }, { ...settings, signal }),
+  ]);
+  // Both have ended then, and no one writes or installs any more.
+  if (written.status === 'rejected') throw written.reason;
+  if (packing.status === 'rejected') throw packing.reason;
+  const [files, packed] = [[...written.value], packing.value];
   const hasKept = packed.code.some(({ name }) => name === keptName);
-  const code = [...own.map((file) => (hasKept ? withKept(file) : file)), ...packed.code];
+  const sbom = { name: sbomName, text: printSbom(sbomOf(packed.parts)) };
+  const code = [...own.map((file) => (hasKept ? withKept(file) : file)), ...packed.code, sbom];
   for (const { name, text } of code) files.push(await writeHashed(dir, name, Buffer.from(text), signal));
   if (packed.files.length > 0) files.push(...(await copyPackages(dir, packed.files, signal)));
   signal?.throwIfAborted();
   const digest = digestOf(files, [takes]);
-  const manifest = { format: 1, digest, entry: entryName, takes, node: process.versions.node, files };
+  const manifest = { format: 1, digest, entry: entryName, takes, node: process.versions.node, sbom: sbomName, files };
   await writeFile(join(dir, manifestName), `${JSON.stringify(manifest, undefined, 2)}\n`);
   const { warnings } = packed;
   return { dir, entry: join(dir, entryName), digest, files, warnings };
 }
 
-const nothing: Promise<PackedPackages> = Promise.resolve({ code: [], files: [], warnings: [] });
+async function writeAssets(dir: string, assets: readonly Asset[], signal?: AbortSignal): Promise<readonly BundleFile[]> {
+  const files: BundleFile[] = [];
+  for (const { name, bytes } of assets) files.push(await writeHashed(dir, `assets/${name}`, bytes, signal));
+  return files;
+}
+
+/** Bundles, keeps and adds what a closure needs of packages. */
+async function packPackages(
+  used: Pick<PackageRequest, 'packages' | 'projectDir'>,
+  { packages = 'auto', target, signal }: Omit<BundleSettings, 'takes'>,
+): Promise<PackedPackages> {
+  const wanted = wantedPackages(packages);
+  if (used.packages.length === 0 && wanted.length === 0) return { code: [], files: [], parts: [], warnings: [] };
+  const where = { projectDir: used.projectDir, target: resolveTarget(target) };
+  return bundlePackages({ ...used, ...where, added: await addPackages(wanted, where, signal) });
+}
 
 /** Imports are evaluated before the code of a module wherever they stand, and at its end no line of its map is moved. */
 const withKept = (file: EmittedFile): EmittedFile =>

@@ -2,11 +2,11 @@ import { lstatSync, readlinkSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join, parse, posix, resolve } from 'node:path';
 import { ClipperError, messageOf } from '../errors.ts';
-import type { Target } from './binary-platforms.ts';
 import type { KeptMember, PackageBuild } from './esbuild-packages.ts';
 import { insideVariable, keptInsidesOf } from './module-insides.ts';
 import { chooseBinaries } from './native-binaries.ts';
 import { layoutOf, packageDirOf } from './package-dirs.ts';
+import type { Target } from './target.ts';
 import { namedFiles } from './unbundlable.ts';
 import type { CopiedFile } from './write-files.ts';
 
@@ -19,9 +19,10 @@ export interface Trace {
 
 /** Finds the files that a build's imports of kept packages need. Throws E_BUNDLE_FAILED. */
 export async function traceKept({ keptImports, keptMembers }: PackageBuild, projectDir: string): Promise<Trace> {
+  const entries = [...new Set([...keptImports, ...keptMembers].map(({ file }) => file))];
+  if (entries.length === 0) return { files: [], modules: new Set(), warnings: [] };
   const { nodeFileTrace } = await import('@vercel/nft');
   const base = parse(projectDir).root;
-  const entries = [...new Set([...keptImports, ...keptMembers].map(({ file }) => file))];
   const conditions = ['node', 'node-addons'];
   const traced = await nodeFileTrace(entries, { base, processCwd: projectDir, conditions }).catch((error: unknown) => {
     const message = `The files that packages need can't be found: ${messageOf(error)}`;
@@ -63,11 +64,11 @@ export interface KeptFiles {
 export function layOutKept(
   trace: Trace,
   members: readonly KeptMember[],
-  where: { projectDir: string; target: Target },
+  where: { projectDir: string; target: Target; isElsewhere: (dir: string) => boolean },
 ): KeptFiles {
-  const { projectDir, target } = where;
+  const { projectDir } = where;
   const dirs = new Set(trace.files.filter((file) => !isLink(file)).map((file) => packageDirOf(file, projectDir)));
-  const files = chooseBinaries(trace.files, [...dirs].filter((dir) => dir !== undefined).sort(), target);
+  const files = chooseBinaries(trace.files, [...dirs].filter((dir) => dir !== undefined).sort(), where);
   const place = layoutOf(files, projectDir);
   const insides = keptInsidesOf(members);
   const copied = files.map((from): CopiedFile => {

@@ -1,20 +1,24 @@
 import { readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { ClipperError } from '../errors.ts';
-import { byWords, fits, isBinary, type Target } from './binary-platforms.ts';
-import { findInstalled, type Installed, packageNameOf, readPackageJson } from './package-dirs.ts';
+import { byWords, fits, isBinary, namesFor } from './binary-platforms.ts';
+import { findInstalled, type Installed, type PackageJson, packageNameOf, readPackageJson } from './package-dirs.ts';
+import { isThisProcess, npmFlags, printTarget, type Target } from './target.ts';
 
 /** A package of binaries for one platform, which another one lists as an optional dependency. */
 interface Variant extends Installed {
   readonly name: string;
 }
 
-const isForTarget = (dir: string, { platform, arch }: Target): boolean => {
-  const { os = [], cpu = [] } = readPackageJson(dir);
-  const isListed = (list: readonly string[], own: string): boolean =>
-    !list.includes(`!${own}`) && (list.includes(own) || list.every((each) => each.startsWith('!')));
-  return isListed(os, platform) && isListed(cpu, arch);
-};
+/** Whether what a package says of itself allows a target, as npm reads it. */
+export function isForTarget({ os = [], cpu = [], libc = [] }: PackageJson, target: Target): boolean {
+  const isListed = (list: string | readonly string[], own: string): boolean => {
+    const all = [list].flat();
+    return !all.includes(`!${own}`) && (all.includes(own) || all.every((each) => each.startsWith('!')));
+  };
+  const hasLibc = target.libc === undefined || isListed(libc, target.libc);
+  return isListed(os, target.platform) && isListed(cpu, target.arch) && hasLibc;
+}
 
 const isVariant = (dir: string): boolean => {
   const { os, cpu } = readPackageJson(dir);
@@ -43,9 +47,14 @@ export const hasBinaries = (dir: string): boolean => variantsOf(dir).length > 0 
 
 /**
  * Chooses the native binaries of kept packages for a platform: adds those that the packages ship for it, also as
- * optional dependencies, and leaves the others out. Throws E_BUNDLE_FAILED where only other platforms' are installed.
+ * optional dependencies, and leaves the others out. Throws E_BUNDLE_FAILED where only other platforms' are installed,
+ * but for packages whose binaries come from elsewhere.
  */
-export function chooseBinaries(files: readonly string[], dirs: readonly string[], target: Target): readonly string[] {
+export function chooseBinaries(
+  files: readonly string[],
+  dirs: readonly string[],
+  { target, isElsewhere = () => false }: { target: Target; isElsewhere?: (dir: string) => boolean },
+): readonly string[] {
   const chosen = new Set(files);
   // They are chosen with the package that lists them.
   const listed = new Set(dirs.flatMap((dir) => variantsOf(dir).map((each) => each.dir)));
@@ -55,10 +64,10 @@ export function chooseBinaries(files: readonly string[], dirs: readonly string[]
     const own = filesOf(dir).filter(
       (file) => isBinary(file) && (chosen.has(file) || byWords(relative(dir, file)).platforms.length > 0),
     );
-    if (!isThisProcess(target)) checkInstalled(dir, { own, variants, target });
+    if (!isThisProcess(target) && !isElsewhere(dir)) checkInstalled(dir, { own, variants, target });
     for (const file of own) chosen[fits(file, dir, target) ? 'add' : 'delete'](file);
     for (const { dir: place, link } of variants) {
-      const operation = isForTarget(place, target) ? 'add' : 'delete';
+      const operation = isForTarget(readPackageJson(place), target) ? 'add' : 'delete';
       for (const file of filesOf(place)) chosen[operation](file);
       if (link !== undefined) chosen[operation](link);
     }
@@ -70,36 +79,30 @@ export function chooseBinaries(files: readonly string[], dirs: readonly string[]
 const withNested = (variants: readonly Variant[]): readonly Variant[] =>
   variants.flatMap((each) => [each, ...withNested(variantsOf(each.dir))]);
 
-const isThisProcess = ({ platform, arch }: Target): boolean => platform === process.platform && arch === process.arch;
-
-/** The variants for a target that a package's dependencies name. */
-const wantedVariants = (dir: string, { platform, arch }: Target): readonly string[] =>
-  optionalNames(dir).filter((name) => {
-    const { platforms, archs } = byWords(name);
-    return platforms.includes(platform) && archs.includes(arch);
-  });
+/** The variants for a target that a package's dependencies name, and that aren't installed. */
+export const lackingVariants = (dir: string, target: Target): readonly string[] =>
+  namesFor(optionalNames(dir), target).filter((name) => findInstalled(name, dir) === undefined);
 
 function checkInstalled(
   dir: string,
   { own, variants, target }: { own: readonly string[]; variants: readonly Variant[]; target: Target },
 ): void {
   if (own.length === 0 && variants.length === 0) return;
-  const usable = variants.filter((each) => isForTarget(each.dir, target)).map((each) => each.dir);
+  const usable = variants.filter((each) => isForTarget(readPackageJson(each.dir), target)).map((each) => each.dir);
   const isUsable = usable.length > 0 || own.some((file) => fits(file, dir, target));
   // A variant names the libraries that it loads.
   const sources = isUsable ? usable : [dir];
-  const lacking = sources.flatMap((from) =>
-    wantedVariants(from, target).filter((name) => findInstalled(name, from) === undefined),
-  );
+  const lacking = sources.flatMap((from) => lackingVariants(from, target));
   if (!isUsable || lacking.length > 0) throw missing(dir, target, lacking);
 }
 
-function missing(dir: string, { platform, arch }: Target, wanted: readonly string[]): ClipperError {
+function missing(dir: string, target: Target, wanted: readonly string[]): ClipperError {
   const name = packageNameOf(dir);
   const expected = wanted.length > 0 ? `${wanted.join(', ')} was expected` : `one was expected in ${dir}`;
   const beside = wanted.length > 0 ? `; or, to keep those of this platform, npm install --force ${wanted.join(' ')}` : '';
+  const install = `npm install ${npmFlags(target).join(' ')} ${name}`;
   return new ClipperError(
     'E_BUNDLE_FAILED',
-    `The package ${name} has no native binary for ${platform}-${arch} installed: ${expected}.\n  Fix: npm install --os=${platform} --cpu=${arch} ${name}${beside}`,
+    `The package ${name} has no native binary for ${printTarget(target)} installed: ${expected}.\n  Fix: ${install}${beside}`,
   );
 }

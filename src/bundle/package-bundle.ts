@@ -1,15 +1,20 @@
+import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Message } from 'esbuild';
 import { LRUCache } from 'lru-cache';
 import type { EmittedFile } from '../closure/emit-format.ts';
 import type { PackageImport } from '../closure/emit-modules.ts';
 import { ClipperError, messageOf } from '../errors.ts';
-import type { Target } from './binary-platforms.ts';
+import { identityOf, withAdded } from './added-layout.ts';
+import type { AddedPackages } from './added-packages.ts';
 import { buildPackages, isFileInput, type PackageBuild, placeKeptFiles } from './esbuild-packages.ts';
-import { alsoKept, layOutKept, printKept, type Trace, traceKept } from './kept-packages.ts';
+import { alsoKept, type KeptFiles, layOutKept, printKept, type Trace, traceKept } from './kept-packages.ts';
 import { KeptPackages } from './package-dirs.ts';
+import { packageDirsOf, partOf } from './package-parts.ts';
 import { PackageWarnings } from './package-warnings.ts';
+import type { SoftwarePart } from './sbom.ts';
+import type { Target } from './target.ts';
 import { unbundlableFiles } from './unbundlable.ts';
 import type { CopiedFile } from './write-files.ts';
 
@@ -18,6 +23,8 @@ export interface PackedPackages {
   /** modules.cjs, and where the closure uses kept packages a module that must be evaluated before the closure is. */
   readonly code: readonly EmittedFile[];
   readonly files: readonly CopiedFile[];
+  /** The packages that it is made of. */
+  readonly parts: readonly SoftwarePart[];
   readonly warnings: readonly string[];
 }
 
@@ -32,6 +39,7 @@ export interface PackageRequest {
   readonly packages: readonly PackageImport[];
   readonly projectDir: string;
   readonly target: Target;
+  readonly added: AddedPackages | undefined;
 }
 
 /** The next version of a model mostly uses the same packages, and bundling them is most of a deploy's work here. */
@@ -47,7 +55,7 @@ const modulesName = 'modules.cjs';
  * as files. Throws E_BUNDLE_FAILED.
  */
 export async function bundlePackages(request: PackageRequest): Promise<PackedPackages> {
-  const key = JSON.stringify(request);
+  const key = createHash('sha256').update(JSON.stringify(request)).digest('hex');
   const known = made.get(key);
   if (known !== undefined && String(await stampsOf(known.files)) === String(known.stamps)) return known.packed;
   const { packed, inputs } = await packPackages(request);
@@ -62,34 +70,77 @@ const stampsOf = (files: readonly string[]): Promise<readonly string[]> =>
 
 /** Builds until it is known which packages must be kept as files: that one is, may show that of another. */
 async function packPackages(request: PackageRequest): Promise<{ packed: PackedPackages; inputs: readonly string[] }> {
-  const { packages, projectDir } = request;
+  const { packages, projectDir, added } = request;
   const kept = new KeptPackages(projectDir);
+  // What is added from the project would be there twice, were it bundled too.
+  if (added?.fetchedTo === undefined) kept.addOf(added?.dirs.map((dir) => join(dir, 'package.json')) ?? []);
+  const isAdded = isOneOf(added);
   const warnings = new PackageWarnings(projectDir);
   for (;;) {
-    const build = await buildPackages({ packages, projectDir, kept });
+    const build = packages.length === 0 ? noBuild : await buildPackages({ packages, projectDir, kept });
     warnings.collect(build);
     if (build.text === undefined) {
       if (!kept.addOf(placesOf(build.errors, projectDir))) throw failureOf(build.errors);
       continue;
     }
     if (kept.addOf(await unbundlableFiles(build, projectDir))) continue;
+    const inputs = inputsOf(build, projectDir);
+    const bundledDirs = packageDirsOf(inputs, projectDir);
+    if (kept.addOf(bundledDirs.filter(isAdded).map((dir) => join(dir, 'package.json')))) continue;
     const trace = kept.size === 0 ? undefined : await traceKept(build, projectDir);
     if (trace !== undefined && kept.addOf(alsoKept(build, trace, projectDir))) continue;
-    const inputs = Object.keys(build.inputs).filter(isFileInput);
-    const packed = { ...pack(build, trace, request), warnings: warnings.lines(kept, trace) };
-    return { packed, inputs: inputs.map((path) => resolve(projectDir, path)) };
+    const { code, files } = pack(build, trace, { ...request, isElsewhere: isAdded });
+    const dirs = [
+      ...new Set([
+        ...bundledDirs,
+        ...packageDirsOf(
+          files.map(({ from }) => from),
+          projectDir,
+        ),
+      ]),
+    ];
+    const packed = { code, files, parts: dirs.map(partOf), warnings: warnings.lines(kept, trace) };
+    return { packed, inputs: [...inputs, ...dirs.map((dir) => join(dir, 'package.json'))] };
   }
 }
 
-function pack(build: PackageBuild, trace: Trace | undefined, request: PackageRequest): Omit<PackedPackages, 'warnings'> {
+const inputsOf = ({ inputs }: PackageBuild, projectDir: string): readonly string[] =>
+  Object.keys(inputs)
+    .filter(isFileInput)
+    .map((path) => resolve(projectDir, path));
+
+/** Tells whether a package is one of those that were installed apart, in the same version. */
+function isOneOf(added: AddedPackages | undefined): (dir: string) => boolean {
+  if (added?.fetchedTo === undefined) return () => false;
+  const identities = new Set(added.dirs.map(identityOf));
+  return (dir) => identities.has(identityOf(dir));
+}
+
+const noBuild: PackageBuild = { text: '', errors: [], warnings: [], inputs: {}, keptImports: [], keptMembers: [] };
+
+function pack(
+  build: PackageBuild,
+  trace: Trace | undefined,
+  request: PackageRequest & { isElsewhere: (dir: string) => boolean },
+): Pick<PackedPackages, 'code' | 'files'> {
   const { text = '', keptImports, keptMembers } = build;
-  if (trace === undefined) return { code: [{ name: modulesName, text }], files: [] };
-  const { files, place } = layOutKept(trace, keptMembers, request);
-  const modules = { name: modulesName, text: placeKeptFiles(text, keptImports, place) };
+  const { packages, added } = request;
+  const kept = trace === undefined ? nothingKept : layOutKept(withFilesOf(trace, added), keptMembers, request);
+  const files = added === undefined ? kept.files : withAdded(kept, added, request);
+  const modules = { name: modulesName, text: placeKeptFiles(text, keptImports, kept.place) };
+  if (packages.length === 0) return { code: [], files };
   // What only bundled modules use, they `require`.
   if (keptMembers.length === 0) return { code: [modules], files };
-  return { code: [modules, { name: keptName, text: printKept(keptMembers, place) }], files };
+  return { code: [modules, { name: keptName, text: printKept(keptMembers, kept.place) }], files };
 }
+
+const nothingKept: KeptFiles = { files: [], place: (file) => file };
+
+/** What is added as it is installed lies with what the closure uses of it. */
+const withFilesOf = (trace: Trace, added: AddedPackages | undefined): Trace =>
+  added === undefined || added.fetchedTo !== undefined
+    ? trace
+    : { ...trace, files: [...new Set([...trace.files, ...added.files])].sort() };
 
 /** The files that esbuild found wrong; it may be that Node can run them all the same. */
 const placesOf = (errors: readonly Message[], projectDir: string): readonly string[] =>

@@ -5,9 +5,17 @@ import { findProjectDir } from '../util/package-files.ts';
 /** What we read of a package.json. */
 export interface PackageJson {
   readonly name?: string;
-  readonly os?: readonly string[];
-  readonly cpu?: readonly string[];
+  readonly version?: string;
+  readonly license?: unknown;
+  readonly licenses?: unknown;
+  readonly os?: string | readonly string[];
+  readonly cpu?: string | readonly string[];
+  readonly libc?: string | readonly string[];
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
+  readonly peerDependenciesMeta?: Readonly<Record<string, { readonly optional?: boolean }>>;
 }
 
 const inNodeModules = /^(.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+)[\\/]/;

@@ -137,9 +137,9 @@ interface Deploying {
 
 /** Replicas are processes of the server, which read the bundle in its folder. */
 async function deployBundle({ clipper, cluster, config, captured, progress }: Deploying): Promise<Deployment> {
-  const { name, replicas, signal } = config;
+  const { name, replicas, packages, signal } = config;
   const storeDir = storeOf(cluster, clipper.managementUrl);
-  const bundle = await storeBundle(captured, { storeDir, takes: takesOf(config), signal }).catch((error: unknown) => {
+  const bundle = await storeBundle(captured, { storeDir, takes: takesOf(config), packages, signal }).catch((error: unknown) => {
     cancelledIf(signal, name);
     throw error;
   });

@@ -69,7 +69,7 @@ export class ModelBuild implements AsyncDisposable {
     config: FunctionConfig,
     { settings, progress }: { settings: BuildSettings; progress: Progress },
   ): Promise<ModelBuild> {
-    const { name, signal } = config;
+    const { name, packages, signal } = config;
     const following = { onLine: (line: string) => progress.report('image', line), signal };
     const engine = await dockerEngine();
     const runtime = await ensureRuntimeImage(engine, { ...settings, ...following, authFor: async () => undefined });
@@ -77,7 +77,7 @@ export class ModelBuild implements AsyncDisposable {
     const remove = (): PromiseLike<void> => dir[Symbol.asyncDispose]();
     try {
       const target = { platform: 'linux', arch: nodeArch(runtime.platform.arch), libc: runtime.libc } as const;
-      const bundle = await storeBundle(captured, { storeDir: dir.path, takes: takesOf(config), target, signal });
+      const bundle = await storeBundle(captured, { storeDir: dir.path, takes: takesOf(config), packages, target, signal });
       for (const warning of bundle.warnings) progress.warn('bundle', `warning: ${warning}`);
       return new ModelBuild({ engine, bundle, runtime, config, following, source: sourceOf(captured.projectDir), remove });
     } catch (error) {

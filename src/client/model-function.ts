@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Takes } from '../bundle/bundle.ts';
+import { packagesOption } from '../bundle/packages-option.ts';
 import { captureRoots } from '../closure/capture.ts';
 import type { CapturedClosure } from '../closure/graph.ts';
 import { secretsOption } from '../closure/options.ts';
@@ -18,6 +19,7 @@ export const functionShape = {
   predictOne: aFunction.optional().describe('Maps one input to its output.'),
   setup: aFunction.optional().describe('Runs once in each replica; what it returns is passed to the function as its context.'),
   secrets: secretsOption,
+  packages: packagesOption,
   ...progressShape,
 };
 const FunctionConfig = z.strictObject(functionShape);

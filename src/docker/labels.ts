@@ -12,6 +12,7 @@ export const labels = {
   bundle: 'clipper-ts.bundle',
   /** On images with the runtime: where Node is in it, and which C library it uses. */
   node: 'clipper-ts.node',
+  nodeVersion: 'clipper-ts.node-version',
   libc: 'clipper-ts.libc',
 } as const;
 

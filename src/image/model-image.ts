@@ -1,6 +1,8 @@
 import { statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { StoredBundle } from '../bundle/bundle.ts';
+import { type StoredBundle, sbomName } from '../bundle/bundle.ts';
+import { mergeSbom, printSbom, type Sbom, type SoftwarePart } from '../bundle/sbom.ts';
 import type { BundleFile } from '../bundle/write-files.ts';
 import type { DockerEngine } from '../docker/engine.ts';
 import type { Following, ImageFacts } from '../docker/images.ts';
@@ -11,7 +13,7 @@ import { buildTime, type Layer, type LayerFile, makeLayer } from './layer.ts';
 import { imageUser } from './node-base.ts';
 import { putImage } from './put-image.ts';
 import type { RuntimeImage } from './runtime-image.ts';
-import { bundleFolder, runtimeEntry } from './runtime-layer.ts';
+import { bundleFolder, runtimeEntry, runtimePackages } from './runtime-layer.ts';
 
 /** What an image of a model is made of. */
 export interface ModelImage {
@@ -33,19 +35,33 @@ export async function putModelImage(
     reference,
     platform: runtime.platform,
     below: { reference: runtime.reference, layers: runtime.layers },
-    layers: await layersOf(model.bundle),
+    layers: await layersOf(model.bundle, softwareOf(runtime)),
     settings: settingsOf(model, runtime),
   };
   return putImage(engine, plan, following);
 }
 
+/** Where the bill of materials of the whole image lies in it. */
+const sbomPath = 'clipper/sbom.cdx.json';
+
+/** What is in an image besides a bundle. */
+function softwareOf({ nodeVersion }: RuntimeImage): readonly SoftwarePart[] {
+  const version = nodeVersion === undefined ? '' : `@${nodeVersion}`;
+  return [
+    { name: 'node', version: nodeVersion, license: 'MIT', type: 'platform', purl: `pkg:generic/node${version}` },
+    ...runtimePackages(),
+  ];
+}
+
 /** The packages that can't be bundled and the bundle: most deploys change only the second. */
-async function layersOf({ dir, files }: StoredBundle): Promise<readonly Layer[]> {
+async function layersOf({ dir, files }: StoredBundle, software: readonly SoftwarePart[]): Promise<readonly Layer[]> {
   const isPackage = ({ path }: BundleFile): boolean => path.startsWith('node_modules/');
   const manifest = fileOf(dir, { path: 'manifest.json', bytes: statSync(join(dir, 'manifest.json')).size });
+  const ofBundle = JSON.parse(await readFile(join(dir, sbomName), 'utf8')) as Sbom;
+  const bill = { path: sbomPath, content: Buffer.from(printSbom(mergeSbom(ofBundle, software, 'image'))) };
   const packages = files.filter(isPackage).map((file) => fileOf(dir, file));
   const own = files.filter((file) => !isPackage(file)).map((file) => fileOf(dir, file));
-  return [...(packages.length === 0 ? [] : [await makeLayer(packages)]), await makeLayer([...own, manifest])];
+  return [...(packages.length === 0 ? [] : [await makeLayer(packages)]), await makeLayer([...own, manifest, bill])];
 }
 
 const fileOf = (dir: string, { path, bytes, link, executable }: Omit<BundleFile, 'sha256'>): LayerFile => ({

@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import { existsSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { rootCertificates } from 'node:tls';
+import type { Libc } from '../bundle/target.ts';
+import { nodeReport } from '../util/node-report.ts';
 import type { LayerFile } from './layer.ts';
 
 /** The user that replicas run as: nobody on any machine. */
@@ -29,20 +31,15 @@ export interface NodeBase {
   /** Where the executable lies in the image. */
   readonly node: string;
   readonly env: readonly string[];
-  readonly libc: 'glibc' | 'musl';
+  readonly libc: Libc;
   readonly files: () => readonly LayerFile[];
-}
-
-interface Report {
-  readonly header: { readonly glibcVersionRuntime?: string };
-  readonly sharedObjects: readonly string[];
 }
 
 const nodePath = '/usr/local/bin/node';
 
 /** Describes a base image made of the running Node: on Linux only. Its files are read when the layer is made. */
 export function nodeBase(): NodeBase {
-  const { header, sharedObjects } = process.report.getReport() as unknown as Report;
+  const { glibcVersion, sharedObjects } = nodeReport();
   const libraries = librariesOf(sharedObjects);
   const paths = [process.execPath, ...libraries];
   const stamps = paths.map((path) => {
@@ -57,7 +54,7 @@ export function nodeBase(): NodeBase {
       'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
       ...(folders.length === 0 ? [] : [`LD_LIBRARY_PATH=${folders.join(':')}`]),
     ],
-    libc: header.glibcVersionRuntime === undefined ? 'musl' : 'glibc',
+    libc: glibcVersion === undefined ? 'musl' : 'glibc',
     files: () => [
       { ...fileAt(process.execPath), path: nodePath.slice(1), mode: 0o755 },
       ...libraries.map((path) => ({ ...fileAt(path), mode: 0o755 })),

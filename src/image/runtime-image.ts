@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Libc } from '../bundle/target.ts';
 import { createContainer, hasPath, removeContainer } from '../docker/containers.ts';
 import type { DockerEngine } from '../docker/engine.ts';
 import { type Following, findImage, type ImageFacts, pullImage, type RegistryAuth } from '../docker/images.ts';
@@ -17,8 +18,10 @@ export interface RuntimeImage {
   readonly env: readonly string[];
   /** Node's executable in it. */
   readonly node: string;
+  /** Where it is known. */
+  readonly nodeVersion: string | undefined;
   readonly platform: ImagePlatform;
-  readonly libc: 'glibc' | 'musl';
+  readonly libc: Libc;
 }
 
 export interface BaseOptions extends Following {
@@ -50,7 +53,7 @@ async function ensureOnOwnNode(engine: DockerEngine, base: NodeBase, options: Pl
   options.onLine('making the base image of the running Node');
   const target = { arch: process.arch, libc: base.libc };
   const layers = [await makeLayer(base.files()), await makeLayer(runtimeFiles(target))];
-  const settings = settingsOf(base);
+  const settings = settingsOf({ ...base, nodeVersion: process.versions.node });
   const made = await putImage(engine, { reference, platform: options.platform, below: undefined, layers, settings }, options);
   return runtimeImage(reference, made);
 }
@@ -64,7 +67,7 @@ async function ensureOnNamed(engine: DockerEngine, named: string, options: Place
   const found = await lookInto(engine, named, base);
   const layers = [await makeLayer(runtimeFiles({ arch: nodeArch(base.arch), libc: found.libc }))];
   const below = { reference: base.id, layers: base.layers };
-  const settings = settingsOf({ ...found, env: base.env });
+  const settings = settingsOf({ ...found, env: base.env, nodeVersion: nodeVersionOf(base.env) });
   const made = await putImage(engine, { reference, platform: platformOf(base), below, layers, settings }, options);
   return runtimeImage(reference, made);
 }
@@ -93,7 +96,7 @@ const platformOf = ({ arch, variant }: ImageFacts): ImagePlatform => ({
 
 interface FoundNode {
   readonly node: string;
-  readonly libc: 'glibc' | 'musl';
+  readonly libc: Libc;
 }
 
 const muslArchs: Readonly<Record<string, string>> = { amd64: 'x86_64', arm64: 'aarch64', arm: 'armhf' };
@@ -121,8 +124,11 @@ async function lookInto(engine: DockerEngine, named: string, { id, env, arch }: 
 }
 
 /** Node's own images say their version. */
+const nodeVersionOf = (env: readonly string[]): string | undefined =>
+  env.find((variable) => variable.startsWith('NODE_VERSION='))?.slice('NODE_VERSION='.length);
+
 function checkNodeVersion(named: string, env: readonly string[]): void {
-  const version = env.find((variable) => variable.startsWith('NODE_VERSION='))?.slice(13);
+  const version = nodeVersionOf(env);
   if (version === undefined || Number(version.split('.')[0]) >= 20) return;
   throw new ClipperError('E_IMAGE_FAILED', `The base image ${named} has Node ${version}, and 20 or newer is needed`);
 }
@@ -133,12 +139,21 @@ function referenceOf(baseKey: string): string {
   return `${repository}:${key}`;
 }
 
-const settingsOf = ({ node, libc, env }: FoundNode & { readonly env: readonly string[] }) => ({
+interface RuntimeFacts extends FoundNode {
+  readonly env: readonly string[];
+  readonly nodeVersion: string | undefined;
+}
+
+const settingsOf = ({ node, libc, env, nodeVersion }: RuntimeFacts) => ({
   env: [...env],
   entrypoint: [node, runtimeEntry],
   user: `${imageUser.uid}:${imageUser.gid}`,
   workingDir: '/tmp',
-  labels: { [labels.node]: node, [labels.libc]: libc },
+  labels: {
+    [labels.node]: node,
+    [labels.libc]: libc,
+    ...(nodeVersion === undefined ? {} : { [labels.nodeVersion]: nodeVersion }),
+  },
 });
 
 const runtimeImage = (reference: string, facts: ImageFacts): RuntimeImage => ({
@@ -146,6 +161,7 @@ const runtimeImage = (reference: string, facts: ImageFacts): RuntimeImage => ({
   layers: facts.layers,
   env: facts.env,
   node: facts.labels[labels.node] ?? '',
+  nodeVersion: facts.labels[labels.nodeVersion],
   platform: platformOf(facts),
   libc: facts.labels[labels.libc] === 'musl' ? 'musl' : 'glibc',
 });

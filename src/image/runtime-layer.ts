@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findInstalled } from '../bundle/package-dirs.ts';
+import type { SoftwarePart } from '../bundle/sbom.ts';
+import type { Libc } from '../bundle/target.ts';
 import { ClipperError } from '../errors.ts';
 import { packageDir, replicaProgram } from '../util/package-files.ts';
 import type { LayerFile } from './layer.ts';
@@ -14,14 +16,7 @@ export const bundleFolder = 'model';
 export interface AddonTarget {
   /** As Node names it. */
   readonly arch: string;
-  readonly libc: 'glibc' | 'musl';
-}
-
-/** An npm package of the runtime. */
-export interface RuntimePackage {
-  readonly name: string;
-  readonly version: string;
-  readonly license: string;
+  readonly libc: Libc;
 }
 
 /** The files of the runtime: our program, ZeroMQ's modules and its add-on for the one target. Throws E_IMAGE_FAILED. */
@@ -49,10 +44,10 @@ export function runtimeKey(): string {
   return hash.digest('hex');
 }
 
-export function runtimePackages(): readonly RuntimePackage[] {
+export function runtimePackages(): readonly SoftwarePart[] {
   const zeromq = packageDirOf('zeromq');
   return [zeromq, packageDirOf('cmake-ts', zeromq)].map((dir) => {
-    const { name, version, license } = JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8')) as RuntimePackage;
+    const { name, version, license } = JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8')) as SoftwarePart;
     return { name, version, license };
   });
 }

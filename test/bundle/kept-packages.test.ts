@@ -268,7 +268,11 @@ describe('a package that is kept as files', () => {
     expect(lstatSync(join(dir, 'node_modules/dep')).isSymbolicLink()).toBe(true);
     expect(project.bundle(lines, { outDir: dir }).error).toBeUndefined();
     project.bundle('\nconst fn = () => 1', { outDir: dir });
-    expect(readdirSync(dir).filter((name) => name !== 'manifest.json')).toEqual(['closure.mjs', 'closure.mjs.map']);
+    expect(readdirSync(dir).filter((name) => name !== 'manifest.json')).toEqual([
+      'closure.mjs',
+      'closure.mjs.map',
+      'sbom.cdx.json',
+    ]);
   });
 
   test('is not mixed with what is installed in the folder', async () => {

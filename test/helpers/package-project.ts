@@ -51,7 +51,10 @@ export class PackageProject implements AsyncDisposable {
   }
 
   /** Runs a module of the project that declares `fn`, and bundles that. */
-  bundle(code: string, { file, ...options }: { outDir?: string; target?: object; file?: string } = {}): Bundled {
+  bundle(
+    code: string,
+    { file, ...options }: { outDir?: string; target?: object; packages?: unknown; file?: string } = {},
+  ): Bundled {
     const settings = JSON.stringify({ outDir: join(this.#dir.path, `bundle-${this.#bundles++}`), ...options });
     const bundling = `const failed = ({ code, message, stack }) => ({ error: { code, message: message ?? stack } });
       console.log(JSON.stringify(await clipper.bundleClosure(fn, ${settings}).catch(failed)));`;

@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto';
+import { existsSync, rmSync } from 'node:fs';
+import { copyFile, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises';
+import { homedir, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { LockedPackage } from './npm-lock.ts';
+import { runNpm } from './npm-program.ts';
+import { npmFlags, type Target } from './target.ts';
+
+/** What npm is to install. */
+export interface InstallRequest {
+  /** Versions, ranges or tags by name. */
+  readonly dependencies: Readonly<Record<string, string>>;
+  /** Versions for what these need, where no lock file has them. */
+  readonly overrides: Readonly<Record<string, string>>;
+  readonly locked: Readonly<Record<string, LockedPackage>> | undefined;
+  readonly projectDir: string;
+  readonly target: Target;
+}
+
+interface Install {
+  readonly dir: Promise<string>;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** What is installed stays for further bundles, until this process ends. */
+const installs = new Map<string, Install>();
+
+const folders = new Set<string>();
+
+function removeFolders(): void {
+  for (const dir of folders) rmSync(dir, { recursive: true, force: true });
+}
+
+/**
+ * Installs packages in a temporary folder, and says where; the same ones only once. Throws E_BUNDLE_FAILED, and the
+ * reason of the signal where that aborts.
+ */
+export async function installOnce(request: InstallRequest, signal: AbortSignal | undefined): Promise<string> {
+  const key = createHash('sha256').update(JSON.stringify(request)).digest('hex');
+  for (;;) {
+    const running = installs.get(key);
+    if (running === undefined) return start(key, request, signal);
+    try {
+      return await unlessAborted(running.dir, signal);
+    } catch (error) {
+      // Another bundle that wanted the same was cancelled, and its install with it.
+      if (signal?.aborted === true || running.signal?.aborted !== true) throw error;
+    }
+  }
+}
+
+function start(key: string, request: InstallRequest, signal: AbortSignal | undefined): Promise<string> {
+  const dir = install(request, signal);
+  installs.set(key, { dir, signal });
+  dir.catch(() => installs.delete(key));
+  return dir;
+}
+
+/** The same, or the reason of a signal if that comes first. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  signal.throwIfAborted();
+  let abort = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', abort);
+  });
+  return Promise.race([promise, aborted]).finally(() => signal.removeEventListener('abort', abort));
+}
+
+async function install(request: InstallRequest, signal: AbortSignal | undefined): Promise<string> {
+  const dir = await realpath(await mkdtemp(join(tmpdir(), 'clipper-packages-')));
+  // Anew, as it may be there already.
+  process.off('exit', removeFolders).once('exit', removeFolders);
+  folders.add(dir);
+  try {
+    const npmrc = findNpmrc(request.projectDir);
+    // It may hold a token, of which a copy could stay behind.
+    if (npmrc !== undefined) await symlink(npmrc, join(dir, '.npmrc')).catch(() => copyFile(npmrc, join(dir, '.npmrc')));
+    await writeProject(dir, request);
+    await runNpm(['install', ...flags, ...npmFlags(request.target)], dir, signal);
+    await rm(join(dir, '.npmrc'), { force: true });
+    return dir;
+  } catch (error) {
+    await rm(dir, { recursive: true, force: true, maxRetries: 3 });
+    folders.delete(dir);
+    throw error;
+  }
+}
+
+// Against what the user's .npmrc may say: without the lock file, or in another layout, other packages would come.
+const flags = [
+  '--ignore-scripts',
+  '--omit=dev',
+  '--include=optional',
+  '--no-audit',
+  '--no-fund',
+  '--no-progress',
+  '--no-update-notifier',
+  '--color=false',
+  '--loglevel=error',
+  '--package-lock',
+  '--install-strategy=hoisted',
+];
+
+/** The nearest .npmrc of a project; npm itself reads the user's. */
+function findNpmrc(projectDir: string): string | undefined {
+  for (let dir = projectDir; dir !== homedir(); dir = dirname(dir)) {
+    const file = join(dir, '.npmrc');
+    if (existsSync(file)) return file;
+    if (dir === dirname(dir)) return undefined;
+  }
+  return undefined;
+}
+
+async function writeProject(dir: string, { dependencies, overrides, locked }: InstallRequest): Promise<void> {
+  const project = { name: 'packages', version: '0.0.0', dependencies };
+  const write = (name: string, json: object): Promise<void> => writeFile(join(dir, name), JSON.stringify(json));
+  await write('package.json', { ...project, private: true, overrides });
+  if (locked === undefined) return;
+  const packages = { '': project, ...locked };
+  await write('package-lock.json', { name: 'packages', version: '0.0.0', lockfileVersion: 3, requires: true, packages });
+}

@@ -1,0 +1,106 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, sep } from 'node:path';
+import { ClipperError, messageOf } from '../errors.ts';
+
+/** What a lock file says of a package, as far as we read it; the rest is handed on to npm. */
+export interface LockedPackage {
+  readonly name?: string;
+  readonly version?: string;
+  readonly resolved?: string;
+  /** Whether it is a link to a folder: `resolved`, relative to the lock file. */
+  readonly link?: boolean;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
+  readonly peerDependenciesMeta?: Readonly<Record<string, { readonly optional?: boolean }>>;
+  readonly os?: string | readonly string[];
+  readonly cpu?: string | readonly string[];
+  readonly libc?: string | readonly string[];
+}
+
+/** npm's lock file of a project. */
+export interface NpmLock {
+  readonly dir: string;
+  /** The project's place in it: empty, or that of a workspace. */
+  readonly importer: string;
+  /** By their places below `dir`. */
+  readonly packages: Readonly<Record<string, LockedPackage>>;
+}
+
+const foreignLocks = ['pnpm-lock.yaml', 'yarn.lock', 'bun.lock', 'bun.lockb'];
+
+/** Reads the lock file that a project is installed by; undefined where it is another package manager's, or there is none. */
+export function readNpmLock(projectDir: string): NpmLock | undefined {
+  for (let dir = projectDir; ; dir = dirname(dir)) {
+    const file = ['npm-shrinkwrap.json', 'package-lock.json'].map((name) => join(dir, name)).find((each) => existsSync(each));
+    if (file !== undefined) {
+      const { packages } = parseLock(file);
+      const importer = relative(dir, projectDir).split(sep).join('/');
+      if (packages !== undefined && Object.hasOwn(packages, importer)) return { dir, importer, packages };
+    }
+    if (dir === dirname(dir) || foreignLocks.some((name) => existsSync(join(dir, name)))) return undefined;
+  }
+}
+
+function parseLock(file: string): Partial<Pick<NpmLock, 'packages'>> {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Partial<NpmLock>;
+  } catch (error) {
+    const message = `The lock file ${file} can't be read: ${messageOf(error)}`;
+    throw new ClipperError('E_BUNDLE_FAILED', `${message}.\n  Fix: npm install writes it anew`, { cause: error });
+  }
+}
+
+/** The place of a package as Node would find it from another place. */
+export function findLocked({ packages }: NpmLock, name: string, from: string): string | undefined {
+  const parts = from === '' ? [] : from.split('/');
+  for (let length = parts.length; length >= 0; length -= 1) {
+    if (parts[length - 1] === 'node_modules') continue;
+    const place = [...parts.slice(0, length), 'node_modules', name].join('/');
+    const found = packages[place];
+    if (found !== undefined) return found.link === true ? found.resolved : place;
+  }
+  return undefined;
+}
+
+/** The names that a package needs, without peers that it can do without. */
+export function neededNames({ dependencies = {}, optionalDependencies = {}, ...json }: LockedPackage): {
+  readonly required: readonly string[];
+  readonly optional: readonly string[];
+} {
+  const { peerDependencies = {}, peerDependenciesMeta = {} } = json;
+  const peers = Object.keys(peerDependencies).filter((name) => peerDependenciesMeta[name]?.optional !== true);
+  // A registry lists the optional ones with the others too.
+  const required = Object.keys(dependencies).filter((name) => !Object.hasOwn(optionalDependencies, name));
+  return { required: [...required, ...peers], optional: Object.keys(optionalDependencies) };
+}
+
+/** The part of a lock file that these places need, for a project that has only them. */
+export function lockOf(lock: NpmLock, places: readonly string[]): Readonly<Record<string, LockedPackage>> {
+  const required = reach(lock, places, false);
+  const prefix = lock.importer === '' ? '' : `${lock.importer}/`;
+  const entries = [...reach(lock, places, true)]
+    .filter((place) => place.includes('node_modules/'))
+    // Where a workspace has a version of its own it takes the place of the others', for which npm looks anew.
+    .sort((a, b) => Number(a.startsWith(prefix)) - Number(b.startsWith(prefix)) || (a < b ? -1 : 1))
+    .map((place): [string, LockedPackage] => {
+      const entry: Record<string, unknown> = { ...lock.packages[place] };
+      for (const flag of ['dev', 'devOptional', 'optional', 'peer', 'extraneous']) delete entry[flag];
+      if (!required.has(place)) entry.optional = true;
+      return [place.startsWith(prefix) ? place.slice(prefix.length) : place, entry];
+    });
+  return Object.fromEntries(entries);
+}
+
+/** The places that these need, directly or not, with themselves. */
+function reach(lock: NpmLock, places: readonly string[], withOptional: boolean): ReadonlySet<string> {
+  const reached = new Set(places);
+  for (const place of reached) {
+    const { required, optional } = neededNames(lock.packages[place] ?? {});
+    for (const name of withOptional ? [...required, ...optional] : required) {
+      const found = findLocked(lock, name, place);
+      if (found !== undefined) reached.add(found);
+    }
+  }
+  return reached;
+}

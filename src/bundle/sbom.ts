@@ -1,0 +1,88 @@
+/** A package, or another piece of software, in a bundle or an image. */
+export interface SoftwarePart {
+  readonly name: string;
+  readonly version?: string | undefined;
+  /** As package.json has it: an SPDX id or expression, or a text in place of one. */
+  readonly license?: string | undefined;
+  /** `library` where left out. */
+  readonly type?: 'library' | 'platform' | 'operating-system' | 'application';
+  /** That of the npm package where left out. */
+  readonly purl?: string;
+}
+
+type License = { readonly license: { readonly id: string } | { readonly name: string } } | { readonly expression: string };
+
+interface Component {
+  readonly type: string;
+  readonly 'bom-ref': string;
+  readonly group?: string;
+  readonly name: string;
+  readonly version?: string;
+  readonly licenses?: readonly License[];
+  readonly purl?: string;
+}
+
+/** A bill of materials: CycloneDX 1.6, without what would differ each time. */
+export interface Sbom {
+  readonly $schema: string;
+  readonly bomFormat: 'CycloneDX';
+  readonly specVersion: '1.6';
+  readonly version: 1;
+  readonly metadata: { readonly component: Component };
+  readonly components: readonly Component[];
+}
+
+/** The same parts give the same bill, in whatever order they come. */
+export const sbomOf = (parts: Iterable<SoftwarePart>, name = 'bundle'): Sbom => ({
+  $schema: 'http://cyclonedx.org/schema/bom-1.6.schema.json',
+  bomFormat: 'CycloneDX',
+  specVersion: '1.6',
+  version: 1,
+  metadata: { component: { type: 'application', 'bom-ref': name, name } },
+  components: unique([...parts].map(componentOf)),
+});
+
+/** Adds what a larger whole, an image for one, holds besides. */
+export const mergeSbom = (sbom: Sbom, parts: Iterable<SoftwarePart>, name: string): Sbom => {
+  const whole = sbomOf(parts, name);
+  return { ...whole, components: unique([...sbom.components, ...whole.components]) };
+};
+
+export const printSbom = (sbom: Sbom): string => `${JSON.stringify(sbom, undefined, 2)}\n`;
+
+function unique(components: readonly Component[]): readonly Component[] {
+  const byRef = new Map(components.map((each) => [each['bom-ref'], each]));
+  return [...byRef.values()].sort((a, b) => (a['bom-ref'] < b['bom-ref'] ? -1 : 1));
+}
+
+function componentOf({ name, version, license, type = 'library', purl = npmPurl(name, version) }: SoftwarePart): Component {
+  const [, group, bare = name] = /^(@[^/]+)\/(.+)$/.exec(name) ?? [];
+  return {
+    type,
+    'bom-ref': purl,
+    ...(group === undefined ? {} : { group }),
+    name: bare,
+    ...(version === undefined ? {} : { version }),
+    ...(license === undefined ? {} : { licenses: [licenseOf(license)] }),
+    purl,
+  };
+}
+
+const npmPurl = (name: string, version: string | undefined): string => {
+  const path = name.split('/').map(encodeURIComponent).join('/');
+  return `pkg:npm/${path}${version === undefined ? '' : `@${encodeURIComponent(version)}`}`;
+};
+
+/** Those that most packages have. The schema lists all ids that may stand as one; as an expression any may. */
+const commonIds = new Set(
+  '0BSD AFL-2.1 Apache-2.0 Artistic-2.0 BlueOak-1.0.0 BSD-2-Clause BSD-3-Clause CC-BY-3.0 CC-BY-4.0 CC0-1.0 ISC MIT MIT-0 MPL-2.0 Python-2.0 Unlicense WTFPL Zlib'.split(
+    ' ',
+  ),
+);
+const spdxTerm = String.raw`\(*[A-Za-z0-9][\w.:+-]*\)*`;
+const spdxExpression = new RegExp(`^${spdxTerm}(?: (?:AND|OR|WITH) ${spdxTerm})*$`);
+
+function licenseOf(text: string): License {
+  if (commonIds.has(text)) return { license: { id: text } };
+  return spdxExpression.test(text) && text !== 'UNLICENSED' ? { expression: text } : { license: { name: text } };
+}
