@@ -1,15 +1,17 @@
 export { type Bundle, type BundleOptions, bundleClosure, type StoredBundle } from './bundle/bundle.ts';
 export type { BundleFile } from './bundle/write-files.ts';
+export type { BuildOptions, BuiltModel } from './client/build-model.ts';
 export { ClipperConnection } from './client/connection.ts';
 export {
   createEndpoint,
-  type Deployment,
   type DeployOptions,
   deployPredictFunction,
   type Endpoint,
   type EndpointOptions,
 } from './client/deploy.ts';
+export type { DeployModelOptions } from './client/deploy-model.ts';
 export type { ApplicationOptions, LogOptions, ModelOptions, PredictOptions } from './client/options.ts';
+export type { Deployment } from './client/post-deploy.ts';
 export type { OnProgress, ProgressEvent } from './client/progress.ts';
 export { type ConnectOptions, connectClipper, type StartOptions, startClipper } from './client/start.ts';
 export type { ApplicationInfo, Input, ModelInfo, Prediction, ReplicaInfo } from './client/wire.ts';

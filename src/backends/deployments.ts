@@ -30,6 +30,12 @@ export interface DeployRequest {
   readonly sample?: Uint8Array | undefined;
 }
 
+export interface Deployed {
+  readonly version: string;
+  /** Of the bundle; of the image where that is the user's own. */
+  readonly digest: string;
+}
+
 const connectTimeoutMs = 60_000;
 const sampleTimeoutMs = 30_000;
 
@@ -52,7 +58,7 @@ export class Deployments {
    * version before keeps serving. Throws E_MODEL_EXISTS, E_INPUT_TYPE_MISMATCH, E_REPLICA_EXITED, E_REPLICA_NOT_READY,
    * E_SAMPLE_FAILED, E_CANCELLED.
    */
-  async deploy(request: DeployRequest, signal: AbortSignal): Promise<{ readonly version: string }> {
+  async deploy(request: DeployRequest, signal: AbortSignal): Promise<Deployed> {
     const model = this.#reserve(request);
     const key = modelKey(model.name, model.version);
     try {
@@ -64,7 +70,9 @@ export class Deployments {
       if (signal.aborted) throw cancelled();
       await this.#registry.addModel(model);
       await this.#registry.setCurrentVersion(model.name, model.version);
-      return { version: model.version };
+      const { source } = fleet.spec;
+      const digest = request.digest ?? (source.kind === 'image' ? source.image.replace(/^sha256:/, '') : '');
+      return { version: model.version, digest };
     } catch (error) {
       await this.#supervisor.remove(model.name, model.version);
       throw error;

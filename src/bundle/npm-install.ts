@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { existsSync, rmSync } from 'node:fs';
-import { copyFile, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises';
-import { homedir, tmpdir } from 'node:os';
+import { copyFile, realpath, rm, symlink, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { temporaryDir } from '../util/state-dir.ts';
 import type { LockedPackage } from './npm-lock.ts';
 import { runNpm } from './npm-program.ts';
 import { npmFlags, type Target } from './target.ts';
@@ -70,7 +71,7 @@ async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undef
 }
 
 async function install(request: InstallRequest, signal: AbortSignal | undefined): Promise<string> {
-  const dir = await realpath(await mkdtemp(join(tmpdir(), 'clipper-packages-')));
+  const dir = await realpath((await temporaryDir('packages')).path);
   // Anew, as it may be there already.
   process.off('exit', removeFolders).once('exit', removeFolders);
   folders.add(dir);

@@ -1,8 +1,12 @@
 import { checkName, checkVersion } from '../control/names.ts';
 import { ClipperError } from '../errors.ts';
 import type { ClusterInfo } from '../http/cluster-routes.ts';
+import type { InputType } from '../protocol/input-types.ts';
 import { resolveOptions } from '../util/options.ts';
+import { type BuildOptions, type BuiltModel, buildModel } from './build-model.ts';
+import { type DeployModelOptions, deployModel } from './deploy-model.ts';
 import { type ApplicationOptions, type LogOptions, type ModelOptions, type PredictOptions, schemas } from './options.ts';
+import type { Deployment } from './post-deploy.ts';
 import { RestClient } from './rest-client.ts';
 import {
   type ApplicationInfo,
@@ -91,6 +95,16 @@ export class ClipperConnection implements AsyncDisposable {
       labels,
       batch_size: batchSize,
     });
+  }
+
+  /** Makes an image of a function, without deploying it: for `deployModel`, or to be run by hand. */
+  buildModel<T extends InputType, Context = undefined>(options: BuildOptions<T, Context>): Promise<BuiltModel> {
+    return buildModel(this, options);
+  }
+
+  /** Deploys an image that speaks Clipper's container RPC, with the model's data in it where `modelPath` is given. */
+  deployModel(options: DeployModelOptions): Promise<Deployment> {
+    return deployModel(this, options);
   }
 
   /** Makes a version the current one: rolls forward or back. Its replicas should still run; see setNumReplicas. */

@@ -8,14 +8,14 @@ import { checkName } from '../control/names.ts';
 import { imageRepository } from '../docker/labels.ts';
 import { ClipperError } from '../errors.ts';
 import type { ClusterInfo } from '../http/cluster-routes.ts';
-import type { InputType, InputValues } from '../protocol/input-types.ts';
+import type { InputType } from '../protocol/input-types.ts';
 import { resolveOptions } from '../util/options.ts';
 import { printShort } from '../util/print.ts';
 import type { ClipperConnection } from './connection.ts';
 import { ModelBuild } from './model-build.ts';
-import { captureModel, functionShape, rootsOf, takesOf } from './model-function.ts';
+import { captureModel, functionShape, type ModelFunctions, rootsOf, takesOf } from './model-function.ts';
 import { applicationShape, imageShape, replicasShape } from './options.ts';
-import { checkDeploy, ownCluster, postDeploy, withVersion } from './post-deploy.ts';
+import { checkDeploy, checkEngine, type Deployment, ownCluster, postDeploy, withVersion } from './post-deploy.ts';
 import { cancelledIf, Progress } from './progress.ts';
 import type { ApplicationInfo } from './wire.ts';
 
@@ -27,28 +27,12 @@ type DeployConfig = Readonly<z.output<typeof DeploySchema>>;
 type Shared = Omit<z.input<typeof DeploySchema>, 'inputType' | 'predict' | 'predictOne' | 'setup'>;
 
 /** What to deploy. Give either `predict` or `predictOne`; their inputs are typed by `inputType`. */
-export interface DeployOptions<T extends InputType = InputType, Context = undefined> extends Shared {
-  inputType: T;
-  predict?: (inputs: InputValues[T][], context: Context) => ArrayLike<unknown> | Promise<ArrayLike<unknown>>;
-  predictOne?: (input: InputValues[T], context: Context) => unknown;
-  setup?: () => Context | Promise<Context>;
-}
+export interface DeployOptions<T extends InputType = InputType, Context = undefined> extends Shared, ModelFunctions<T, Context> {}
 
 /** The same, together with the endpoint that it is to answer. */
 export interface EndpointOptions<T extends InputType = InputType, Context = undefined> extends DeployOptions<T, Context> {
   defaultOutput?: string;
   sloMicros?: number;
-}
-
-/** A model version that serves. */
-export interface Deployment {
-  readonly name: string;
-  readonly version: string;
-  /** SHA-256 of its bundle. */
-  readonly digest: string;
-  /** What its containers were started from, where they are containers. */
-  readonly image?: string;
-  readonly replicas: number;
 }
 
 /** A deployment and the application that it answers. */
@@ -145,7 +129,7 @@ async function deployBundle({ clipper, cluster, config, captured, progress }: De
   });
   for (const warning of bundle.warnings) progress.warn('bundle', `warning: ${warning}`);
   const { digest } = bundle;
-  const version = await postDeploy(clipper, config, { digest }, progress);
+  const { version } = await postDeploy(clipper, config, { digest }, progress);
   return { name, version, digest, replicas };
 }
 
@@ -171,15 +155,5 @@ function storeOf(cluster: ClusterInfo, managementUrl: string): string {
   throw new ClipperError(
     'E_REMOTE_BUNDLE',
     `A function can be deployed to a cluster of processes on this machine only, and ${managementUrl} is on another`,
-  );
-}
-
-/** Throws E_REMOTE_BUNDLE where images that are made here are not there for the server's containers. */
-function checkEngine({ engineId, name }: ClusterInfo, { id, address }: { id: string; address: string }): void {
-  if (engineId === id) return;
-  const message = `The cluster '${name}' runs its containers on another Docker engine than the one at ${address}`;
-  throw new ClipperError(
-    'E_REMOTE_BUNDLE',
-    `${message}.\n  Fix: give a registry that both reach, as registry: 'host:port/namespace'`,
   );
 }

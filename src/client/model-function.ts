@@ -5,6 +5,7 @@ import { captureRoots } from '../closure/capture.ts';
 import type { CapturedClosure } from '../closure/graph.ts';
 import { secretsOption } from '../closure/options.ts';
 import { ClipperError } from '../errors.ts';
+import type { InputType, InputValues } from '../protocol/input-types.ts';
 import { inputTypeOption, progressShape, versionOption } from './options.ts';
 import { cancelledIf, type Progress } from './progress.ts';
 
@@ -24,6 +25,14 @@ export const functionShape = {
 };
 const FunctionConfig = z.strictObject(functionShape);
 export type FunctionConfig = Readonly<z.output<typeof FunctionConfig>>;
+
+/** The functions of a model; their inputs are typed by `inputType`. */
+export interface ModelFunctions<T extends InputType, Context> {
+  inputType: T;
+  predict?: (inputs: InputValues[T][], context: Context) => ArrayLike<unknown> | Promise<ArrayLike<unknown>>;
+  predictOne?: (input: InputValues[T], context: Context) => unknown;
+  setup?: () => Context | Promise<Context>;
+}
 
 /** Captures the functions of a model, together, so that they keep sharing what they share. */
 export async function captureModel(config: FunctionConfig, progress: Progress): Promise<CapturedClosure> {

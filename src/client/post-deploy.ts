@@ -27,6 +27,23 @@ export interface DeployConfig extends Readonly<Omit<ReplicaOptions, 'sample'>> {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** A model version that serves. */
+export interface Deployment {
+  readonly name: string;
+  readonly version: string;
+  /** SHA-256 of its bundle, or of the image where that is the user's own. */
+  readonly digest: string;
+  /** What its containers were started from, where they are containers. */
+  readonly image?: string;
+  readonly replicas: number;
+}
+
+/** What a server says of what it deployed. */
+export interface Started {
+  readonly version: string;
+  readonly digest: string;
+}
+
 const maxRaces = 10;
 
 /** The cluster's facts, of a server of ours. Throws E_REMOTE_BUNDLE for Berkeley's. */
@@ -34,6 +51,16 @@ export function ownCluster({ cluster, management }: DeployTarget): ClusterInfo {
   if (cluster !== undefined) return cluster;
   const message = `Only a clipper-ts server starts replicas, and ${management.url} is none`;
   throw new ClipperError('E_REMOTE_BUNDLE', `${message}. Start containers by hand, and make the model known with registerModel`);
+}
+
+/** Throws E_REMOTE_BUNDLE where images that are made here are not there for the server's containers. */
+export function checkEngine({ engineId, name }: ClusterInfo, { id, address }: { id: string; address: string }): void {
+  if (engineId === id) return;
+  const message = `The cluster '${name}' runs its containers on another Docker engine than the one at ${address}`;
+  throw new ClipperError(
+    'E_REMOTE_BUNDLE',
+    `${message}.\n  Fix: give a registry that both reach, as registry: 'host:port/namespace'`,
+  );
 }
 
 /** Checks what can be known to be wrong before any work is done. Throws E_INVALID_OPTION, E_INVALID_INPUT. */
@@ -44,13 +71,13 @@ export function checkDeploy({ name, version, labels, inputType, sample }: Deploy
   if (sample !== undefined) inputBytes(inputType, plainInput(sample));
 }
 
-/** Has a server start replicas of a bundle or an image, and make the version current. Returns the version. */
+/** Has a server start replicas of a bundle or an image, and make the version current. */
 export async function postDeploy(
   { management }: DeployTarget,
   config: DeployConfig,
   what: { readonly digest?: string; readonly image?: string; readonly version?: string | undefined },
   progress: Progress,
-): Promise<string> {
+): Promise<Started> {
   const { name, inputType, labels, batchSize, replicas, env, resources, network, sample, signal } = config;
   progress.report('start', `starting ${replicas} replica${replicas === 1 ? '' : 's'}`);
   const { version = config.version, ...source } = what;
@@ -59,9 +86,9 @@ export async function postDeploy(
     ...(version === undefined ? {} : { version: checkVersion(version) }),
     ...(sample === undefined ? {} : { sampleBase64: Buffer.from(inputBytes(inputType, plainInput(sample))).toString('base64') }),
   };
-  const started = (await management.post('/admin/v1/deploy', body, signal)) as { version: string };
+  const started = (await management.post('/admin/v1/deploy', body, signal)) as Started;
   progress.report('ready', `version ${started.version} is serving`);
-  return started.version;
+  return started;
 }
 
 /**

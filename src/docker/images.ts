@@ -19,7 +19,8 @@ export interface ImageFacts {
   readonly layers: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
   readonly env: readonly string[];
-  readonly user: string;
+  /** How its containers run, as the engine has it. */
+  readonly config: Readonly<Record<string, unknown>>;
 }
 
 /** How to follow an operation, and to cancel it. */
@@ -52,7 +53,7 @@ export async function findImage(engine: DockerEngine, reference: string): Promis
     layers: found.RootFS.Layers ?? [],
     labels: config?.Labels ?? {},
     env: config?.Env ?? [],
-    user: config?.User ?? '',
+    config: { ...config },
   };
 }
 

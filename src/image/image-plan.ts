@@ -2,13 +2,23 @@ import { createHash } from 'node:crypto';
 import { buildTime, type Layer } from './layer.ts';
 import { type ImagePlatform, printPlatform } from './platform.ts';
 
-/** How containers of an image run. */
+/** How containers of an image run; what is left out stays as it is in the image below. */
 export interface ImageSettings {
-  readonly env: readonly string[];
-  readonly entrypoint: readonly string[];
-  readonly user: string;
-  readonly workingDir: string;
+  /** Added to those of the image below. */
+  readonly env: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
+  readonly program?: {
+    readonly entrypoint: readonly string[];
+    readonly user: string;
+    readonly workingDir: string;
+  };
+}
+
+/** An image that the engine has, to make others on. */
+export interface LowerImage {
+  readonly reference: string;
+  readonly layers: readonly string[];
+  readonly config: Readonly<Record<string, unknown>>;
 }
 
 /** An image to be made: layers on top of one that the engine has, or of nothing. */
@@ -16,7 +26,7 @@ export interface ImagePlan {
   /** `repository:tag` */
   readonly reference: string;
   readonly platform: ImagePlatform;
-  readonly below: { readonly reference: string; readonly layers: readonly string[] } | undefined;
+  readonly below: LowerImage | undefined;
   /** Lowest first. */
   readonly layers: readonly Layer[];
   readonly settings: ImageSettings;
@@ -33,18 +43,27 @@ export function configOf({ platform, below, layers, settings }: ImagePlan): Buff
       os,
       ...(variant === undefined ? {} : { variant }),
       created,
-      config: {
-        User: settings.user,
-        Env: settings.env,
-        Entrypoint: settings.entrypoint,
-        WorkingDir: settings.workingDir,
-        Labels: sorted(settings.labels),
-      },
+      config: runOf(below?.config ?? {}, settings),
       rootfs: { type: 'layers', diff_ids: diffIds },
       history: diffIds.map(() => ({ created, created_by: 'clipper-ts' })),
     }),
   );
 }
+
+/** How containers of the image run: as those of the one below, but for the settings. */
+function runOf(below: Readonly<Record<string, unknown>>, { env, labels, program }: ImageSettings): object {
+  const own = ((below.Env ?? []) as readonly string[]).filter((variable) => !(nameOf(variable) in env));
+  return {
+    ...below,
+    ...(program === undefined
+      ? {}
+      : { Entrypoint: program.entrypoint, Cmd: null, User: program.user, WorkingDir: program.workingDir }),
+    Env: [...own, ...Object.entries(env).map(([name, value]) => `${name}=${value}`)],
+    Labels: sorted({ ...(below.Labels as Record<string, string> | null), ...labels }),
+  };
+}
+
+const nameOf = (variable: string): string => variable.split('=', 1)[0] ?? '';
 
 export const idOf = (config: Uint8Array): string => `sha256:${createHash('sha256').update(config).digest('hex')}`;
 
@@ -54,20 +73,17 @@ export function dockerfileOf({ platform, below, settings }: ImagePlan, layerName
   return [
     `FROM --platform=${printPlatform(platform)} ${from}`,
     ...layerNames.map((name) => `ADD ${name} /`),
-    ...settings.env.map((variable) => {
-      const [name = ''] = variable.split('=', 1);
-      return `ENV ${name}=${quoted(variable.slice(name.length + 1))}`;
-    }),
-    `LABEL ${Object.entries(sorted(settings.labels))
-      .map(([name, value]) => `${quoted(name)}=${quoted(value)}`)
-      .join(' ')}`,
-    `USER ${settings.user}`,
-    `WORKDIR ${settings.workingDir}`,
-    'CMD []',
-    `ENTRYPOINT ${JSON.stringify(settings.entrypoint)}`,
+    ...Object.entries(settings.env).map(([name, value]) => `ENV ${name}=${quoted(value)}`),
+    ...Object.entries(sorted(settings.labels)).map(([name, value]) => `LABEL ${quoted(name)}=${quoted(value)}`),
+    ...programLines(settings),
     '',
   ].join('\n');
 }
+
+const programLines = ({ program }: ImageSettings): readonly string[] =>
+  program === undefined
+    ? []
+    : [`USER ${program.user}`, `WORKDIR ${program.workingDir}`, 'CMD []', `ENTRYPOINT ${JSON.stringify(program.entrypoint)}`];
 
 /** In a Dockerfile's double quotes, these three mean something, and a line ends the instruction. */
 const quoted = (text: string): string => `"${text.replace(/["\\$]/g, '\\$&').replace(/\s/g, ' ')}"`;

@@ -10,10 +10,9 @@ import { labels } from '../docker/labels.ts';
 import type { InputType } from '../protocol/input-types.ts';
 import type { ImageSettings } from './image-plan.ts';
 import { buildTime, type Layer, type LayerFile, makeLayer } from './layer.ts';
-import { imageUser } from './node-base.ts';
 import { putImage } from './put-image.ts';
 import type { RuntimeImage } from './runtime-image.ts';
-import { bundleFolder, runtimeEntry, runtimePackages } from './runtime-layer.ts';
+import { bundleFolder, runtimePackages } from './runtime-layer.ts';
 
 /** What an image of a model is made of. */
 export interface ModelImage {
@@ -34,9 +33,9 @@ export async function putModelImage(
   const plan = {
     reference,
     platform: runtime.platform,
-    below: { reference: runtime.reference, layers: runtime.layers },
+    below: runtime,
     layers: await layersOf(model.bundle, softwareOf(runtime)),
-    settings: settingsOf(model, runtime),
+    settings: settingsOf(model),
   };
   return putImage(engine, plan, following);
 }
@@ -70,27 +69,34 @@ const fileOf = (dir: string, { path, bytes, link, executable }: Omit<BundleFile,
   ...(executable === true ? { mode: 0o755 } : {}),
 });
 
-const settingsOf = ({ name, version, inputType, bundle, source }: ModelImage, runtime: RuntimeImage): ImageSettings => ({
-  env: [
-    ...runtime.env,
-    `CLIPPER_MODEL_NAME=${name}`,
-    `CLIPPER_MODEL_VERSION=${version}`,
-    `CLIPPER_INPUT_TYPE=${inputType}`,
-    `CLIPPER_MODEL_PATH=/${bundleFolder}`,
+const settingsOf = ({ name, version, inputType, bundle, source }: ModelImage): ImageSettings => ({
+  env: {
+    ...modelVariables({ name, version, inputType }),
     // The root may be read-only.
-    'CLIPPER_READY_FILE=/tmp/model_is_ready.check',
-  ],
-  entrypoint: [runtime.node, runtimeEntry],
-  user: `${imageUser.uid}:${imageUser.gid}`,
-  workingDir: '/tmp',
+    CLIPPER_READY_FILE: '/tmp/model_is_ready.check',
+  },
   labels: {
-    'org.opencontainers.image.title': name,
-    'org.opencontainers.image.version': version,
-    'org.opencontainers.image.created': buildTime().toISOString(),
-    ...(source === undefined ? {} : { 'org.opencontainers.image.source': source }),
-    [labels.model]: name,
-    [labels.version]: version,
-    [labels.inputType]: inputType,
+    ...modelLabels({ name, version, inputType, source }),
     [labels.bundle]: bundle.digest,
   },
+});
+
+type Described = Pick<ModelImage, 'name' | 'version' | 'inputType' | 'source'>;
+
+/** What a container must know to be started by hand. */
+export const modelVariables = ({ name, version, inputType }: Described): Record<string, string> => ({
+  CLIPPER_MODEL_NAME: name,
+  CLIPPER_MODEL_VERSION: version,
+  CLIPPER_INPUT_TYPE: inputType,
+  CLIPPER_MODEL_PATH: `/${bundleFolder}`,
+});
+
+export const modelLabels = ({ name, version, inputType, source }: Described): Record<string, string> => ({
+  'org.opencontainers.image.title': name,
+  'org.opencontainers.image.version': version,
+  'org.opencontainers.image.created': buildTime().toISOString(),
+  ...(source === undefined ? {} : { 'org.opencontainers.image.source': source }),
+  [labels.model]: name,
+  [labels.version]: version,
+  [labels.inputType]: inputType,
 });

@@ -30,7 +30,7 @@ export interface NodeBase {
   readonly key: string;
   /** Where the executable lies in the image. */
   readonly node: string;
-  readonly env: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
   readonly libc: Libc;
   readonly files: () => readonly LayerFile[];
 }
@@ -50,10 +50,10 @@ export function nodeBase(): NodeBase {
   return {
     key: createHash('sha256').update(stamps.join('\n')).digest('hex').slice(0, 16),
     node: nodePath,
-    env: [
-      'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-      ...(folders.length === 0 ? [] : [`LD_LIBRARY_PATH=${folders.join(':')}`]),
-    ],
+    env: {
+      PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+      ...(folders.length === 0 ? {} : { LD_LIBRARY_PATH: folders.join(':') }),
+    },
     libc: glibcVersion === undefined ? 'musl' : 'glibc',
     files: () => [
       { ...fileAt(process.execPath), path: nodePath.slice(1), mode: 0o755 },

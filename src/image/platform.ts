@@ -1,3 +1,4 @@
+import type { ImageFacts } from '../docker/images.ts';
 import { ClipperError } from '../errors.ts';
 
 /** What an image is for, as Docker names it. */
@@ -23,6 +24,12 @@ export function parsePlatform(text: string): ImagePlatform {
     `A platform of an image is written as linux/amd64 or linux/arm64, got "${text.slice(0, 80)}"`,
   );
 }
+
+export const platformOf = ({ arch, variant }: ImageFacts): ImagePlatform => ({
+  os: 'linux',
+  arch,
+  ...(variant === undefined ? {} : { variant }),
+});
 
 export const printPlatform = ({ os, arch, variant }: ImagePlatform): string =>
   [os, arch, ...(variant === undefined ? [] : [variant])].join('/');

@@ -5,17 +5,15 @@ import type { DockerEngine } from '../docker/engine.ts';
 import { type Following, findImage, type ImageFacts, pullImage, type RegistryAuth } from '../docker/images.ts';
 import { labels } from '../docker/labels.ts';
 import { ClipperError } from '../errors.ts';
+import type { ImageSettings, LowerImage } from './image-plan.ts';
 import { makeLayer } from './layer.ts';
 import { imageUser, type NodeBase, nodeBase } from './node-base.ts';
-import { dockerArch, type ImagePlatform, nodeArch, printPlatform } from './platform.ts';
+import { dockerArch, type ImagePlatform, nodeArch, platformOf, printPlatform } from './platform.ts';
 import { putImage } from './put-image.ts';
 import { runtimeEntry, runtimeFiles, runtimeKey } from './runtime-layer.ts';
 
 /** An image with Node and our runtime, which the images of models are made on. */
-export interface RuntimeImage {
-  readonly reference: string;
-  readonly layers: readonly string[];
-  readonly env: readonly string[];
+export interface RuntimeImage extends LowerImage {
   /** Node's executable in it. */
   readonly node: string;
   /** Where it is known. */
@@ -66,8 +64,8 @@ async function ensureOnNamed(engine: DockerEngine, named: string, options: Place
   options.onLine(`putting the runtime on ${named}`);
   const found = await lookInto(engine, named, base);
   const layers = [await makeLayer(runtimeFiles({ arch: nodeArch(base.arch), libc: found.libc }))];
-  const below = { reference: base.id, layers: base.layers };
-  const settings = settingsOf({ ...found, env: base.env, nodeVersion: nodeVersionOf(base.env) });
+  const below = { reference: base.id, layers: base.layers, config: base.config };
+  const settings = settingsOf({ ...found, env: {}, nodeVersion: nodeVersionOf(base.env) });
   const made = await putImage(engine, { reference, platform: platformOf(base), below, layers, settings }, options);
   return runtimeImage(reference, made);
 }
@@ -87,12 +85,6 @@ export async function ensurePulled(
   const message = `The image ${named} is not there for ${printPlatform(platform)}: it is for ${pulled === undefined ? 'nothing' : printPlatform(platformOf(pulled))}`;
   throw new ClipperError('E_IMAGE_FAILED', `${message}.\n  Fix: name a base image that was made for it`);
 }
-
-const platformOf = ({ arch, variant }: ImageFacts): ImagePlatform => ({
-  os: 'linux',
-  arch,
-  ...(variant === undefined ? {} : { variant }),
-});
 
 interface FoundNode {
   readonly node: string;
@@ -140,15 +132,13 @@ function referenceOf(baseKey: string): string {
 }
 
 interface RuntimeFacts extends FoundNode {
-  readonly env: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
   readonly nodeVersion: string | undefined;
 }
 
-const settingsOf = ({ node, libc, env, nodeVersion }: RuntimeFacts) => ({
-  env: [...env],
-  entrypoint: [node, runtimeEntry],
-  user: `${imageUser.uid}:${imageUser.gid}`,
-  workingDir: '/tmp',
+const settingsOf = ({ node, libc, env, nodeVersion }: RuntimeFacts): ImageSettings => ({
+  env,
+  program: { entrypoint: [node, runtimeEntry], user: `${imageUser.uid}:${imageUser.gid}`, workingDir: '/tmp' },
   labels: {
     [labels.node]: node,
     [labels.libc]: libc,
@@ -159,7 +149,7 @@ const settingsOf = ({ node, libc, env, nodeVersion }: RuntimeFacts) => ({
 const runtimeImage = (reference: string, facts: ImageFacts): RuntimeImage => ({
   reference,
   layers: facts.layers,
-  env: facts.env,
+  config: facts.config,
   node: facts.labels[labels.node] ?? '',
   nodeVersion: facts.labels[labels.nodeVersion],
   platform: platformOf(facts),

@@ -1,0 +1,71 @@
+import { z } from 'zod';
+import { checkName, checkVersion } from '../control/names.ts';
+import { ClipperError } from '../errors.ts';
+import { parsePlatform } from '../image/platform.ts';
+import type { InputType } from '../protocol/input-types.ts';
+import { resolveOptions } from '../util/options.ts';
+import { ModelBuild } from './model-build.ts';
+import { captureModel, functionShape, type ModelFunctions } from './model-function.ts';
+import { imageShape } from './options.ts';
+import type { DeployTarget } from './post-deploy.ts';
+import { Progress } from './progress.ts';
+
+const BuildOptions = z.strictObject({
+  ...functionShape,
+  ...imageShape,
+  platform: z
+    .string()
+    .optional()
+    .transform((text) => (text === undefined ? undefined : parsePlatform(text)))
+    .describe("What the image is for, as linux/arm64; left out: the Docker engine's own platform."),
+});
+
+/** What to build an image of. Give either `predict` or `predictOne`. */
+export type BuildOptions<T extends InputType = InputType, Context = undefined> = Omit<
+  z.input<typeof BuildOptions>,
+  keyof ModelFunctions<T, Context>
+> &
+  ModelFunctions<T, Context>;
+
+/** An image of a model, on the Docker engine of the user's Docker command. */
+export interface BuiltModel {
+  readonly name: string;
+  readonly version: string;
+  /** SHA-256 of the bundle in it. */
+  readonly digest: string;
+  /** What to give `deployModel` or `docker run`. */
+  readonly image: string;
+  /** `sha256:…` */
+  readonly id: string;
+  readonly bytes: number;
+}
+
+/**
+ * Makes an image of a function of this process, without deploying it. It stays until it is removed. Throws
+ * E_INVALID_OPTION, E_NOT_CAPTURABLE, E_BUNDLE_FAILED, E_IMAGE_FAILED, E_REGISTRY_FAILED, E_DOCKER_UNAVAILABLE, E_CANCELLED.
+ */
+export async function buildModel<T extends InputType, Context = undefined>(
+  target: DeployTarget,
+  options: BuildOptions<T, Context>,
+): Promise<BuiltModel> {
+  const config = resolveOptions(BuildOptions, options, 'buildModel');
+  const name = checkName(config.name, 'model name');
+  const version = config.version === undefined ? await nextVersion(target, name) : checkVersion(config.version);
+  using progress = new Progress(`${name}:${version}`, config.onProgress);
+  const captured = await captureModel(config, progress);
+  await using build = await ModelBuild.prepare(captured, config, { settings: config, progress });
+  const reference = `clipper/${name}:${version}`;
+  const { id, bytes } = await build.image(version, reference);
+  progress.report('ready', `the image ${reference} is made`);
+  return { name, version, digest: build.bundle.digest, image: reference, id, bytes };
+}
+
+async function nextVersion({ cluster, management }: DeployTarget, name: string): Promise<string> {
+  if (cluster === undefined) {
+    throw new ClipperError(
+      'E_INVALID_OPTION',
+      `Give a version: ${management.url} is no clipper-ts server, which would know the next`,
+    );
+  }
+  return ((await management.post('/admin/v1/next-version', { name })) as { version: string }).version;
+}

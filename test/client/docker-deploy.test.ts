@@ -1,0 +1,149 @@
+import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { buildSync } from 'esbuild';
+import { createEndpoint, deployPredictFunction, type ProgressEvent, startClipper } from '../../src/index.ts';
+import { packageDir } from '../../src/util/package-files.ts';
+import { describeWithDocker } from '../helpers/docker.ts';
+import { temporaryDir } from '../helpers/temporary-dir.ts';
+import { until } from '../helpers/until.ts';
+
+const docker = (...args: string[]): string => execFileSync('docker', args, { encoding: 'utf8' }).trim();
+const quiet = { inputType: 'doubles', onProgress: () => {} } as const;
+const started = (name = `deploy-${randomUUID().slice(0, 8)}`) =>
+  startClipper({ name, backend: 'docker', queryPort: 0, managementPort: 0, rpcPort: 0 });
+
+describeWithDocker('deploying to Docker', () => {
+  test('one call turns a closure into containers that answer, version after version', async () => {
+    await using clipper = await started();
+    const weights = Float64Array.of(1, 2, 3);
+    const stages: ProgressEvent[] = [];
+    const predict = (rows: Float64Array[]) =>
+      rows.map((row) => row.reduce((sum, x, index) => sum + x * (weights[index] ?? 0), 0));
+    const options = { ...quiet, name: 'score', predict, sample: [1, 2, 3], replicas: 2 };
+    const endpoint = await createEndpoint(clipper, { ...options, onProgress: (event) => stages.push(event) });
+    expect(await clipper.predict('score', [1, 1, 1])).toMatchObject({ output: 6, default: false });
+    expect([...new Set(stages.map(({ stage }) => stage))]).toEqual(['capture', 'bundle', 'image', 'start', 'ready']);
+    const containers = docker('ps', '-q', '--filter', `label=clipper-ts.cluster=${clipper.cluster?.name}`).split('\n');
+    expect(containers).toHaveLength(2);
+    expect(docker('inspect', '-f', '{{.Image}}', containers[0] ?? '')).toBe(endpoint.image);
+
+    const next = await deployPredictFunction(clipper, { ...quiet, name: 'score', predict: (rows) => rows.map(() => 'second') });
+    expect(next.version).toBe('2');
+    expect(await clipper.predict('score', [1])).toMatchObject({ output: 'second' });
+    expect(await clipper.predict('score', [1, 1, 1], { version: 1 })).toMatchObject({ output: 6 });
+    await clipper.setModelVersion('score', 1);
+    expect(await clipper.predict('score', [1, 1, 1])).toMatchObject({ output: 6 });
+  });
+
+  test('keeps the version before when the next one fails, and says what its container wrote', async () => {
+    await using clipper = await started();
+    await createEndpoint(clipper, { ...quiet, name: 'kept', predictOne: () => 'good' });
+    const setup = (): never => {
+      throw new Error('no weights here');
+    };
+    const failing = deployPredictFunction(clipper, { ...quiet, name: 'kept', predictOne: () => 'bad', setup });
+    await expect(failing).rejects.toMatchObject({ code: 'E_REPLICA_EXITED' });
+    await expect(failing).rejects.toThrow(/exit code 1 .*no weights here/s);
+    expect(await clipper.predict('kept', [1])).toMatchObject({ output: 'good' });
+    expect(docker('ps', '-aq', '--filter', `label=clipper-ts.cluster=${clipper.cluster?.name}`).split('\n')).toHaveLength(1);
+  });
+
+  test('leaves nothing behind', async () => {
+    const clipper = await started();
+    await createEndpoint(clipper, { ...quiet, name: 'gone', predictOne: () => 1, network: 'none' });
+    const name = clipper.cluster?.name ?? '';
+    expect(docker('images', '-q', `clipper-ts/${name}/*`)).not.toBe('');
+    await clipper.stopAll();
+    expect(docker('ps', '-aq', '--filter', `label=clipper-ts.cluster=${name}`)).toBe('');
+    expect(docker('network', 'ls', '-q', '--filter', `label=clipper-ts.cluster=${name}`)).toBe('');
+    expect(docker('images', '-q', `clipper-ts/${name}/*`)).toBe('');
+  });
+
+  test('an image that was built can be run by hand, and deployed', async () => {
+    await using clipper = await started();
+    const factor = 7;
+    const built = await clipper.buildModel({ ...quiet, name: 'built', predict: (rows) => rows.map(([x = 0]) => x * factor) });
+    try {
+      expect(built).toMatchObject({ version: '1', image: 'clipper/built:1' });
+      const where = `CLIPPER_IP=host.docker.internal`;
+      const network = `clipper-${clipper.cluster?.name}`;
+      const gateway = docker('network', 'inspect', '-f', '{{(index .IPAM.Config 0).Gateway}}', network);
+      const byHand = docker(
+        ...['run', '-d', '--network', network, '--add-host', `host.docker.internal:${gateway}`, '-e', where],
+        ...['-e', `CLIPPER_PORT=${clipper.cluster?.rpcPort}`, built.image],
+      );
+      try {
+        await clipper.registerModel({ name: 'built', version: 1, inputType: 'doubles' });
+        await clipper.registerApplication({ name: 'built', inputType: 'doubles', model: 'built' });
+        await until(async () => (await clipper.getNumReplicas('built')) === 1, 'the container run by hand');
+        expect(await clipper.predict('built', [6])).toMatchObject({ output: 42 });
+      } finally {
+        docker('rm', '-f', byHand);
+      }
+      const deployed = await clipper.deployModel({ ...quiet, name: 'built', image: built.image, sample: [1] });
+      expect(deployed).toMatchObject({ version: '2', image: built.image });
+      expect(await clipper.predict('built', [5])).toMatchObject({ output: 35 });
+    } finally {
+      docker('rmi', '-f', built.image);
+    }
+  });
+
+  test('runs a container that the user wrote, with the data of its model', async () => {
+    await using dir = await temporaryDir();
+    await using clipper = await started();
+    const image = `own-container-${randomUUID().slice(0, 8)}`;
+    writeOwnContainer(dir.path, image);
+    mkdirSync(join(dir.path, 'data', 'inner'), { recursive: true });
+    writeFileSync(join(dir.path, 'data', 'inner', 'factor.txt'), '3');
+    try {
+      const deployed = await clipper.deployModel({
+        ...quiet,
+        name: 'own',
+        image,
+        modelPath: join(dir.path, 'data'),
+        sample: [1, 2],
+      });
+      await clipper.registerApplication({ name: 'own', inputType: 'doubles', model: 'own' });
+      expect(await clipper.predict('own', [1, 2])).toMatchObject({ output: [3, 6] });
+      expect(deployed.version).toBe('1');
+      await clipper.setNumReplicas('own', 2);
+      await clipper.setNumReplicas('own', 0);
+      await setTimeout(100);
+      expect(docker('ps', '-aq', '--filter', `label=clipper-ts.cluster=${clipper.cluster?.name}`)).toBe('');
+    } finally {
+      docker('rmi', '-f', image);
+    }
+  });
+
+  test('says which image is not there', async () => {
+    await using clipper = await started();
+    const deploying = clipper.deployModel({ ...quiet, name: 'none', image: '127.0.0.1:1/nowhere/image:1' });
+    await expect(deploying).rejects.toThrow(/127\.0\.0\.1:1\/nowhere\/image:1/);
+    expect(await clipper.getAllModels()).toEqual([]);
+  });
+});
+
+/** A container as the documentation shows it, on the image that replicas of closures have. */
+function writeOwnContainer(dir: string, image: string): void {
+  const program = `
+    import { readFileSync } from 'node:fs';
+    import { ModelContainer, RPCService } from 'clipper-ts/runtime';
+    const factor = Number(readFileSync(process.env.CLIPPER_MODEL_PATH + '/inner/factor.txt', 'utf8'));
+    class Scaler extends ModelContainer {
+      override predictDoubles(inputs: readonly Float64Array[]) {
+        return inputs.map((xs) => Array.from(xs, (x) => x * factor));
+      }
+    }
+    void new RPCService().start(new Scaler());`;
+  const stdin = { contents: program, resolveDir: packageDir, loader: 'ts' } as const;
+  buildSync({ stdin, bundle: true, platform: 'node', external: ['zeromq'], outfile: join(dir, 'scaler.cjs'), logLevel: 'error' });
+  const [base = ''] = docker('images', '-q', 'clipper-ts/runtime').split('\n');
+  writeFileSync(
+    join(dir, 'Dockerfile'),
+    `FROM ${base}\nUSER root\nCOPY scaler.cjs /clipper/scaler.cjs\nENTRYPOINT ["node", "/clipper/scaler.cjs"]\n`,
+  );
+  docker('build', '-q', '-t', image, dir);
+}
