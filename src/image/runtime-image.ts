@@ -4,7 +4,7 @@ import { createContainer, hasPath, removeContainer } from '../docker/containers.
 import type { DockerEngine } from '../docker/engine.ts';
 import { type Following, findImage, type ImageFacts, pullImage, type RegistryAuth } from '../docker/images.ts';
 import { labels } from '../docker/labels.ts';
-import { ClipperError } from '../errors.ts';
+import { ClipperError, messageOf } from '../errors.ts';
 import type { ImageSettings, LowerImage } from './image-plan.ts';
 import { makeLayer } from './layer.ts';
 import { imageUser, type NodeBase, nodeBase } from './node-base.ts';
@@ -45,13 +45,13 @@ export function ensureRuntimeImage(engine: DockerEngine, options: BaseOptions): 
 type Placed = BaseOptions & { readonly platform: ImagePlatform };
 
 async function ensureOnOwnNode(engine: DockerEngine, base: NodeBase, options: Placed): Promise<RuntimeImage> {
-  const reference = referenceOf(base.key);
+  const settings = settingsOf({ ...base, nodeVersion: process.versions.node });
+  const reference = referenceOf(base.key, settings);
   const known = await findImage(engine, reference);
   if (known !== undefined) return runtimeImage(reference, known);
   options.onLine('making the base image of the running Node');
   const target = { arch: process.arch, libc: base.libc };
   const layers = [await makeLayer(base.files()), await makeLayer(runtimeFiles(target))];
-  const settings = settingsOf({ ...base, nodeVersion: process.versions.node });
   const made = await putImage(engine, { reference, platform: options.platform, below: undefined, layers, settings }, options);
   return runtimeImage(reference, made);
 }
@@ -79,11 +79,21 @@ export async function ensurePulled(
   const there = await findImage(engine, named);
   if (there !== undefined && there.os === platform.os && there.arch === platform.arch) return there;
   following.onLine(`pulling ${named}`);
-  await pullImage(engine, named, { ...following, auth: await authFor(named), platform: printPlatform(platform) });
+  try {
+    await pullImage(engine, named, { ...following, auth: await authFor(named), platform: printPlatform(platform) });
+  } catch (error) {
+    throw there === undefined ? error : wrongPlatform(named, there, platform, error);
+  }
   const pulled = await findImage(engine, named);
   if (pulled?.arch === platform.arch) return pulled;
-  const message = `The image ${named} is not there for ${printPlatform(platform)}: it is for ${pulled === undefined ? 'nothing' : printPlatform(platformOf(pulled))}`;
-  throw new ClipperError('E_IMAGE_FAILED', `${message}.\n  Fix: name a base image that was made for it`);
+  throw wrongPlatform(named, pulled, platform);
+}
+
+function wrongPlatform(named: string, found: ImageFacts | undefined, wanted: ImagePlatform, cause?: unknown): ClipperError {
+  const is = found === undefined ? 'is none' : `the engine's is for ${printPlatform(platformOf(found))}`;
+  const message = `The image ${named} is not there for ${printPlatform(wanted)}: ${is}`;
+  const why = cause === undefined ? '' : ` and no other could be pulled: ${messageOf(cause)}`;
+  return new ClipperError('E_IMAGE_FAILED', `${message}${why}.\n  Fix: name an image that was made for it`, { cause });
 }
 
 interface FoundNode {
@@ -126,8 +136,11 @@ function checkNodeVersion(named: string, env: readonly string[]): void {
 }
 
 /** One tag for a base and a runtime. */
-function referenceOf(baseKey: string): string {
-  const key = createHash('sha256').update(`${baseKey} ${runtimeKey()}`).digest('hex').slice(0, 24);
+function referenceOf(baseKey: string, settings?: ImageSettings): string {
+  const key = createHash('sha256')
+    .update(JSON.stringify([baseKey, runtimeKey(), settings]))
+    .digest('hex')
+    .slice(0, 24);
   return `${repository}:${key}`;
 }
 
