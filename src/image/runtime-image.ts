@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { createContainer, hasPath, removeContainer } from '../docker/containers.ts';
 import type { DockerEngine } from '../docker/engine.ts';
-import { type Following, findImage, type ImageFacts, pullImage, type RegistryAuth } from '../docker/images.ts';
+import { type Following, findImage, type ImageFacts } from '../docker/images.ts';
+import { ensureImage } from '../docker/pull.ts';
+import type { AuthFor } from '../docker/registry-auth.ts';
 import { ClipperError } from '../errors.ts';
 import { makeLayer } from './layer.ts';
 import { imageUser, type NodeBase, nodeBase } from './node-base.ts';
@@ -26,7 +28,7 @@ export interface BaseOptions extends Following {
   /** Left out: the engine's own. */
   readonly platform?: ImagePlatform | undefined;
   /** For registries that ask who pulls. */
-  readonly authFor: (reference: string) => Promise<RegistryAuth | undefined>;
+  readonly authFor: AuthFor;
 }
 
 const repository = 'clipper-ts/runtime';
@@ -75,14 +77,7 @@ export async function ensurePulled(
   named: string,
   { platform, authFor, ...following }: Placed,
 ): Promise<ImageFacts> {
-  const there = await findImage(engine, named);
-  if (there !== undefined && there.os === platform.os && there.arch === platform.arch) return there;
-  following.onLine(`pulling ${named}`);
-  await pullImage(engine, named, { ...following, auth: await authFor(named), platform: printPlatform(platform) });
-  const pulled = await findImage(engine, named);
-  if (pulled?.arch === platform.arch) return pulled;
-  const message = `The image ${named} is not there for ${printPlatform(platform)}: it is for ${pulled === undefined ? 'nothing' : printPlatform(platformOf(pulled))}`;
-  throw new ClipperError('E_IMAGE_FAILED', `${message}.\n  Fix: name a base image that was made for it`);
+  return ensureImage(engine, named, { ...following, authFor, platform: printPlatform(platform) });
 }
 
 const platformOf = ({ arch, variant }: ImageFacts): ImagePlatform => ({
