@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import type Dockerode from 'dockerode';
 import { ClipperError } from '../errors.ts';
 import { statusOf } from './docker-errors.ts';
@@ -48,8 +49,12 @@ export async function createContainer(engine: DockerEngine, settings: ContainerS
 }
 
 /** Whether a path is in a container's files. */
-export const hasPath = async (engine: DockerEngine, id: string, path: string): Promise<boolean> =>
-  (await engine.find(`${path} can't be looked up`, (api) => api.getContainer(id).infoArchive({ path }))) !== undefined;
+export async function hasPath(engine: DockerEngine, id: string, path: string): Promise<boolean> {
+  const found = await engine.find(`${path} can't be looked up`, (api) => api.getContainer(id).infoArchive({ path }));
+  // It is a stream, and keeps its connection and with it this process until it was read.
+  (found as Readable | undefined)?.resume();
+  return found !== undefined;
+}
 
 /** Resolves when a container has ended or is gone. Throws E_DOCKER_UNAVAILABLE when the engine goes away before. */
 export async function waitForContainer(engine: DockerEngine, id: string): Promise<void> {
