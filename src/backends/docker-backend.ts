@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { containerLogs, removeContainer, runContainer, stateOf, stopContainer, waitForContainer } from '../docker/containers.ts';
 import { DockerEngine } from '../docker/engine.ts';
-import { findImage } from '../docker/images.ts';
-import { labels } from '../docker/labels.ts';
+import { type ImageFacts, tagImage } from '../docker/images.ts';
+import { imageRepository, labels } from '../docker/labels.ts';
+import { ensureImage } from '../docker/pull.ts';
 import { ClipperError, isClipperError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Backend, ReplicaExit, ReplicaSpec, RunningReplica } from './backend.ts';
@@ -50,15 +51,23 @@ export class DockerBackend implements Backend {
   }
 
   /** Throws E_INVALID_OPTION for a bundle, E_IMAGE_NOT_FOUND. */
-  async prepare(spec: ReplicaSpec): Promise<ReplicaSpec> {
+  async prepare(spec: ReplicaSpec, signal: AbortSignal): Promise<ReplicaSpec> {
     const { source } = spec;
     if (source.kind === 'bundle') {
       throw new ClipperError('E_INVALID_OPTION', 'The cluster runs containers: it takes images, and was given a bundle');
     }
-    const image = await findImage(this.engine, source.image);
-    if (image === undefined) throw new ClipperError('E_IMAGE_NOT_FOUND', `The Docker engine has no image ${source.image}`);
+    const onLine = (line: string): void => this.#options.log.info({ image: source.image }, line);
+    const image = await ensureImage(this.engine, source.image, { onLine, signal });
+    const isOurs = labels.bundle in image.labels;
+    // One from a registry has no name of the cluster's by which it would be taken away with it.
+    if (isOurs && source.image.includes('@')) await tagImage(this.engine, image.id, this.#nameOf(spec, image));
     // By its id: the name may come to mean another one.
-    return { ...spec, source: { kind: 'image', image: image.id, isOurs: labels.bundle in image.labels } };
+    return { ...spec, source: { kind: 'image', image: image.id, isOurs } };
+  }
+
+  #nameOf({ modelName, modelVersion }: ReplicaSpec, { id }: ImageFacts): { repo: string; tag: string } {
+    const tag = `${modelVersion}-${id.slice('sha256:'.length).slice(0, 12)}`;
+    return { repo: `${imageRepository(this.#options.cluster)}/${modelName}`, tag };
   }
 
   async start(spec: ReplicaSpec, instance: string): Promise<RunningReplica> {

@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import { containersLabelled, removeContainer, stateOf } from '../docker/containers.ts';
 import type { DockerEngine } from '../docker/engine.ts';
-import { imagesNamed, pruneImages, removeImage } from '../docker/images.ts';
+import { findImage, imagesNamed, pruneImages, removeImage } from '../docker/images.ts';
 import { imageRepository, labels } from '../docker/labels.ts';
 import {
   createNetwork,
@@ -130,7 +130,11 @@ async function sweep(engine: DockerEngine, cluster: string, label: string): Prom
   await removeContainers(engine, label);
   const networks = await networksLabelled(engine, label);
   await Promise.all(networks.map(({ id }) => removeNetwork(engine, id)));
-  for (const reference of await imagesNamed(engine, `${imageRepository(cluster)}/*`)) await removeImage(engine, reference);
+  for (const tag of await imagesNamed(engine, `${imageRepository(cluster)}/*`)) {
+    // One from a registry is held by its digest too.
+    const { digests = [] } = (await findImage(engine, tag)) ?? {};
+    for (const reference of [tag, ...digests]) await removeImage(engine, reference);
+  }
   // What lost its name to a later image of the same.
   await pruneImages(engine, labels.bundle);
 }

@@ -33,7 +33,7 @@ export interface BuiltModel {
   readonly version: string;
   /** SHA-256 of the bundle in it. */
   readonly digest: string;
-  /** What to give `deployModel` or `docker run`. */
+  /** What to give `deployModel` or `docker run`; of a registry, by its digest. */
   readonly image: string;
   /** `sha256:…` */
   readonly id: string;
@@ -54,10 +54,16 @@ export async function buildModel<T extends InputType, Context = undefined>(
   using progress = new Progress(`${name}:${version}`, config.onProgress);
   const captured = await captureModel(config, progress);
   await using build = await ModelBuild.prepare(captured, config, { settings: config, progress });
-  const reference = `clipper/${name}:${version}`;
-  const { id, bytes } = await build.image(version, reference);
-  progress.report('ready', `the image ${reference} is made`);
-  return { name, version, digest: build.bundle.digest, image: reference, id, bytes };
+  const { digest } = build.bundle;
+  if (config.registry !== undefined) {
+    const { facts, pushed } = await build.push(version, config.registry);
+    progress.report('ready', `the image ${pushed.reference} is pushed`);
+    return { name, version, digest, image: pushed.reference, id: facts.id, bytes: facts.bytes };
+  }
+  const image = `clipper/${name}:${version}`;
+  const { id, bytes } = await build.image(version, image);
+  progress.report('ready', `the image ${image} is made`);
+  return { name, version, digest, image, id, bytes };
 }
 
 async function nextVersion({ cluster, management }: DeployTarget, name: string): Promise<string> {

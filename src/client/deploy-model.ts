@@ -3,6 +3,7 @@ import { imageRepository } from '../docker/labels.ts';
 import { ClipperError } from '../errors.ts';
 import { putDataImage } from '../image/data-image.ts';
 import { dockerArch } from '../image/platform.ts';
+import { authWith } from '../image/registry.ts';
 import { ensurePulled } from '../image/runtime-image.ts';
 import { resolveOptions } from '../util/options.ts';
 import { dockerEngine } from './model-build.ts';
@@ -65,7 +66,7 @@ async function withData(
   checkEngine(cluster, engine.facts);
   const following = { onLine: (line: string) => progress.report('image', line), signal };
   const platform = { os: 'linux', arch: dockerArch(engine.facts.arch) } as const;
-  const below = await ensurePulled(engine, image, { ...following, baseImage: image, platform, authFor: async () => undefined });
+  const below = await ensurePulled(engine, image, { ...following, baseImage: image, platform, authFor: authWith(undefined) });
   const reference = `${imageRepository(cluster.name)}/${name}:${version}-${below.id.slice(7, 19)}`;
   return (await putDataImage(engine, { below, reference, modelPath, name, version, inputType }, following)).id;
 }

@@ -5,9 +5,11 @@ import { z } from 'zod';
 import { storeBundle } from '../bundle/bundle.ts';
 import type { CapturedClosure } from '../closure/graph.ts';
 import { checkName } from '../control/names.ts';
+import { removeImage } from '../docker/images.ts';
 import { imageRepository } from '../docker/labels.ts';
 import { ClipperError } from '../errors.ts';
 import type { ClusterInfo } from '../http/cluster-routes.ts';
+import { modelReference } from '../image/registry.ts';
 import type { InputType } from '../protocol/input-types.ts';
 import { resolveOptions } from '../util/options.ts';
 import { printShort } from '../util/print.ts';
@@ -137,15 +139,26 @@ async function deployBundle({ clipper, cluster, config, captured, progress }: De
 async function deployImage({ clipper, cluster, config, captured, progress }: Deploying): Promise<Deployment> {
   const { name, replicas } = config;
   await using build = await ModelBuild.prepare(captured, config, { settings: config, progress });
-  checkEngine(cluster, build.engine.facts);
+  const { registry } = config;
+  if (registry === undefined) checkEngine(cluster, build.engine.facts);
   const { digest } = build.bundle;
   // Not returned as it is: the folder is needed until then.
   return await withVersion(clipper, config, async (version) => {
     // With the digest: a name that two deploys race for must not come to mean the other's image.
     const reference = `${imageRepository(cluster.name)}/${name}:${version}-${digest.slice(0, 12)}`;
-    const { id } = await build.image(version, reference);
-    await postDeploy(clipper, config, { digest, image: reference, version }, progress);
-    return { name, version, digest, image: id, replicas };
+    if (registry === undefined) {
+      const { id } = await build.image(version, reference);
+      await postDeploy(clipper, config, { digest, image: reference, version }, progress);
+      return { name, version, digest, image: id, replicas };
+    }
+    try {
+      const { pushed } = await build.push(version, registry);
+      await postDeploy(clipper, config, { digest, image: pushed.reference, version }, progress);
+      return { name, version, digest, image: pushed.reference, replicas };
+    } finally {
+      // The cluster's engine has it under a name of its own.
+      await removeImage(build.engine, modelReference(registry, { name, version }));
+    }
   });
 }
 

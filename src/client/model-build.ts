@@ -4,9 +4,11 @@ import { type StoredBundle, storeBundle } from '../bundle/bundle.ts';
 import type { CapturedClosure } from '../closure/graph.ts';
 import { DockerEngine } from '../docker/engine.ts';
 import type { Following, ImageFacts } from '../docker/images.ts';
+import { type PushedImage, pushImage } from '../docker/push.ts';
 import { isClipperError } from '../errors.ts';
 import { putModelImage } from '../image/model-image.ts';
 import { type ImagePlatform, nodeArch } from '../image/platform.ts';
+import { authWith, modelReference, type RegistryConfig } from '../image/registry.ts';
 import { ensureRuntimeImage, type RuntimeImage } from '../image/runtime-image.ts';
 import { temporaryDir } from '../util/state-dir.ts';
 import { type FunctionConfig, takesOf } from './model-function.ts';
@@ -15,6 +17,7 @@ import { cancelledIf, type Progress } from './progress.ts';
 /** What an image is to be made with. */
 export interface BuildSettings {
   readonly baseImage: string;
+  readonly registry?: RegistryConfig | undefined;
   readonly platform?: ImagePlatform | undefined;
 }
 
@@ -32,7 +35,7 @@ export function dockerEngine(): Promise<DockerEngine> {
 /** Makes what images of closures are made on, so that the first deploy needn't. */
 export async function prepareImages(signal: AbortSignal | undefined): Promise<void> {
   const engine = await dockerEngine();
-  await ensureRuntimeImage(engine, { baseImage: 'auto', onLine: () => {}, signal, authFor: async () => undefined });
+  await ensureRuntimeImage(engine, { baseImage: 'auto', onLine: () => {}, signal, authFor: authWith(undefined) });
 }
 
 /** A captured function on its way to an image: bundled for it, in a folder that goes with this. */
@@ -72,7 +75,8 @@ export class ModelBuild implements AsyncDisposable {
     const { name, packages, signal } = config;
     const following = { onLine: (line: string) => progress.report('image', line), signal };
     const engine = await dockerEngine();
-    const runtime = await ensureRuntimeImage(engine, { ...settings, ...following, authFor: async () => undefined });
+    const authFor = authWith(settings.registry);
+    const runtime = await ensureRuntimeImage(engine, { ...settings, ...following, authFor });
     const dir = await temporaryDir('build');
     const remove = (): PromiseLike<void> => dir[Symbol.asyncDispose]();
     try {
@@ -93,6 +97,15 @@ export class ModelBuild implements AsyncDisposable {
     const { name, inputType } = this.#config;
     const model = { name, version, inputType, bundle: this.bundle, source: this.#source };
     return putModelImage(this.engine, { ...model, runtime: this.#runtime, reference }, this.#following);
+  }
+
+  /** Makes the image of a version and pushes it. Throws E_REGISTRY_FAILED. */
+  async push(version: string, registry: RegistryConfig): Promise<{ readonly facts: ImageFacts; readonly pushed: PushedImage }> {
+    const reference = modelReference(registry, { name: this.#config.name, version });
+    const facts = await this.image(version, reference);
+    this.#following.onLine(`pushing ${reference}`);
+    const auth = await authWith(registry)(reference);
+    return { facts, pushed: await pushImage(this.engine, { reference, auth, ...this.#following }) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

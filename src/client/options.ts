@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { maxReplicas } from '../http/cluster-routes.ts';
+import { registryOption } from '../image/registry.ts';
 import { type InputType, inputTypeSpellings, isInputTypeSpelling, parseInputType } from '../protocol/input-types.ts';
 import type { OnProgress } from './progress.ts';
 import type { Input } from './wire.ts';
@@ -46,6 +47,7 @@ export const replicasShape = {
 
 /** Options of images, where replicas are containers. */
 export const imageShape = {
+  registry: registryOption.optional(),
   baseImage: z
     .string()
     .min(1)

@@ -137,7 +137,7 @@ export async function removeImage(engine: DockerEngine, reference: string): Prom
   });
 }
 
-/** The images that have a name of this form: `clipper-ts/default/*`. */
+/** The names of this form that images have: `clipper-ts/default/*`. */
 export async function imagesNamed(engine: DockerEngine, reference: string): Promise<readonly string[]> {
   const found = await engine.ask('The images can not be listed', 'E_DOCKER_REFUSED', (api) =>
     api.listImages({ filters: JSON.stringify({ reference: [reference] }) } as object),

@@ -2,9 +2,11 @@ import { createHash } from 'node:crypto';
 import type { Libc } from '../bundle/target.ts';
 import { createContainer, hasPath, removeContainer } from '../docker/containers.ts';
 import type { DockerEngine } from '../docker/engine.ts';
-import { type Following, findImage, type ImageFacts, pullImage, type RegistryAuth } from '../docker/images.ts';
+import { type Following, findImage, type ImageFacts } from '../docker/images.ts';
 import { labels } from '../docker/labels.ts';
-import { ClipperError, messageOf } from '../errors.ts';
+import { ensureImage } from '../docker/pull.ts';
+import type { AuthFor } from '../docker/registry-auth.ts';
+import { ClipperError } from '../errors.ts';
 import type { ImageSettings, LowerImage } from './image-plan.ts';
 import { makeLayer } from './layer.ts';
 import { imageUser, type NodeBase, nodeBase } from './node-base.ts';
@@ -28,7 +30,7 @@ export interface BaseOptions extends Following {
   /** Left out: the engine's own. */
   readonly platform?: ImagePlatform | undefined;
   /** For registries that ask who pulls. */
-  readonly authFor: (reference: string) => Promise<RegistryAuth | undefined>;
+  readonly authFor: AuthFor;
 }
 
 const repository = 'clipper-ts/runtime';
@@ -76,24 +78,7 @@ export async function ensurePulled(
   named: string,
   { platform, authFor, ...following }: Placed,
 ): Promise<ImageFacts> {
-  const there = await findImage(engine, named);
-  if (there !== undefined && there.os === platform.os && there.arch === platform.arch) return there;
-  following.onLine(`pulling ${named}`);
-  try {
-    await pullImage(engine, named, { ...following, auth: await authFor(named), platform: printPlatform(platform) });
-  } catch (error) {
-    throw there === undefined ? error : wrongPlatform(named, there, platform, error);
-  }
-  const pulled = await findImage(engine, named);
-  if (pulled?.arch === platform.arch) return pulled;
-  throw wrongPlatform(named, pulled, platform);
-}
-
-function wrongPlatform(named: string, found: ImageFacts | undefined, wanted: ImagePlatform, cause?: unknown): ClipperError {
-  const is = found === undefined ? 'is none' : `the engine's is for ${printPlatform(platformOf(found))}`;
-  const message = `The image ${named} is not there for ${printPlatform(wanted)}: ${is}`;
-  const why = cause === undefined ? '' : ` and no other could be pulled: ${messageOf(cause)}`;
-  return new ClipperError('E_IMAGE_FAILED', `${message}${why}.\n  Fix: name an image that was made for it`, { cause });
+  return ensureImage(engine, named, { ...following, authFor, platform: printPlatform(platform) });
 }
 
 interface FoundNode {

@@ -1,0 +1,62 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { ClipperError, messageOf } from '../errors.ts';
+import type { RegistryAuth } from './images.ts';
+
+/** A helper may ask its user first. */
+const timeoutMs = 60_000;
+
+/** The user name that says that the secret is an identity token. */
+const tokenUser = '<token>';
+
+interface Failure {
+  readonly code?: string | number;
+  readonly killed?: boolean;
+  readonly stdout?: string;
+  readonly stderr?: string;
+}
+
+/** Asks one of the programs that keep credentials for the Docker command. Undefined where it has none. Throws E_REGISTRY_FAILED. */
+export async function askCredentialHelper(helper: string, server: string): Promise<RegistryAuth | undefined> {
+  const program = `docker-credential-${helper}`;
+  try {
+    return credentialsIn(await answerOf(program, server));
+  } catch (error) {
+    const failure = error as Failure;
+    if (/credentials not found/i.test(`${failure.stdout} ${failure.stderr}`)) return undefined;
+    const message = `The credentials for the registry ${server} can't be had from ${program}, which Docker's configuration names`;
+    throw new ClipperError('E_REGISTRY_FAILED', `${message}: ${reasonOf(failure)}`, { cause: error });
+  }
+}
+
+async function answerOf(program: string, server: string): Promise<string> {
+  // The environment is named as that of this realm: a test runner's is not the process's own.
+  const running = promisify(execFile)(program, ['get'], { timeout: timeoutMs, env: process.env });
+  // One that ends before it has read all has said why.
+  running.child.stdin?.on('error', () => {});
+  running.child.stdin?.end(server);
+  return (await running).stdout;
+}
+
+function credentialsIn(answer: string): RegistryAuth {
+  const { Username: username, Secret: secret } = parsed(answer);
+  if (typeof username !== 'string' || typeof secret !== 'string') throw new Error('its answer has no Username and Secret');
+  return username === tokenUser ? { identitytoken: secret } : { username, password: secret };
+}
+
+function parsed(answer: string): { readonly Username?: unknown; readonly Secret?: unknown } {
+  try {
+    return Object(JSON.parse(answer));
+  } catch {
+    // The parser's own error quotes the text, and with it the secret.
+    throw new Error('its answer is no JSON');
+  }
+}
+
+function reasonOf(failure: Failure): string {
+  if (failure.code === 'ENOENT')
+    return 'there is no such program in PATH.\n  Fix: install it, or take it out of the configuration';
+  if (failure.killed === true) return `it gave no answer in ${timeoutMs / 1_000} s`;
+  if (typeof failure.code !== 'number') return messageOf(failure);
+  return (failure.stderr || failure.stdout || `it ended with code ${failure.code}`).trim();
+}

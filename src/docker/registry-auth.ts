@@ -1,0 +1,53 @@
+import { ClipperError } from '../errors.ts';
+import { askCredentialHelper } from './credential-helper.ts';
+import { type DockerConfig, readDockerConfig } from './docker-config.ts';
+import type { RegistryAuth } from './images.ts';
+import { dockerHub, parseReference } from './reference.ts';
+
+/** Finds the credentials for the registry of an image. */
+export type AuthFor = (reference: string) => Promise<RegistryAuth | undefined>;
+
+/**
+ * The credentials for the registry of an image: those given, where they are for this registry, else what `docker login`
+ * left, also with a credential helper. Undefined where there are none. Throws E_REGISTRY_FAILED, E_INVALID_OPTION.
+ */
+export async function authFor(reference: string, explicit?: RegistryAuth): Promise<RegistryAuth | undefined> {
+  const { host } = parseReference(reference);
+  if (explicit !== undefined && isFor(host, explicit)) return { ...explicit, serveraddress: serverOf(host) };
+  const config = await readDockerConfig();
+  const helper = entryFor(host, config.credHelpers) ?? config.credsStore;
+  const helped = helper ? await askCredentialHelper(helper, serverOf(host)) : undefined;
+  const found = helped ?? storedIn(config.auths, host);
+  return found === undefined ? undefined : { ...found, serveraddress: serverOf(host) };
+}
+
+/** What was given for one registry is never sent to another. */
+const isFor = (host: string, { serveraddress }: RegistryAuth): boolean =>
+  serveraddress === undefined || hostOfKey(serveraddress) === host;
+
+/** What the Docker command calls a registry when it keeps credentials. */
+const serverOf = (host: string): string => (host === dockerHub ? 'https://index.docker.io/v1/' : host);
+
+function entryFor<T>(host: string, entries: Readonly<Record<string, T>> = {}): T | undefined {
+  return entries[serverOf(host)] ?? Object.entries(entries).find(([key]) => hostOfKey(key) === host)?.[1];
+}
+
+function hostOfKey(key: string): string {
+  const [host = ''] = key.replace(/^https?:\/\//, '').split('/');
+  return host === 'index.docker.io' ? dockerHub : host;
+}
+
+function storedIn(auths: DockerConfig['auths'], host: string): RegistryAuth | undefined {
+  const { auth, identitytoken } = entryFor(host, auths) ?? {};
+  const named = auth ? decoded(auth, host) : undefined;
+  if (!identitytoken) return named;
+  return { ...(named?.username ? { username: named.username } : {}), identitytoken };
+}
+
+function decoded(auth: string, host: string): RegistryAuth {
+  const text = Buffer.from(auth, 'base64').toString();
+  const colon = text.indexOf(':');
+  if (colon > 0) return { username: text.slice(0, colon), password: text.slice(colon + 1) };
+  const message = `The credentials for the registry ${host} in Docker's configuration can't be read`;
+  throw new ClipperError('E_INVALID_OPTION', `${message}.\n  Fix: \`docker login ${host}\` writes them anew`);
+}
