@@ -11,7 +11,8 @@ import { ClipperError, isClipperError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Backend, ReplicaExit, ReplicaSpec, RunningReplica } from './backend.ts';
 import { DockerCluster } from './docker-cluster.ts';
-import { containerSettings, memoryLimit } from './docker-settings.ts';
+import { DockerSandboxes } from './docker-sandbox.ts';
+import { containerSettings, type JoinedNetwork, memoryLimit } from './docker-settings.ts';
 
 const defaultGraceMs = 5_000;
 const keptLogLines = 10_000;
@@ -33,6 +34,9 @@ export class DockerBackend implements Backend {
   readonly engine: DockerEngine;
   readonly #options: DockerBackendOptions;
   readonly #cluster: DockerCluster;
+  readonly #sandboxes: DockerSandboxes;
+  /** The containers that joined the network of a sandbox. */
+  readonly #joined = new Map<string, string>();
   readonly #containers = new Map<string, string>();
   readonly #endings = new Set<Promise<unknown>>();
   #isClosed = false;
@@ -42,12 +46,18 @@ export class DockerBackend implements Backend {
     this.engine = engine;
     this.#cluster = cluster;
     this.#options = options;
+    const onLost = (sandbox: string): void => void this.#endWithout(sandbox);
+    this.#sandboxes = new DockerSandboxes(engine, cluster, { name: options.cluster, onLost });
   }
 
   /** Throws E_DOCKER_UNAVAILABLE, E_CLUSTER_EXISTS. */
   static async open(options: DockerBackendOptions): Promise<DockerBackend> {
     const engine = await DockerEngine.connect();
-    return new DockerBackend(engine, await DockerCluster.open(engine, options.cluster, options.listenOn), options);
+    const cluster = await DockerCluster.open(engine, options.cluster, options.listenOn);
+    const backend = new DockerBackend(engine, cluster, options);
+    // The first replica starts the sooner for it, and otherwise starts it itself.
+    void backend.#sandboxes.prepare().catch(() => {});
+    return backend;
   }
 
   /** Throws E_INVALID_OPTION for a bundle, E_IMAGE_NOT_FOUND. */
@@ -71,24 +81,20 @@ export class DockerBackend implements Backend {
   }
 
   async start(spec: ReplicaSpec, instance: string): Promise<RunningReplica> {
-    const network = await this.#cluster.network(spec.network);
+    const network = await this.#networkFor(spec);
     const { memoryBytes } = this.engine.facts;
     const { cluster, rpcPort } = this.#options;
     const all = { ...this.#cluster.labels, ...replicaLabels(spec, instance) };
-    const placement = {
-      cluster,
-      instance,
-      labels: all,
-      rpcPort,
-      memoryBytes,
-      network: network.name,
-      serverAddress: network.serverAddress,
-    };
+    const placement = { cluster, instance, labels: all, rpcPort, memoryBytes, network };
     const id = await runContainer(this.engine, containerSettings(spec, placement));
     this.#containers.set(instance, id);
+    if ('ofContainer' in network) this.#joined.set(id, network.ofContainer);
     const exited = this.#ended(spec, instance, id);
     this.#endings.add(exited);
-    void exited.then(() => this.#endings.delete(exited));
+    void exited.then(() => {
+      this.#endings.delete(exited);
+      this.#joined.delete(id);
+    });
     const stop: RunningReplica['stop'] = async ({ graceMs = defaultGraceMs } = {}) => {
       try {
         await stopContainer(this.engine, id, graceMs);
@@ -101,6 +107,18 @@ export class DockerBackend implements Backend {
     return { instance, exited, stop };
   }
 
+  /** A closure shares its cluster's network with others; what users made may listen on ports, and gets one of its own. */
+  async #networkFor({ source, network }: ReplicaSpec): Promise<JoinedNetwork> {
+    if (source.kind !== 'image' || source.isOurs !== true) return this.#cluster.network(network);
+    return { ofContainer: await this.#sandboxes.join(network, source.image) };
+  }
+
+  /** Without their network, replicas would be found hung one by one. */
+  async #endWithout(sandbox: string): Promise<void> {
+    const stranded = [...this.#joined].filter(([, joined]) => joined === sandbox);
+    await Promise.allSettled(stranded.map(([id]) => stopContainer(this.engine, id, 0)));
+  }
+
   async logs(instance: string, { tailLines }: { readonly tailLines: number }): Promise<readonly string[]> {
     const id = this.#containers.get(instance);
     if (id !== undefined) return containerLogs(this.engine, id, tailLines);
@@ -110,6 +128,7 @@ export class DockerBackend implements Backend {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
+    this.#sandboxes.close();
     await this.#cluster.remove();
     await Promise.all(this.#endings);
   }

@@ -1,14 +1,15 @@
 import type { ContainerSettings } from '../docker/containers.ts';
 import { clipperVariables, type ReplicaSpec } from './backend.ts';
 
+/** A network of the container's own, and where the server is in it; or that of another container. */
+export type JoinedNetwork = { readonly name: string; readonly serverAddress: string } | { readonly ofContainer: string };
+
 /** Where a container of a cluster is placed. */
 export interface Placement {
   readonly cluster: string;
   readonly instance: string;
   readonly labels: Readonly<Record<string, string>>;
-  readonly network: string;
-  /** What `host.docker.internal` is in it: where the server is. */
-  readonly serverAddress: string;
+  readonly network: JoinedNetwork;
   readonly rpcPort: number;
   /** What the engine has. */
   readonly memoryBytes: number;
@@ -20,6 +21,7 @@ export const serverName = 'host.docker.internal';
 const MiB = 2 ** 20;
 const defaultMemoryBytes = 4_096 * MiB;
 const maxProcesses = 512;
+const sandboxMemoryBytes = 128 * MiB;
 
 /** A replica's limit of memory, in bytes. */
 export const memoryLimit = ({ resources }: ReplicaSpec, engineBytes: number): number =>
@@ -32,7 +34,7 @@ export const memoryLimit = ({ resources }: ReplicaSpec, engineBytes: number): nu
 export function containerSettings(spec: ReplicaSpec, placement: Placement): ContainerSettings {
   const { source, resources } = spec;
   if (source.kind === 'bundle') throw new TypeError('a container is made of an image');
-  const { cluster, instance, labels, network, serverAddress, rpcPort } = placement;
+  const { cluster, instance, labels, network, rpcPort } = placement;
   const memory = memoryLimit(spec, placement.memoryBytes);
   return {
     name: `clipper-${cluster}-${instance}`,
@@ -40,24 +42,57 @@ export function containerSettings(spec: ReplicaSpec, placement: Placement): Cont
     Env: envOf(spec, { instance, port: rpcPort }),
     Labels: { ...labels },
     HostConfig: {
-      NetworkMode: network,
-      ExtraHosts: [`${serverName}:${serverAddress}`],
-      Init: true,
+      ...networkSettings(network),
+      ...confinement(memory),
       ReadonlyRootfs: source.isOurs === true,
-      Tmpfs: { '/tmp': 'rw,nosuid,nodev,size=256m,mode=1777' },
-      CapDrop: ['ALL'],
-      SecurityOpt: ['no-new-privileges'],
-      PidsLimit: maxProcesses,
-      Memory: memory,
-      MemorySwap: memory,
       ...(resources.cpus === undefined ? {} : { NanoCpus: Math.round(resources.cpus * 1e9) }),
       ...(resources.gpus === undefined ? {} : { DeviceRequests: [gpuRequest(resources.gpus)] }),
-      // The supervisor starts another one.
-      RestartPolicy: { Name: 'no' },
-      LogConfig: { Type: 'json-file', Config: { 'max-size': '16m', 'max-file': '2' } },
     },
   };
 }
+
+/** A container that lives to hold a network for others. */
+export const sandboxSettings = ({
+  name,
+  image,
+  labels,
+  ...network
+}: {
+  readonly name: string;
+  readonly image: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly network: string;
+  readonly serverAddress: string;
+}): ContainerSettings => ({
+  name,
+  Image: image,
+  Entrypoint: ['node', '--max-old-space-size=16', '-e', 'setInterval(() => {}, 2 ** 30)'],
+  Labels: { ...labels },
+  HostConfig: {
+    ...networkSettings({ name: network.network, serverAddress: network.serverAddress }),
+    ...confinement(sandboxMemoryBytes),
+    ReadonlyRootfs: true,
+  },
+});
+
+const networkSettings = (network: JoinedNetwork) =>
+  'ofContainer' in network
+    ? { NetworkMode: `container:${network.ofContainer}` }
+    : { NetworkMode: network.name, ExtraHosts: [`${serverName}:${network.serverAddress}`] };
+
+/** What no container of ours may do or exceed. */
+const confinement = (memory: number) => ({
+  Init: true,
+  Tmpfs: { '/tmp': 'rw,nosuid,nodev,size=256m,mode=1777' },
+  CapDrop: ['ALL'],
+  SecurityOpt: ['no-new-privileges'],
+  PidsLimit: maxProcesses,
+  Memory: memory,
+  MemorySwap: memory,
+  // The supervisor starts another one.
+  RestartPolicy: { Name: 'no' },
+  LogConfig: { Type: 'json-file', Config: { 'max-size': '16m', 'max-file': '2' } },
+});
 
 function envOf(spec: ReplicaSpec, { instance, port }: { instance: string; port: number }): string[] {
   const all = { CLIPPER_MODEL_PATH: '/model', ...spec.env, ...clipperVariables(spec, { instance, host: serverName, port }) };

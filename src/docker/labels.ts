@@ -4,6 +4,8 @@ export const labels = {
   cluster: 'clipper-ts.cluster',
   server: 'clipper-ts.server',
   instance: 'clipper-ts.instance',
+  /** On containers that only hold a network. */
+  sandbox: 'clipper-ts.sandbox',
   /** On containers and images of models. */
   model: 'clipper-ts.model',
   version: 'clipper-ts.version',
@@ -18,3 +20,6 @@ export const labels = {
 
 /** The names of the images that are made for a cluster start so; they go with it. */
 export const imageRepository = (cluster: string): string => `clipper-ts/${cluster}`;
+
+/** The name of the images with Node and the runtime. They stay for the next cluster. */
+export const runtimeRepository = 'clipper-ts/runtime';

@@ -3,7 +3,7 @@ import type { Libc } from '../bundle/target.ts';
 import { createContainer, hasPath, removeContainer } from '../docker/containers.ts';
 import type { DockerEngine } from '../docker/engine.ts';
 import { type Following, findImage, type ImageFacts } from '../docker/images.ts';
-import { labels } from '../docker/labels.ts';
+import { labels, runtimeRepository } from '../docker/labels.ts';
 import { ensureImage } from '../docker/pull.ts';
 import type { AuthFor } from '../docker/registry-auth.ts';
 import { ClipperError } from '../errors.ts';
@@ -32,8 +32,6 @@ export interface BaseOptions extends Following {
   /** For registries that ask who pulls. */
   readonly authFor: AuthFor;
 }
-
-const repository = 'clipper-ts/runtime';
 
 /** Finds or makes the image with Node and the runtime. Throws E_IMAGE_FAILED, E_REGISTRY_FAILED, E_CANCELLED. */
 export function ensureRuntimeImage(engine: DockerEngine, options: BaseOptions): Promise<RuntimeImage> {
@@ -126,7 +124,7 @@ function referenceOf(baseKey: string, settings?: ImageSettings): string {
     .update(JSON.stringify([baseKey, runtimeKey(), settings]))
     .digest('hex')
     .slice(0, 24);
-  return `${repository}:${key}`;
+  return `${runtimeRepository}:${key}`;
 }
 
 interface RuntimeFacts extends FoundNode {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { Backend, ReplicaSource, ReplicaSpec } from '../../src/backends/backend.ts';
@@ -14,6 +14,7 @@ import { RpcServer } from '../../src/rpc/rpc-server.ts';
 import { describeWithDocker } from '../helpers/docker.ts';
 import { silentLog } from '../helpers/silent-log.ts';
 import { temporaryDir } from '../helpers/temporary-dir.ts';
+import { until } from '../helpers/until.ts';
 
 interface Opened {
   readonly backend: Backend;
@@ -174,8 +175,9 @@ describe('process backend', () => {
     await using cluster = await world(openProcess);
     const next = cluster.connected();
     await cluster.backend.start(await cluster.spec(() => []), 'm-1-0');
-    await (await next).predict([]);
-    expect(readFileSync(join(cluster.dir, 'm-1-0', 'model_is_ready.check'), 'utf8')).toBe('READY');
+    await next;
+    const file = join(cluster.dir, 'm-1-0', 'model_is_ready.check');
+    await until(() => existsSync(file) && readFileSync(file, 'utf8') === 'READY', 'the ready file');
   });
 
   test('refuses what only containers can do', async () => {

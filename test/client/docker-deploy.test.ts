@@ -4,7 +4,13 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { buildSync } from 'esbuild';
-import { createEndpoint, deployPredictFunction, type ProgressEvent, startClipper } from '../../src/index.ts';
+import {
+  type ClipperConnection,
+  createEndpoint,
+  deployPredictFunction,
+  type ProgressEvent,
+  startClipper,
+} from '../../src/index.ts';
 import { packageDir } from '../../src/util/package-files.ts';
 import { describeWithDocker } from '../helpers/docker.ts';
 import { temporaryDir } from '../helpers/temporary-dir.ts';
@@ -14,6 +20,12 @@ const docker = (...args: string[]): string => execFileSync('docker', args, { enc
 const quiet = { inputType: 'doubles', onProgress: () => {} } as const;
 const started = (name = `deploy-${randomUUID().slice(0, 8)}`) =>
   startClipper({ name, backend: 'docker', queryPort: 0, managementPort: 0, rpcPort: 0 });
+
+/** The containers of a cluster's replicas, by their ids. */
+const replicasOf = ({ cluster }: ClipperConnection): string[] =>
+  docker('ps', '-aq', '--filter', 'label=clipper-ts.model', '--filter', `label=clipper-ts.cluster=${cluster?.name}`)
+    .split('\n')
+    .filter((id) => id !== '');
 
 describeWithDocker('deploying to Docker', () => {
   test('one call turns a closure into containers that answer, version after version', async () => {
@@ -26,7 +38,7 @@ describeWithDocker('deploying to Docker', () => {
     const endpoint = await createEndpoint(clipper, { ...options, onProgress: (event) => stages.push(event) });
     expect(await clipper.predict('score', [1, 1, 1])).toMatchObject({ output: 6, default: false });
     expect([...new Set(stages.map(({ stage }) => stage))]).toEqual(['capture', 'bundle', 'image', 'start', 'ready']);
-    const containers = docker('ps', '-q', '--filter', `label=clipper-ts.cluster=${clipper.cluster?.name}`).split('\n');
+    const containers = replicasOf(clipper);
     expect(containers).toHaveLength(2);
     expect(docker('inspect', '-f', '{{.Image}}', containers[0] ?? '')).toBe(endpoint.image);
 
@@ -48,7 +60,7 @@ describeWithDocker('deploying to Docker', () => {
     await expect(failing).rejects.toMatchObject({ code: 'E_REPLICA_EXITED' });
     await expect(failing).rejects.toThrow(/exit code 1 .*no weights here/s);
     expect(await clipper.predict('kept', [1])).toMatchObject({ output: 'good' });
-    expect(docker('ps', '-aq', '--filter', `label=clipper-ts.cluster=${clipper.cluster?.name}`).split('\n')).toHaveLength(1);
+    expect(replicasOf(clipper)).toHaveLength(1);
   });
 
   test('leaves nothing behind', async () => {
@@ -112,7 +124,7 @@ describeWithDocker('deploying to Docker', () => {
       await clipper.setNumReplicas('own', 2);
       await clipper.setNumReplicas('own', 0);
       await setTimeout(100);
-      expect(docker('ps', '-aq', '--filter', `label=clipper-ts.cluster=${clipper.cluster?.name}`)).toBe('');
+      expect(replicasOf(clipper)).toEqual([]);
     } finally {
       docker('rmi', '-f', image);
     }
