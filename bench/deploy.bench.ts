@@ -1,6 +1,8 @@
-// From the call to the first answer over HTTP, on the process backend.
+// From the call to the first answer over HTTP, on the process backend; and on Docker where it is there.
+import { spawnSync } from 'node:child_process';
 import { createEndpoint, deployPredictFunction, startClipper } from 'clipper-ts';
 import { Matrix } from 'ml-matrix';
+import { benchDocker } from './deploy-docker.ts';
 import { durations, fixed, median, printTable } from './statistics.ts';
 
 const rounds = 15;
@@ -9,7 +11,6 @@ const quiet = { inputType: 'doubles', onProgress: () => {} } as const;
 
 const started = performance.now();
 const bare = await durations(rounds, async () => {
-  const { spawnSync } = await import('node:child_process');
   spawnSync(process.execPath, ['-e', '0']);
 });
 await using clipper = await startClipper({ queryPort: 0, managementPort: 0, rpcPort: 0, cacheBytes: 0 });
@@ -47,4 +48,6 @@ printTable([
     ] as const
   ).map(([name, all]) => [name, fixed(all[0] ?? 0, 0), fixed(median(all), 0), fixed(median(all) / median(bare))]),
 ]);
+if (spawnSync('docker', ['version']).status === 0) await benchDocker();
+else console.log('no Docker engine answers: its part is left out');
 console.log(`the whole took ${fixed((performance.now() - started) / 1_000, 1)} s`);

