@@ -53,8 +53,20 @@ export const hasPath = async (engine: DockerEngine, id: string, path: string): P
 
 /** Resolves when a container has ended or is gone. Throws E_DOCKER_UNAVAILABLE when the engine goes away before. */
 export async function waitForContainer(engine: DockerEngine, id: string): Promise<void> {
-  await engine.find(`The end of the container ${id} can't be awaited`, (api) => api.getContainer(id).wait());
+  await engine.find(`The end of the container ${id} can't be awaited`, async (api) => {
+    for await (const _ of await awaitedEnd(api, id));
+  });
 }
+
+/** As a stream: the answer begins at once and may take days, and dockerode waits forever for one that is cut off. */
+const awaitedEnd = (api: Dockerode, id: string): Promise<NodeJS.ReadableStream> =>
+  new Promise((resolve, reject) => {
+    const request = { path: `/containers/${id}/wait`, method: 'POST', isStream: true, statusCodes: { 200: true } };
+    api.modem.dial(request, (error: unknown, answer: unknown) => {
+      if (error) reject(error);
+      else resolve(answer as NodeJS.ReadableStream);
+    });
+  });
 
 export async function stateOf(engine: DockerEngine, id: string): Promise<ContainerState | undefined> {
   const found = await engine.find(`The container ${id} can't be looked up`, (api) => api.getContainer(id).inspect());
