@@ -75,7 +75,11 @@ export class DockerBackend implements Backend {
       network: network.name,
       serverAddress: network.serverAddress,
     };
-    const id = await runContainer(this.engine, containerSettings(spec, placement));
+    const settings = containerSettings(spec, placement);
+    const id = await runContainer(this.engine, settings).catch((error: unknown) => {
+      if (isGone(error)) void this.#forget(settings.name ?? '');
+      throw error;
+    });
     this.#containers.set(instance, id);
     const exited = this.#ended(spec, instance, id);
     this.#endings.add(exited);
@@ -128,12 +132,22 @@ export class DockerBackend implements Backend {
     }
   }
 
+  /** Removes what the engine may have started before it went away, when it is back. */
+  async #forget(container: string): Promise<void> {
+    while (!this.#isClosed) {
+      try {
+        return await removeContainer(this.engine, container);
+      } catch {
+        await setTimeout(engineRetryMs);
+      }
+    }
+  }
+
   /** Says once that the engine is away, however many replicas it has. */
   #lost(error: unknown): void {
-    const isGone = isClipperError(error) && error.code === 'E_DOCKER_UNAVAILABLE';
-    if (!isGone) this.#options.log.warn({ err: error }, 'the Docker engine refused');
+    if (!isGone(error)) this.#options.log.warn({ err: error }, 'the Docker engine refused');
     else if (!this.#isEngineGone) this.#options.log.warn('the Docker engine is not there');
-    this.#isEngineGone = isGone;
+    this.#isEngineGone = isGone(error);
   }
 
   async #keepLog(instance: string, id: string): Promise<void> {
@@ -146,6 +160,8 @@ export class DockerBackend implements Backend {
     return join(this.#options.dir, instance, 'log');
   }
 }
+
+const isGone = (error: unknown): boolean => isClipperError(error) && error.code === 'E_DOCKER_UNAVAILABLE';
 
 const replicaLabels = ({ modelName, modelVersion }: ReplicaSpec, instance: string): Record<string, string> => ({
   [labels.model]: modelName,

@@ -36,7 +36,8 @@ export async function runContainer(engine: DockerEngine, settings: ContainerSett
     await engine.ask(what, 'E_REPLICA_EXITED', () => container.start());
     return container.id;
   } catch (error) {
-    await removeContainer(engine, container.id);
+    // Why it could not be started says more than why it could not be removed.
+    await removeContainer(engine, container.id).catch(() => {});
     throw error;
   }
 }
