@@ -55,6 +55,8 @@ export interface Backend extends AsyncDisposable {
    */
   prepare(spec: ReplicaSpec, signal: AbortSignal): Promise<ReplicaSpec>;
   start(spec: ReplicaSpec, instance: string): Promise<RunningReplica>;
+  /** Takes away what was made for replicas of a source, after a deploy of it failed. */
+  discard(source: ReplicaSource): Promise<void>;
   /** The last lines that a replica wrote, oldest first; also of one that has ended. */
   logs(instance: string, options: { readonly tailLines: number }): Promise<readonly string[]>;
 }

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { containerLogs, removeContainer, runContainer, stateOf, stopContainer, waitForContainer } from '../docker/containers.ts';
 import { DockerEngine } from '../docker/engine.ts';
-import { findImage } from '../docker/images.ts';
-import { labels } from '../docker/labels.ts';
+import { findImage, removeImage } from '../docker/images.ts';
+import { imageRepository, labels } from '../docker/labels.ts';
 import { ClipperError, isClipperError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { Backend, ReplicaExit, ReplicaSpec, RunningReplica } from './backend.ts';
+import type { Backend, ReplicaExit, ReplicaSource, ReplicaSpec, RunningReplica } from './backend.ts';
 import { DockerCluster } from './docker-cluster.ts';
 import { containerSettings, memoryLimit } from './docker-settings.ts';
 
@@ -56,7 +56,10 @@ export class DockerBackend implements Backend {
       throw new ClipperError('E_INVALID_OPTION', 'The cluster runs containers: it takes images, and was given a bundle');
     }
     const image = await findImage(this.engine, source.image);
-    if (image === undefined) throw new ClipperError('E_IMAGE_NOT_FOUND', `The Docker engine has no image ${source.image}`);
+    if (image === undefined) {
+      const message = `The Docker engine at ${this.engine.facts.address} has no image ${source.image}`;
+      throw new ClipperError('E_IMAGE_NOT_FOUND', `${message}.\n  Fix: build it, or pull it, and deploy again`);
+    }
     // By its id: the name may come to mean another one.
     return { ...spec, source: { kind: 'image', image: image.id, isOurs: labels.bundle in image.labels } };
   }
@@ -94,6 +97,12 @@ export class DockerBackend implements Backend {
       await exited;
     };
     return { instance, exited, stop };
+  }
+
+  /** The image, where it was made for the cluster. What can't be removed now goes with the cluster. */
+  async discard(source: ReplicaSource): Promise<void> {
+    if (source.kind === 'bundle' || !source.image.startsWith(`${imageRepository(this.#options.cluster)}/`)) return;
+    await removeImage(this.engine, source.image).catch((error: unknown) => this.#lost(error));
   }
 
   async logs(instance: string, { tailLines }: { readonly tailLines: number }): Promise<readonly string[]> {

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { storeBundle } from '../bundle/bundle.ts';
 import type { CapturedClosure } from '../closure/graph.ts';
 import { checkName } from '../control/names.ts';
+import { removeImage } from '../docker/images.ts';
 import { imageRepository } from '../docker/labels.ts';
 import { ClipperError } from '../errors.ts';
 import type { ClusterInfo } from '../http/cluster-routes.ts';
@@ -12,7 +13,7 @@ import type { InputType, InputValues } from '../protocol/input-types.ts';
 import { resolveOptions } from '../util/options.ts';
 import { printShort } from '../util/print.ts';
 import type { ClipperConnection } from './connection.ts';
-import { ModelBuild } from './model-build.ts';
+import { isVersionTaken, ModelBuild } from './model-build.ts';
 import { captureModel, functionShape, rootsOf, takesOf } from './model-function.ts';
 import { applicationShape, imageShape, replicasShape } from './options.ts';
 import { checkDeploy, ownCluster, postDeploy, withVersion } from './post-deploy.ts';
@@ -159,9 +160,15 @@ async function deployImage({ clipper, cluster, config, captured, progress }: Dep
   return await withVersion(clipper, config, async (version) => {
     // With the digest: a name that two deploys race for must not come to mean the other's image.
     const reference = `${imageRepository(cluster.name)}/${name}:${version}-${digest.slice(0, 12)}`;
-    const { id } = await build.image(version, reference);
-    await postDeploy(clipper, config, { digest, image: reference, version }, progress);
-    return { name, version, digest, image: id, replicas };
+    try {
+      const { id } = await build.image(version, reference);
+      await postDeploy(clipper, config, { digest, image: reference, version }, progress);
+      return { name, version, digest, image: id, replicas };
+    } catch (error) {
+      // Where another took the version, it may be of the same function, and so this image its.
+      if (!isVersionTaken(error)) await removeImage(build.engine, reference).catch(() => {});
+      throw error;
+    }
   });
 }
 

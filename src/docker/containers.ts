@@ -27,9 +27,8 @@ export async function runContainer(engine: DockerEngine, settings: ContainerSett
       return await api.createContainer(settings);
     } catch (error) {
       if (statusOf(error) !== 404) throw error;
-      throw new ClipperError('E_IMAGE_NOT_FOUND', `${what}: the Docker engine has no image ${settings.Image ?? ''}`, {
-        cause: error,
-      });
+      const message = `${what}: the Docker engine has no image ${settings.Image ?? ''}, which was removed`;
+      throw new ClipperError('E_IMAGE_NOT_FOUND', `${message}.\n  Fix: deploy it again`, { cause: error });
     }
   });
   try {
