@@ -9,7 +9,7 @@ export interface Resources {
   readonly gpus?: number | 'all' | undefined;
 }
 
-/** What replicas reach besides the server: what this machine does, or nothing. */
+/** What replicas reach besides the server: what this machine does, or nothing beyond this machine. */
 export type NetworkChoice = 'cluster' | 'none';
 
 /** What a replica runs: a bundle on this machine, or an image: of ours around a bundle, or one that the user made. */
