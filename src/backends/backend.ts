@@ -9,7 +9,7 @@ export interface Resources {
   readonly gpus?: number | 'all' | undefined;
 }
 
-/** What replicas reach besides the server: what this machine does, or nothing. */
+/** What replicas reach besides the server: what this machine does, or nothing beyond this machine. */
 export type NetworkChoice = 'cluster' | 'none';
 
 /** What a replica runs: a bundle on this machine, or an image: of ours around a bundle, or one that the user made. */
@@ -55,6 +55,8 @@ export interface Backend extends AsyncDisposable {
    */
   prepare(spec: ReplicaSpec, signal: AbortSignal): Promise<ReplicaSpec>;
   start(spec: ReplicaSpec, instance: string): Promise<RunningReplica>;
+  /** Takes away what was made for replicas of a source, after a deploy of it failed. */
+  discard(source: ReplicaSource): Promise<void>;
   /** The last lines that a replica wrote, oldest first; also of one that has ended. */
   logs(instance: string, options: { readonly tailLines: number }): Promise<readonly string[]>;
 }

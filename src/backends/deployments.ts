@@ -60,12 +60,19 @@ export class Deployments {
    */
   async deploy(request: DeployRequest, signal: AbortSignal): Promise<Deployed> {
     const model = this.#reserve(request);
-    const key = modelKey(model.name, model.version);
     try {
-      const fleet = await this.#supervisor.add(this.#specOf(request, model.version), signal);
+      return await this.#start(model, request, signal);
+    } finally {
+      this.#underway.delete(modelKey(model.name, model.version));
+    }
+  }
+
+  async #start(model: ModelVersion, request: DeployRequest, signal: AbortSignal): Promise<Deployed> {
+    const spec = this.#specOf(request, model.version);
+    try {
+      const fleet = await this.#supervisor.add(spec, signal);
       const options = { timeoutMs: connectTimeoutMs, signal };
-      const replicas = await this.#supervisor.scaleUntilConnected(fleet, request.replicas, options);
-      const [first] = replicas;
+      const [first] = await this.#supervisor.scaleUntilConnected(fleet, request.replicas, options);
       if (first !== undefined && request.sample !== undefined) await askSample(first, request.sample, signal);
       if (signal.aborted) throw cancelled();
       await this.#registry.addModel(model);
@@ -74,10 +81,8 @@ export class Deployments {
       const digest = request.digest ?? (source.kind === 'image' ? source.image.replace(/^sha256:/, '') : '');
       return { version: model.version, digest };
     } catch (error) {
-      await this.#supervisor.remove(model.name, model.version);
+      await this.#supervisor.takeBack(spec);
       throw error;
-    } finally {
-      this.#underway.delete(key);
     }
   }
 

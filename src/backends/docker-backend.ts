@@ -1,22 +1,15 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { constants } from 'node:os';
-import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
-import { containerLogs, removeContainer, runContainer, stateOf, stopContainer, waitForContainer } from '../docker/containers.ts';
+import { stopContainer } from '../docker/containers.ts';
 import { DockerEngine } from '../docker/engine.ts';
-import { type ImageFacts, tagImage } from '../docker/images.ts';
+import { type ImageFacts, removeImage, tagImage } from '../docker/images.ts';
 import { imageRepository, labels } from '../docker/labels.ts';
 import { ensureImage } from '../docker/pull.ts';
-import { ClipperError, isClipperError } from '../errors.ts';
+import { ClipperError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { Backend, ReplicaExit, ReplicaSpec, RunningReplica } from './backend.ts';
+import type { Backend, ReplicaSource, ReplicaSpec, RunningReplica } from './backend.ts';
 import { DockerCluster } from './docker-cluster.ts';
+import { DockerContainers } from './docker-containers.ts';
 import { DockerSandboxes } from './docker-sandbox.ts';
-import { containerSettings, type JoinedNetwork, memoryLimit } from './docker-settings.ts';
-
-const defaultGraceMs = 5_000;
-const keptLogLines = 10_000;
-const engineRetryMs = 500;
+import { containerSettings, type JoinedNetwork } from './docker-settings.ts';
 
 export interface DockerBackendOptions {
   readonly cluster: string;
@@ -34,20 +27,18 @@ export class DockerBackend implements Backend {
   readonly engine: DockerEngine;
   readonly #options: DockerBackendOptions;
   readonly #cluster: DockerCluster;
+  readonly #containers: DockerContainers;
   readonly #sandboxes: DockerSandboxes;
   /** The containers that joined the network of a sandbox. */
   readonly #joined = new Map<string, string>();
-  readonly #containers = new Map<string, string>();
-  readonly #endings = new Set<Promise<unknown>>();
-  #isClosed = false;
-  #isEngineGone = false;
 
   private constructor(engine: DockerEngine, cluster: DockerCluster, options: DockerBackendOptions) {
     this.engine = engine;
-    this.#cluster = cluster;
     this.#options = options;
+    this.#cluster = cluster;
+    this.#containers = new DockerContainers(engine, options);
     const onLost = (sandbox: string): void => void this.#endWithout(sandbox);
-    this.#sandboxes = new DockerSandboxes(engine, cluster, { name: options.cluster, onLost });
+    this.#sandboxes = new DockerSandboxes(engine, cluster, { containers: this.#containers, onLost });
   }
 
   /** Throws E_DOCKER_UNAVAILABLE, E_CLUSTER_EXISTS. */
@@ -60,7 +51,7 @@ export class DockerBackend implements Backend {
     return backend;
   }
 
-  /** Throws E_INVALID_OPTION for a bundle, E_IMAGE_NOT_FOUND. */
+  /** Throws E_INVALID_OPTION for a bundle, E_IMAGE_NOT_FOUND, E_REGISTRY_FAILED. */
   async prepare(spec: ReplicaSpec, signal: AbortSignal): Promise<ReplicaSpec> {
     const { source } = spec;
     if (source.kind === 'bundle') {
@@ -75,36 +66,32 @@ export class DockerBackend implements Backend {
     return { ...spec, source: { kind: 'image', image: image.id, isOurs } };
   }
 
-  #nameOf({ modelName, modelVersion }: ReplicaSpec, { id }: ImageFacts): { repo: string; tag: string } {
-    const tag = `${modelVersion}-${id.slice('sha256:'.length).slice(0, 12)}`;
-    return { repo: `${imageRepository(this.#options.cluster)}/${modelName}`, tag };
-  }
-
   async start(spec: ReplicaSpec, instance: string): Promise<RunningReplica> {
     const network = await this.#networkFor(spec);
     const { memoryBytes } = this.engine.facts;
     const { cluster, rpcPort } = this.#options;
     const all = { ...this.#cluster.labels, ...replicaLabels(spec, instance) };
-    const placement = { cluster, instance, labels: all, rpcPort, memoryBytes, network };
-    const id = await runContainer(this.engine, containerSettings(spec, placement));
-    this.#containers.set(instance, id);
-    if ('ofContainer' in network) this.#joined.set(id, network.ofContainer);
-    const exited = this.#ended(spec, instance, id);
-    this.#endings.add(exited);
-    void exited.then(() => {
-      this.#endings.delete(exited);
-      this.#joined.delete(id);
-    });
-    const stop: RunningReplica['stop'] = async ({ graceMs = defaultGraceMs } = {}) => {
-      try {
-        await stopContainer(this.engine, id, graceMs);
-      } catch (error) {
-        // Its end is seen when the engine is back, which may be long after this server ended.
-        return this.#lost(error);
-      }
-      await exited;
-    };
-    return { instance, exited, stop };
+    const settings = containerSettings(spec, { cluster, instance, labels: all, rpcPort, memoryBytes, network });
+    const running = await this.#containers.run(settings, instance);
+    if ('ofContainer' in network) {
+      this.#joined.set(running.id, network.ofContainer);
+      void running.exited.then(() => this.#joined.delete(running.id));
+    }
+    return running;
+  }
+
+  /** The image, where it was made for the cluster. What can't be removed now goes with the cluster. */
+  async discard(source: ReplicaSource): Promise<void> {
+    if (source.kind === 'bundle' || !source.image.startsWith(`${imageRepository(this.#options.cluster)}/`)) return;
+    await removeImage(this.engine, source.image).catch((error: unknown) => this.#containers.trouble(error));
+  }
+
+  logs(instance: string, { tailLines }: { readonly tailLines: number }): Promise<readonly string[]> {
+    return this.#containers.logs(instance, tailLines);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#containers.close(() => this.#cluster.remove());
   }
 
   /** A closure shares its cluster's network with others; what users made may listen on ports, and gets one of its own. */
@@ -119,59 +106,9 @@ export class DockerBackend implements Backend {
     await Promise.allSettled(stranded.map(([id]) => stopContainer(this.engine, id, 0)));
   }
 
-  async logs(instance: string, { tailLines }: { readonly tailLines: number }): Promise<readonly string[]> {
-    const id = this.#containers.get(instance);
-    if (id !== undefined) return containerLogs(this.engine, id, tailLines);
-    const text = await readFile(this.#logFile(instance), 'utf8').catch(() => '');
-    return text === '' ? [] : text.split('\n').slice(-tailLines);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#isClosed = true;
-    this.#sandboxes.close();
-    await this.#cluster.remove();
-    await Promise.all(this.#endings);
-  }
-
-  /** Waits for a container's end, keeps its log and takes it away. An engine that goes away is waited for. */
-  async #ended(spec: ReplicaSpec, instance: string, id: string): Promise<ReplicaExit> {
-    for (;;) {
-      try {
-        await waitForContainer(this.engine, id);
-        const state = await stateOf(this.engine, id);
-        this.#isEngineGone = false;
-        // One that outlived a restart of its engine.
-        if (state?.isRunning === true) continue;
-        await this.#keepLog(instance, id);
-        this.#containers.delete(instance);
-        await removeContainer(this.engine, id);
-        if (state === undefined) return { how: 'its container removed' };
-        const limitMiB = Math.round(memoryLimit(spec, this.engine.facts.memoryBytes) / 2 ** 20);
-        return { how: howOf(state, limitMiB) };
-      } catch (error) {
-        if (this.#isClosed) return { how: 'its server' };
-        this.#lost(error);
-        await setTimeout(engineRetryMs);
-      }
-    }
-  }
-
-  /** Says once that the engine is away, however many replicas it has. */
-  #lost(error: unknown): void {
-    const isGone = isClipperError(error) && error.code === 'E_DOCKER_UNAVAILABLE';
-    if (!isGone) this.#options.log.warn({ err: error }, 'the Docker engine refused');
-    else if (!this.#isEngineGone) this.#options.log.warn('the Docker engine is not there');
-    this.#isEngineGone = isGone;
-  }
-
-  async #keepLog(instance: string, id: string): Promise<void> {
-    const lines = await containerLogs(this.engine, id, keptLogLines);
-    await mkdir(join(this.#options.dir, instance), { recursive: true });
-    await writeFile(this.#logFile(instance), lines.join('\n'));
-  }
-
-  #logFile(instance: string): string {
-    return join(this.#options.dir, instance, 'log');
+  #nameOf({ modelName, modelVersion }: ReplicaSpec, { id }: ImageFacts): { repo: string; tag: string } {
+    const tag = `${modelVersion}-${id.slice('sha256:'.length).slice(0, 12)}`;
+    return { repo: `${imageRepository(this.#options.cluster)}/${modelName}`, tag };
   }
 }
 
@@ -180,12 +117,3 @@ const replicaLabels = ({ modelName, modelVersion }: ReplicaSpec, instance: strin
   [labels.version]: modelVersion,
   [labels.instance]: instance,
 });
-
-const signalBase = 128;
-
-/** How a container ended: by a code, a signal, or for want of memory. */
-function howOf({ exitCode, wasOutOfMemory }: { exitCode: number; wasOutOfMemory: boolean }, limitMiB: number): string {
-  if (wasOutOfMemory) return `exit code ${exitCode}, out of memory: it took more than the ${limitMiB} MiB of resources.memoryMiB`;
-  const signal = Object.entries(constants.signals).find(([, number]) => number === exitCode - signalBase)?.[0];
-  return signal === undefined ? `exit code ${exitCode}` : `signal ${signal}`;
-}

@@ -1,13 +1,11 @@
-import { setTimeout } from 'node:timers/promises';
-import { removeContainer, runContainer, stateOf, waitForContainer } from '../docker/containers.ts';
+import { removeContainer, runContainer, stateOf } from '../docker/containers.ts';
 import type { DockerEngine } from '../docker/engine.ts';
 import { imagesNamed } from '../docker/images.ts';
 import { labels, runtimeRepository } from '../docker/labels.ts';
 import type { NetworkChoice } from './backend.ts';
 import type { DockerCluster } from './docker-cluster.ts';
+import type { DockerContainers } from './docker-containers.ts';
 import { sandboxSettings } from './docker-settings.ts';
-
-const engineRetryMs = 500;
 
 /**
  * Containers that do nothing but hold a network, one for each that a cluster has. Replicas of closures join it, as
@@ -16,17 +14,20 @@ const engineRetryMs = 500;
 export class DockerSandboxes {
   readonly #engine: DockerEngine;
   readonly #cluster: DockerCluster;
-  readonly #name: string;
+  readonly #containers: DockerContainers;
   readonly #onLost: (id: string) => void;
   readonly #running = new Map<NetworkChoice, string>();
   #joining: Promise<unknown> = Promise.resolve();
-  #isClosed = false;
 
   /** `onLost`: a sandbox ended, and what joined it has no network any more. */
-  constructor(engine: DockerEngine, cluster: DockerCluster, { name, onLost }: { name: string; onLost: (id: string) => void }) {
+  constructor(
+    engine: DockerEngine,
+    cluster: DockerCluster,
+    { containers, onLost }: { containers: DockerContainers; onLost: (id: string) => void },
+  ) {
     this.#engine = engine;
     this.#cluster = cluster;
-    this.#name = name;
+    this.#containers = containers;
     this.#onLost = onLost;
   }
 
@@ -44,35 +45,17 @@ export class DockerSandboxes {
     return joined;
   }
 
-  /** To be called before its containers are taken away. */
-  close(): void {
-    this.#isClosed = true;
-  }
-
   async #join(choice: NetworkChoice, image: string): Promise<string> {
     const known = this.#running.get(choice);
     if (known !== undefined && (await stateOf(this.#engine, known))?.isRunning === true) return known;
-    if (known !== undefined) await removeContainer(this.#engine, known);
     const { name: network, serverAddress } = await this.#cluster.network(choice);
-    const name = choice === 'cluster' ? `clipper-${this.#name}-network` : `clipper-${this.#name}-network-isolated`;
+    const name = `${network}-network`;
+    // The one before, or one whose start was done but not answered.
+    await removeContainer(this.#engine, name);
     const all = { ...this.#cluster.labels, [labels.sandbox]: choice };
     const id = await runContainer(this.#engine, sandboxSettings({ name, image, labels: all, network, serverAddress }));
     this.#running.set(choice, id);
-    void this.#watch(id);
+    void this.#containers.ended(id).then((state) => state !== undefined && this.#onLost(id));
     return id;
-  }
-
-  async #watch(id: string): Promise<void> {
-    while (!this.#isClosed) {
-      try {
-        await waitForContainer(this.#engine, id);
-        // It may outlive a restart of its engine.
-        if ((await stateOf(this.#engine, id))?.isRunning === true) continue;
-        if (!this.#isClosed) this.#onLost(id);
-        return;
-      } catch {
-        await setTimeout(engineRetryMs);
-      }
-    }
   }
 }

@@ -28,6 +28,8 @@ const firstDelayMs = 100;
 const longestDelayMs = 30_000;
 /** A replica that lived this long has proved itself: the next restart is quick again. */
 const provenMs = 10_000;
+/** Between attempts while what runs replicas is away, which is no fault of theirs. */
+const awayDelayMs = 1_000;
 
 /** The replicas of one model version: keeps as many running as are wanted, with back-off for those that die. */
 export class Fleet {
@@ -38,6 +40,7 @@ export class Fleet {
   readonly #members: Member[] = [];
   readonly #instances: string[] = [];
   #nextNumber = 0;
+  #isBackendAway = false;
 
   constructor(spec: ReplicaSpec, { backend, log, events }: { backend: Backend; log: Log; events: FleetEvents }) {
     this.spec = spec;
@@ -111,7 +114,10 @@ export class Fleet {
     member.instance = `${modelName}-${modelVersion}-${this.#nextNumber++}-${randomUUID().slice(0, 8)}`;
     member.startedAt = performance.now();
     this.#instances.push(member.instance);
-    const running = await this.#backend.start(this.spec, member.instance);
+    const running = await this.#backend.start(this.spec, member.instance).catch((error: unknown) => {
+      this.#instances.splice(this.#instances.indexOf(member.instance), 1);
+      throw error;
+    });
     member.running = running;
     void running.exited.then((exit) => this.#ended(member, exit));
   }
@@ -121,19 +127,32 @@ export class Fleet {
     member.running = undefined;
     this.#events.onEnded(instance, exit, member.isStopping);
     if (member.isStopping) return;
+    this.#log.warn({ instance, exit: exit.how }, 'a replica ended and will be started again');
+    this.#restartAfter(member, this.#backOff(member));
+  }
+
+  /** How long to wait before a replica that died is started again. */
+  #backOff(member: Member): number {
     member.quickDeaths = performance.now() - member.startedAt > provenMs ? 0 : member.quickDeaths + 1;
-    const delayMs =
-      Math.min(longestDelayMs, firstDelayMs * 2 ** Math.max(0, member.quickDeaths - 1)) * (0.75 + Math.random() / 2);
-    this.#log.warn({ instance, exit: exit.how, delayMs: Math.round(delayMs) }, 'a replica ended and will be started again');
-    member.restart = setTimeout(() => void this.#restart(member), delayMs);
+    return Math.min(longestDelayMs, firstDelayMs * 2 ** Math.max(0, member.quickDeaths - 1));
+  }
+
+  #restartAfter(member: Member, delayMs: number): void {
+    // Those that died together need not be started together.
+    member.restart = setTimeout(() => void this.#restart(member), delayMs * (0.75 + Math.random() / 2));
   }
 
   async #restart(member: Member): Promise<void> {
     try {
       await this.#start(member);
+      this.#isBackendAway = false;
     } catch (error) {
-      this.#log.error({ err: error, instance: member.instance }, 'a replica could not be started');
-      this.#ended(member, { how: 'not started' });
+      const isAway = isClipperError(error) && error.retryable;
+      if (!isAway || !this.#isBackendAway) {
+        this.#log.error({ err: error, instance: member.instance }, 'a replica could not be started');
+      }
+      this.#isBackendAway = isAway;
+      if (!member.isStopping) this.#restartAfter(member, isAway ? awayDelayMs : this.#backOff(member));
     }
   }
 

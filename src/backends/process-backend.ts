@@ -62,6 +62,9 @@ export class ProcessBackend implements Backend {
     }
   }
 
+  /** Nothing: bundles are shared by all that are of the same function. */
+  async discard(): Promise<void> {}
+
   async logs(instance: string, { tailLines }: { readonly tailLines: number }): Promise<readonly string[]> {
     const text = (await tailOf(join(this.#dirOf(instance), 'log'), maxTailBytes)).toString();
     const lines = text.split('\n');

@@ -63,6 +63,12 @@ export class Supervisor implements AsyncDisposable {
     await fleet?.scale(0);
   }
 
+  /** Takes back what a deploy did that failed. */
+  async takeBack({ modelName, modelVersion, source }: ReplicaSpec): Promise<void> {
+    await this.remove(modelName, modelVersion);
+    await this.#backend.discard(source);
+  }
+
   /** Ends a replica that no longer answers, so that another takes its place. */
   replace({ modelName, modelVersion, instance }: RpcReplica): void {
     if (instance === undefined) return;

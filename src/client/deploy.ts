@@ -14,7 +14,7 @@ import type { InputType } from '../protocol/input-types.ts';
 import { resolveOptions } from '../util/options.ts';
 import { printShort } from '../util/print.ts';
 import type { ClipperConnection } from './connection.ts';
-import { ModelBuild } from './model-build.ts';
+import { isVersionTaken, ModelBuild } from './model-build.ts';
 import { captureModel, functionShape, type ModelFunctions, rootsOf, takesOf } from './model-function.ts';
 import { applicationShape, imageShape, replicasShape } from './options.ts';
 import { checkDeploy, checkEngine, type Deployment, ownCluster, postDeploy, withVersion } from './post-deploy.ts';
@@ -146,20 +146,38 @@ async function deployImage({ clipper, cluster, config, captured, progress }: Dep
   return await withVersion(clipper, config, async (version) => {
     // With the digest: a name that two deploys race for must not come to mean the other's image.
     const reference = `${imageRepository(cluster.name)}/${name}:${version}-${digest.slice(0, 12)}`;
-    if (registry === undefined) {
+    if (registry !== undefined) return await deployPushed({ clipper, config, build, version, progress });
+    try {
       const { id } = await build.image(version, reference);
       await postDeploy(clipper, config, { digest, image: reference, version }, progress);
       return { name, version, digest, image: id, replicas };
-    }
-    try {
-      const { pushed } = await build.push(version, registry);
-      await postDeploy(clipper, config, { digest, image: pushed.reference, version }, progress);
-      return { name, version, digest, image: pushed.reference, replicas };
-    } finally {
-      // The cluster's engine has it under a name of its own.
-      await removeImage(build.engine, modelReference(registry, { name, version }));
+    } catch (error) {
+      // Where another took the version, it may be of the same function, and so this image its.
+      if (!isVersionTaken(error)) await removeImage(build.engine, reference).catch(() => {});
+      throw error;
     }
   });
+}
+
+/** Replicas are containers of an image in a registry, by its digest. */
+async function deployPushed({
+  clipper,
+  config,
+  build,
+  version,
+  progress,
+}: Pick<Deploying, 'clipper' | 'config' | 'progress'> & { build: ModelBuild; version: string }): Promise<Deployment> {
+  const { name, replicas, registry } = config;
+  if (registry === undefined) throw new TypeError('no registry');
+  try {
+    const { pushed } = await build.push(version, registry);
+    const { digest } = build.bundle;
+    await postDeploy(clipper, config, { digest, image: pushed.reference, version }, progress);
+    return { name, version, digest, image: pushed.reference, replicas };
+  } finally {
+    // The cluster's engine has it under a name of its own.
+    await removeImage(build.engine, modelReference(registry, { name, version }));
+  }
 }
 
 /** The cluster's folder of bundles, which must be on this machine for its replicas to read. */

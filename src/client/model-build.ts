@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type StoredBundle, storeBundle } from '../bundle/bundle.ts';
 import type { CapturedClosure } from '../closure/graph.ts';
+import { engineAddress } from '../docker/docker-config.ts';
 import { DockerEngine } from '../docker/engine.ts';
 import type { Following, ImageFacts } from '../docker/images.ts';
 import { type PushedImage, pushImage } from '../docker/push.ts';
@@ -21,15 +22,17 @@ export interface BuildSettings {
   readonly platform?: ImagePlatform | undefined;
 }
 
-let connected: Promise<DockerEngine> | undefined;
+const connected = new Map<string | undefined, Promise<DockerEngine>>();
 
-/** The engine that the user's Docker command uses; connected to once. Throws E_DOCKER_UNAVAILABLE. */
-export function dockerEngine(): Promise<DockerEngine> {
-  connected ??= DockerEngine.connect().catch((error: unknown) => {
-    connected = undefined;
-    throw error;
-  });
-  return connected;
+/** The engine that the user's Docker command uses; connected to once at each address. Throws E_DOCKER_UNAVAILABLE. */
+export async function dockerEngine(): Promise<DockerEngine> {
+  const address = await engineAddress();
+  const known = connected.get(address);
+  if (known !== undefined) return known;
+  const engine = DockerEngine.connect();
+  connected.set(address, engine);
+  engine.catch(() => connected.delete(address));
+  return engine;
 }
 
 /** Makes what images of closures are made on, so that the first deploy needn't. */

@@ -41,7 +41,7 @@ export const replicasShape = {
   network: z
     .enum(['cluster', 'none'])
     .default('cluster')
-    .describe("What replicas reach besides the server; 'none': nothing. In containers."),
+    .describe("What replicas reach besides the server; 'none': no other machine or container. In containers."),
   sample: z.custom<Input>().optional().describe('An input that must be answered before the version becomes current.'),
 };
 

@@ -115,6 +115,7 @@ async function spawnServer(options: ServerProgramOptions): Promise<ChildProcess>
     return spawn(process.execPath, [serverProgram, JSON.stringify(options)], {
       // A group of its own: Ctrl-C in a terminal is for this process, and the server learns of its end by the channel.
       detached: true,
+      env: process.env,
       stdio: ['ignore', log.fd, log.fd, 'ipc'],
     });
   } finally {

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import type Dockerode from 'dockerode';
 import { ClipperError } from '../errors.ts';
-import { statusOf } from './docker-errors.ts';
+import { reasonOf, statusOf } from './docker-errors.ts';
 import type { DockerEngine } from './engine.ts';
 
 /** What to make a container of, as the engine's API has it. */
@@ -27,17 +27,18 @@ export async function runContainer(engine: DockerEngine, settings: ContainerSett
     try {
       return await api.createContainer(settings);
     } catch (error) {
-      if (statusOf(error) !== 404) throw error;
-      throw new ClipperError('E_IMAGE_NOT_FOUND', `${what}: the Docker engine has no image ${settings.Image ?? ''}`, {
-        cause: error,
-      });
+      // A container to join may be gone as well.
+      if (statusOf(error) !== 404 || !/image/i.test(reasonOf(error))) throw error;
+      const message = `${what}: the Docker engine has no image ${settings.Image ?? ''}, which was removed`;
+      throw new ClipperError('E_IMAGE_NOT_FOUND', `${message}.\n  Fix: deploy it again`, { cause: error });
     }
   });
   try {
     await engine.ask(what, 'E_REPLICA_EXITED', () => container.start());
     return container.id;
   } catch (error) {
-    await removeContainer(engine, container.id);
+    // Why it could not be started says more than why it could not be removed.
+    await removeContainer(engine, container.id).catch(() => {});
     throw error;
   }
 }
@@ -58,8 +59,20 @@ export async function hasPath(engine: DockerEngine, id: string, path: string): P
 
 /** Resolves when a container has ended or is gone. Throws E_DOCKER_UNAVAILABLE when the engine goes away before. */
 export async function waitForContainer(engine: DockerEngine, id: string): Promise<void> {
-  await engine.find(`The end of the container ${id} can't be awaited`, (api) => api.getContainer(id).wait());
+  await engine.find(`The end of the container ${id} can't be awaited`, async (api) => {
+    for await (const _ of await awaitedEnd(api, id));
+  });
 }
+
+/** As a stream: the answer begins at once and may take days, and dockerode waits forever for one that is cut off. */
+const awaitedEnd = (api: Dockerode, id: string): Promise<NodeJS.ReadableStream> =>
+  new Promise((resolve, reject) => {
+    const request = { path: `/containers/${id}/wait`, method: 'POST', isStream: true, statusCodes: { 200: true } };
+    api.modem.dial(request, (error: unknown, answer: unknown) => {
+      if (error) reject(error);
+      else resolve(answer as NodeJS.ReadableStream);
+    });
+  });
 
 export async function stateOf(engine: DockerEngine, id: string): Promise<ContainerState | undefined> {
   const found = await engine.find(`The container ${id} can't be looked up`, (api) => api.getContainer(id).inspect());

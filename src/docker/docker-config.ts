@@ -33,7 +33,8 @@ export async function readDockerConfig(): Promise<DockerConfig> {
  * for the system's default.
  */
 export async function engineAddress(): Promise<string | undefined> {
-  if (process.env.DOCKER_HOST) return process.env.DOCKER_HOST;
+  const { DOCKER_HOST: host } = process.env;
+  if (host) return checkAddress(host);
   const context = process.env.DOCKER_CONTEXT ?? (await readDockerConfig()).currentContext;
   if (context === undefined || context === '' || context === 'default') return undefined;
   const id = createHash('sha256').update(context).digest('hex');
@@ -45,4 +46,15 @@ export async function engineAddress(): Promise<string | undefined> {
   });
   const { Endpoints } = JSON.parse(text) as { Endpoints?: { docker?: { Host?: string } } };
   return Endpoints?.docker?.Host;
+}
+
+const addressForm = /^(?:(?:unix|npipe):\/\/|(?:tcp|https?|ssh):\/\/[^/]|[^:/]+(?::\d+)?$)/;
+
+function checkAddress(host: string): string {
+  if (addressForm.test(host)) return host;
+  const message = `DOCKER_HOST is "${host}", which is no address of a Docker engine`;
+  throw new ClipperError(
+    'E_INVALID_OPTION',
+    `${message}.\n  Fix: unset it, or write it as unix:///var/run/docker.sock, tcp://host:2375 or ssh://user@host`,
+  );
 }

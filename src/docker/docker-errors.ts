@@ -14,7 +14,13 @@ export const statusOf = (error: unknown): number | undefined => (error as Engine
 /** What the engine itself said. */
 export const reasonOf = (error: unknown): string => (error as EngineError | undefined)?.json?.message ?? messageOf(error).trim();
 
-const lostCodes = new Set(['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOTFOUND', 'ETIMEDOUT', 'EHOSTUNREACH']);
+/** Whether it said so as an engine does. */
+export const hasReason = (error: unknown): boolean => (error as EngineError | undefined)?.json?.message !== undefined;
+
+const lostCodes = new Set([
+  ...['ENOENT', 'ENOTSOCK', 'ECONNREFUSED', 'ECONNRESET', 'ECONNABORTED', 'EPIPE'],
+  ...['ENOTFOUND', 'EAI_AGAIN', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH'],
+]);
 
 /** Whether the engine could not be reached at all. */
 export const isUnreachable = (error: unknown): boolean =>

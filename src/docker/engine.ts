@@ -1,7 +1,7 @@
 import type Dockerode from 'dockerode';
 import { ClipperError, type ErrorCode } from '../errors.ts';
 import { engineAddress } from './docker-config.ts';
-import { engineError, statusOf } from './docker-errors.ts';
+import { engineError, hasReason, statusOf } from './docker-errors.ts';
 
 /** What an engine says of itself. */
 export interface EngineFacts {
@@ -21,6 +21,7 @@ export interface EngineFacts {
 
 /** The first that knows `host-gateway`: Docker 20.10. */
 const oldestApi = [1, 41] as const;
+const answerMs = 10_000;
 
 /** A connection to a Docker engine. */
 export class DockerEngine {
@@ -35,10 +36,11 @@ export class DockerEngine {
   /** Connects to the engine that the user's Docker command uses. Throws E_DOCKER_UNAVAILABLE with what to do. */
   static async connect(): Promise<DockerEngine> {
     const host = await engineAddress();
-    const api = await openApi(host);
-    const address = host ?? `unix://${await socketOf(api)}`;
+    let address = host ?? 'its standard address';
     try {
-      const [version, info] = await Promise.all([api.version(), api.info() as Promise<EngineInfo>]);
+      const api = await openApi(host);
+      address = host ?? `unix://${await socketOf(api)}`;
+      const [version, info] = await introduced(api, address);
       checkVersion(version, address);
       return new DockerEngine(api, factsOf(info, version, address));
     } catch (error) {
@@ -68,6 +70,11 @@ export class DockerEngine {
   }
 }
 
+interface EngineVersion {
+  readonly Version: string;
+  readonly ApiVersion: string;
+}
+
 interface EngineInfo {
   readonly ID: string;
   readonly OSType: string;
@@ -93,7 +100,35 @@ async function socketOf(api: Dockerode): Promise<string> {
   return (await modem.getSocketPath()) ?? '';
 }
 
-function checkVersion({ Version, ApiVersion }: { Version: string; ApiVersion: string }, address: string): void {
+/** dockerode's types know nothing of the signal. */
+interface Asked {
+  version(options: { abortSignal: AbortSignal }): Promise<Partial<EngineVersion>>;
+  info(options: { abortSignal: AbortSignal }): Promise<Partial<EngineInfo>>;
+}
+
+/** What an engine says of itself. Throws E_DOCKER_UNAVAILABLE where something else is at its address, or says nothing. */
+async function introduced(api: Dockerode, address: string): Promise<readonly [EngineVersion, EngineInfo]> {
+  const asked = api as unknown as Asked;
+  const abortSignal = AbortSignal.timeout(answerMs);
+  try {
+    const [version, info] = await Promise.all([asked.version({ abortSignal }), asked.info({ abortSignal })]);
+    if (typeof version.ApiVersion === 'string' && typeof info.ID === 'string')
+      return [version as EngineVersion, info as EngineInfo];
+  } catch (error) {
+    if (abortSignal.aborted) throw unavailable(`What is at ${address} did not answer within ${answerMs / 1_000} s`, error);
+    if (statusOf(error) === undefined || hasReason(error)) throw error;
+  }
+  throw unavailable(`What answers at ${address} is no Docker engine`);
+}
+
+const unavailable = (what: string, cause?: unknown): ClipperError =>
+  new ClipperError(
+    'E_DOCKER_UNAVAILABLE',
+    `${what}.\n  Fix: start Docker there, or start it anew, or set DOCKER_HOST to where it is; the backend 'process' needs none`,
+    { cause },
+  );
+
+function checkVersion({ Version, ApiVersion }: EngineVersion, address: string): void {
   const [major = 0, minor = 0] = ApiVersion.split('.').map(Number);
   const [oldestMajor, oldestMinor] = oldestApi;
   if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) return;
@@ -103,7 +138,7 @@ function checkVersion({ Version, ApiVersion }: { Version: string; ApiVersion: st
 
 const archNames: Readonly<Record<string, string>> = { x86_64: 'x64', amd64: 'x64', aarch64: 'arm64', arm64: 'arm64' };
 
-const factsOf = (info: EngineInfo, version: { Version: string }, address: string): EngineFacts => ({
+const factsOf = (info: EngineInfo, version: EngineVersion, address: string): EngineFacts => ({
   address,
   id: info.ID,
   version: version.Version,

@@ -23,7 +23,7 @@ const started = (name = `deploy-${randomUUID().slice(0, 8)}`) =>
 
 /** The containers of a cluster's replicas, by their ids. */
 const replicasOf = ({ cluster }: ClipperConnection): string[] =>
-  docker('ps', '-aq', '--filter', 'label=clipper-ts.model', '--filter', `label=clipper-ts.cluster=${cluster?.name}`)
+  docker('ps', '-aq', '--filter', 'label=clipper-ts.instance', '--filter', `label=clipper-ts.cluster=${cluster?.name}`)
     .split('\n')
     .filter((id) => id !== '');
 
