@@ -4,7 +4,7 @@ import { setTimeout } from 'node:timers/promises';
 import { containersLabelled, removeContainer, stateOf } from '../docker/containers.ts';
 import type { DockerEngine } from '../docker/engine.ts';
 import { findImage, imagesNamed, pruneImages, removeImage } from '../docker/images.ts';
-import { imageRepository, labels } from '../docker/labels.ts';
+import { imageRepository, labels, runtimeRepository } from '../docker/labels.ts';
 import {
   createNetwork,
   joinNetwork,
@@ -16,6 +16,8 @@ import {
 import { ClipperError } from '../errors.ts';
 import type { NetworkChoice } from './backend.ts';
 
+const keptRuntimeImages = 3;
+const keptRuntimeMs = 24 * 3_600_000;
 /** A server that was told to end may take so long. */
 const handoverMs = 8_000;
 
@@ -47,6 +49,7 @@ export class DockerCluster {
     const cluster = new DockerCluster(engine, name, listenOn);
     await sweepDeadServers(engine);
     await cluster.network('cluster');
+    void sweepRuntimeImages(engine).catch(() => {});
     return cluster;
   }
 
@@ -61,7 +64,8 @@ export class DockerCluster {
   }
 
   async #openNetwork(choice: NetworkChoice): Promise<ClusterNetwork> {
-    const name = choice === 'cluster' ? `clipper-${this.#name}` : `clipper-${this.#name}-isolated`;
+    // Of what no cluster's name has in it, so that it can't be another one's.
+    const name = choice === 'cluster' ? `clipper-${this.#name}` : `clipper-${this.#name}_isolated`;
     const made = await this.#makeNetwork(name, choice === 'none');
     const serverAddress = await this.#reachServer(made).catch(async (error: unknown) => {
       await removeNetwork(this.#engine, made.id);
@@ -146,6 +150,14 @@ async function removeContainers(engine: DockerEngine, label: string): Promise<vo
     if (containers.length === 0) return;
     await Promise.all(containers.map(({ id }) => removeContainer(engine, id)));
   }
+}
+
+/** Images of earlier versions of Node or of ours. They are kept for a while, as other projects may use them. */
+async function sweepRuntimeImages(engine: DockerEngine): Promise<void> {
+  const images = await Promise.all((await imagesNamed(engine, runtimeRepository)).map((tag) => findImage(engine, tag)));
+  const byAge = images.filter((image) => image !== undefined).sort((a, b) => (b.namedAt ?? 0) - (a.namedAt ?? 0));
+  const old = byAge.slice(keptRuntimeImages).filter(({ namedAt = Date.now() }) => Date.now() - namedAt > keptRuntimeMs);
+  for (const { tags } of old) for (const tag of tags) await removeImage(engine, tag);
 }
 
 /** Names this process, also when its number is used again. */

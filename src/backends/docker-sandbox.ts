@@ -49,7 +49,7 @@ export class DockerSandboxes {
     const known = this.#running.get(choice);
     if (known !== undefined && (await stateOf(this.#engine, known))?.isRunning === true) return known;
     const { name: network, serverAddress } = await this.#cluster.network(choice);
-    const name = `${network}-network`;
+    const name = `${network}_network`;
     // The one before, or one whose start was done but not answered.
     await removeContainer(this.#engine, name);
     const all = { ...this.#cluster.labels, [labels.sandbox]: choice };

@@ -1,5 +1,5 @@
 import { modelKey } from '../control/names.ts';
-import { ClipperError } from '../errors.ts';
+import { ClipperError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
 import { deferred } from '../util/deferred.ts';
@@ -116,7 +116,7 @@ export class Supervisor implements AsyncDisposable {
         else void this.#exited(instance, exit).then(all.reject);
       },
     };
-    const late = setTimeout(() => all.reject(this.#notReady(fleet, timeoutMs)), timeoutMs);
+    const late = setTimeout(() => void this.#notReady(fleet, isNew, timeoutMs).then(all.reject), timeoutMs);
     const abort = (): void => all.reject(cancelled());
     signal.addEventListener('abort', abort);
     this.#waiters.add(waiter);
@@ -154,16 +154,26 @@ export class Supervisor implements AsyncDisposable {
   }
 
   async #exited(instance: string, { how }: ReplicaExit): Promise<ClipperError> {
-    const tail = (await this.#backend.logs(instance, { tailLines: 20 })).join('\n');
     return new ClipperError(
       'E_REPLICA_EXITED',
-      `Replica ${instance} ended with ${how} before it was ready. The end of its log:\n${tail === '' ? '(nothing)' : tail}`,
+      `Replica ${instance} ended with ${how} before it was ready. The end of its log:\n${await this.#tailOf(instance)}`,
     );
   }
 
-  #notReady({ spec }: Fleet, timeoutMs: number): ClipperError {
-    const model = modelKey(spec.modelName, spec.modelVersion);
-    return new ClipperError('E_REPLICA_NOT_READY', `The replicas of ${model} did not connect within ${timeoutMs / 1_000} s`);
+  async #notReady(fleet: Fleet, isNew: (instance: string) => boolean, timeoutMs: number): Promise<ClipperError> {
+    const model = modelKey(fleet.spec.modelName, fleet.spec.modelVersion);
+    const [first = ''] = fleet.instances.filter(isNew);
+    const message = `The replicas of ${model} did not connect within ${timeoutMs / 1_000} s`;
+    const why = 'loading the model or `setup` takes longer or hangs, or a firewall is between the replica and the server';
+    return new ClipperError(
+      'E_REPLICA_NOT_READY',
+      `${message}: ${why}. The end of the log of ${first}:\n${await this.#tailOf(first)}`,
+    );
+  }
+
+  async #tailOf(instance: string): Promise<string> {
+    const lines = await this.#backend.logs(instance, { tailLines: 20 }).catch((error: unknown) => [messageOf(error)]);
+    return lines.length === 0 ? '(nothing)' : lines.join('\n');
   }
 }
 

@@ -23,7 +23,10 @@ const DeployModelOptions = z.strictObject({
   name: z.string().describe("The model's name."),
   version: versionOption,
   inputType: inputTypeOption,
-  image: z.string().min(1).describe('The image of its containers, which speak the container RPC.'),
+  image: z
+    .string()
+    .regex(/^[\w./:@-]+$/, "must be an image's name")
+    .describe('The image of its containers, which speak the container RPC.'),
   modelPath: z.string().min(1).optional().describe("A file or folder of the model's data, which containers find at /model."),
   ...replicasShape,
   ...progressShape,

@@ -124,6 +124,7 @@ interface Deploying {
 /** Replicas are processes of the server, which read the bundle in its folder. */
 async function deployBundle({ clipper, cluster, config, captured, progress }: Deploying): Promise<Deployment> {
   const { name, replicas, packages, signal } = config;
+  checkNoImage(config);
   const storeDir = storeOf(cluster, clipper.managementUrl);
   const bundle = await storeBundle(captured, { storeDir, takes: takesOf(config), packages, signal }).catch((error: unknown) => {
     cancelledIf(signal, name);
@@ -178,6 +179,17 @@ async function deployPushed({
     // The cluster's engine has it under a name of its own.
     await removeImage(build.engine, modelReference(registry, { name, version }));
   }
+}
+
+/** Throws E_INVALID_OPTION for what only images have. */
+function checkNoImage({ registry, baseImage }: DeployConfig): void {
+  const asked = [...(registry === undefined ? [] : ['registry']), ...(baseImage === 'auto' ? [] : ['baseImage'])];
+  if (asked.length === 0) return;
+  const message = `The cluster runs its replicas as processes, which have no ${asked.join(', ')}`;
+  throw new ClipperError(
+    'E_INVALID_OPTION',
+    `${message}.\n  Fix: startClipper({ backend: 'docker' }), or clipper.buildModel for an image`,
+  );
 }
 
 /** The cluster's folder of bundles, which must be on this machine for its replicas to read. */

@@ -41,32 +41,23 @@ export async function prepareImages(signal: AbortSignal | undefined): Promise<vo
   await ensureRuntimeImage(engine, { baseImage: 'auto', onLine: () => {}, signal, authFor: authWith(undefined) });
 }
 
-/** A captured function on its way to an image: bundled for it, in a folder that goes with this. */
-export class ModelBuild implements AsyncDisposable {
+interface BuildParts {
   readonly engine: DockerEngine;
   readonly bundle: StoredBundle;
-  readonly #runtime: RuntimeImage;
-  readonly #config: FunctionConfig;
-  readonly #following: Following;
-  readonly #source: string | undefined;
-  readonly #remove: () => PromiseLike<void>;
+  readonly config: FunctionConfig;
+  readonly following: Following;
+  readonly source: string | undefined;
+  readonly runtime: RuntimeImage;
+  readonly findRuntime: () => Promise<RuntimeImage>;
+  readonly dir: AsyncDisposable;
+}
 
-  private constructor(parts: {
-    engine: DockerEngine;
-    bundle: StoredBundle;
-    runtime: RuntimeImage;
-    config: FunctionConfig;
-    following: Following;
-    source: string | undefined;
-    remove: () => PromiseLike<void>;
-  }) {
-    this.engine = parts.engine;
-    this.bundle = parts.bundle;
-    this.#runtime = parts.runtime;
-    this.#config = parts.config;
-    this.#following = parts.following;
-    this.#source = parts.source;
-    this.#remove = parts.remove;
+/** A captured function on its way to an image: bundled for it, in a folder that goes with this. */
+export class ModelBuild implements AsyncDisposable {
+  readonly #parts: BuildParts;
+
+  private constructor(parts: BuildParts) {
+    this.#parts = parts;
   }
 
   /** Throws E_DOCKER_UNAVAILABLE, E_IMAGE_FAILED, E_BUNDLE_FAILED, E_REGISTRY_FAILED, E_CANCELLED. */
@@ -78,41 +69,58 @@ export class ModelBuild implements AsyncDisposable {
     const { name, packages, signal } = config;
     const following = { onLine: (line: string) => progress.report('image', line), signal };
     const engine = await dockerEngine();
-    const authFor = authWith(settings.registry);
-    const runtime = await ensureRuntimeImage(engine, { ...settings, ...following, authFor });
+    const base = { ...settings, ...following, authFor: authWith(settings.registry) };
+    const findRuntime = (): Promise<RuntimeImage> => ensureRuntimeImage(engine, base);
+    const runtime = await findRuntime();
     const dir = await temporaryDir('build');
-    const remove = (): PromiseLike<void> => dir[Symbol.asyncDispose]();
     try {
       const target = { platform: 'linux', arch: nodeArch(runtime.platform.arch), libc: runtime.libc } as const;
       const bundle = await storeBundle(captured, { storeDir: dir.path, takes: takesOf(config), packages, target, signal });
       for (const warning of bundle.warnings) progress.warn('bundle', `warning: ${warning}`);
-      return new ModelBuild({ engine, bundle, runtime, config, following, source: sourceOf(captured.projectDir), remove });
+      const source = sourceOf(captured.projectDir);
+      return new ModelBuild({ engine, bundle, config, following, source, runtime, findRuntime, dir });
     } catch (error) {
-      await remove();
+      await dir[Symbol.asyncDispose]();
       cancelledIf(signal, name);
       throw error;
     }
   }
 
+  get engine(): DockerEngine {
+    return this.#parts.engine;
+  }
+
+  get bundle(): StoredBundle {
+    return this.#parts.bundle;
+  }
+
   /** Makes the image of a version. */
   async image(version: string, reference: string): Promise<ImageFacts> {
-    this.#following.onLine(`making the image ${reference}`);
-    const { name, inputType } = this.#config;
-    const model = { name, version, inputType, bundle: this.bundle, source: this.#source };
-    return putModelImage(this.engine, { ...model, runtime: this.#runtime, reference }, this.#following);
+    const { engine, bundle, config, following, source, runtime, findRuntime } = this.#parts;
+    following.onLine(`making the image ${reference}`);
+    const { name, inputType } = config;
+    const model = { name, version, inputType, bundle, source, reference };
+    try {
+      return await putModelImage(engine, { ...model, runtime }, following);
+    } catch (error) {
+      if (!isClipperError(error) || error.code !== 'E_IMAGE_NOT_FOUND') throw error;
+      // What it is made on was removed meanwhile, and is made again.
+      return putModelImage(engine, { ...model, runtime: await findRuntime() }, following);
+    }
   }
 
   /** Makes the image of a version and pushes it. Throws E_REGISTRY_FAILED. */
   async push(version: string, registry: RegistryConfig): Promise<{ readonly facts: ImageFacts; readonly pushed: PushedImage }> {
-    const reference = modelReference(registry, { name: this.#config.name, version });
+    const { engine, config, following } = this.#parts;
+    const reference = modelReference(registry, { name: config.name, version });
     const facts = await this.image(version, reference);
-    this.#following.onLine(`pushing ${reference}`);
+    following.onLine(`pushing ${reference}`);
     const auth = await authWith(registry)(reference);
-    return { facts, pushed: await pushImage(this.engine, { reference, auth, ...this.#following }) };
+    return { facts, pushed: await pushImage(engine, { reference, auth, ...following }) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#remove();
+    await this.#parts.dir[Symbol.asyncDispose]();
   }
 }
 

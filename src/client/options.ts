@@ -32,7 +32,7 @@ export const replicasShape = {
   env: z.record(z.string(), z.string()).default({}).describe("Environment variables for the replicas, besides the server's own."),
   resources: z
     .strictObject({
-      memoryMiB: z.number().positive().optional().describe('A replica that takes more is ended.'),
+      memoryMiB: z.number().min(6).optional().describe('A replica that takes more is ended.'),
       cpus: z.number().positive().optional().describe("Processors' worth of time."),
       gpus: z.union([z.number().int().positive(), z.literal('all')]).optional(),
     })
@@ -50,7 +50,7 @@ export const imageShape = {
   registry: registryOption.optional(),
   baseImage: z
     .string()
-    .min(1)
+    .regex(/^[\w./:@-]+$/, "must be 'auto' or an image's name")
     .default('auto')
     .describe("What the image is made on; 'auto': the running Node, else Node's own image."),
 };

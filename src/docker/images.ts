@@ -15,6 +15,8 @@ export interface ImageFacts {
   readonly arch: string;
   readonly variant?: string;
   readonly bytes: number;
+  /** When it was last given a name, in milliseconds; undefined where the engine doesn't say. */
+  readonly namedAt: number | undefined;
   /** SHA-256 of each uncompressed layer, lowest first. */
   readonly layers: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
@@ -50,11 +52,17 @@ export async function findImage(engine: DockerEngine, reference: string): Promis
     arch: found.Architecture,
     ...(variant ? { variant } : {}),
     bytes: found.Size,
+    namedAt: timeOf((found as { Metadata?: { LastTagTime?: string } }).Metadata?.LastTagTime),
     layers: found.RootFS.Layers ?? [],
     labels: config?.Labels ?? {},
     env: config?.Env ?? [],
     config: { ...config },
   };
+}
+
+function timeOf(text: string | undefined): number | undefined {
+  const time = Date.parse(text ?? '');
+  return time > 0 ? time : undefined;
 }
 
 /** Loads an archive of images. Throws E_IMAGE_FAILED, E_CANCELLED. */
@@ -143,6 +151,14 @@ export async function imagesNamed(engine: DockerEngine, reference: string): Prom
     api.listImages({ filters: JSON.stringify({ reference: [reference] }) } as object),
   );
   return found.flatMap(({ RepoTags }) => RepoTags ?? []);
+}
+
+/** The ids of the images with a label: `name=value`. */
+export async function imagesLabelled(engine: DockerEngine, label: string): Promise<readonly string[]> {
+  const found = await engine.ask('The images can not be listed', 'E_DOCKER_REFUSED', (api) =>
+    api.listImages({ filters: JSON.stringify({ label: [label] }) } as object),
+  );
+  return found.map(({ Id }) => Id);
 }
 
 /** Removes the images with a label that have no name any more and that nothing uses. */

@@ -5,10 +5,10 @@ import { type StoredBundle, sbomName } from '../bundle/bundle.ts';
 import { mergeSbom, printSbom, type Sbom, type SoftwarePart } from '../bundle/sbom.ts';
 import type { BundleFile } from '../bundle/write-files.ts';
 import type { DockerEngine } from '../docker/engine.ts';
-import type { Following, ImageFacts } from '../docker/images.ts';
+import { type Following, findImage, type ImageFacts, imagesLabelled } from '../docker/images.ts';
 import { labels } from '../docker/labels.ts';
 import type { InputType } from '../protocol/input-types.ts';
-import type { ImageSettings } from './image-plan.ts';
+import type { ImageSettings, LowerImage } from './image-plan.ts';
 import { buildTime, type Layer, type LayerFile, makeLayer } from './layer.ts';
 import { putImage } from './put-image.ts';
 import type { RuntimeImage } from './runtime-image.ts';
@@ -30,14 +30,29 @@ export async function putModelImage(
   { runtime, reference, ...model }: ModelImage & { runtime: RuntimeImage; reference: string },
   following: Following,
 ): Promise<ImageFacts> {
+  const { bundle } = model;
+  const known = isLarge(bundle) ? await knownImage(engine, bundle.digest, runtime) : undefined;
   const plan = {
     reference,
     platform: runtime.platform,
-    below: runtime,
-    layers: await layersOf(model.bundle, softwareOf(runtime)),
+    below: known ?? runtime,
+    layers: known === undefined ? await layersOf(bundle, softwareOf(runtime)) : [],
     settings: settingsOf(model),
   };
   return putImage(engine, plan, following);
+}
+
+/** Smaller ones are sent in less time than it takes to ask for them. */
+const isLarge = ({ files }: StoredBundle): boolean => files.reduce((sum, { bytes }) => sum + bytes, 0) > 2 ** 20;
+
+/** An image with the same bundle on the same runtime: its layers need not be made and sent again. */
+async function knownImage(engine: DockerEngine, digest: string, runtime: RuntimeImage): Promise<LowerImage | undefined> {
+  for (const id of await imagesLabelled(engine, `${labels.bundle}=${digest}`)) {
+    const { layers = [] } = (await findImage(engine, id)) ?? {};
+    const isOnRuntime = layers.length > runtime.layers.length && runtime.layers.every((each, index) => each === layers[index]);
+    if (isOnRuntime) return { reference: id, layers, config: runtime.config };
+  }
+  return undefined;
 }
 
 /** Where the bill of materials of the whole image lies in it. */

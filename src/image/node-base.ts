@@ -37,8 +37,15 @@ export interface NodeBase {
 
 const nodePath = '/usr/local/bin/node';
 
+let own: NodeBase | undefined;
+
 /** Describes a base image made of the running Node: on Linux only. Its files are read when the layer is made. */
 export function nodeBase(): NodeBase {
+  own ??= describeBase();
+  return own;
+}
+
+function describeBase(): NodeBase {
   const { glibcVersion, sharedObjects } = nodeReport();
   const libraries = librariesOf(sharedObjects);
   const paths = [process.execPath, ...libraries];

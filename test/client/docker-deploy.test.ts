@@ -4,6 +4,9 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { buildSync } from 'esbuild';
+import { DockerEngine } from '../../src/docker/engine.ts';
+import { makeLayer } from '../../src/image/layer.ts';
+import { putImage } from '../../src/image/put-image.ts';
 import {
   type ClipperConnection,
   createEndpoint,
@@ -103,6 +106,40 @@ describeWithDocker('deploying to Docker', () => {
     }
   });
 
+  test('a large closure is sent once, and what it is made on is made again when it was removed', async () => {
+    await using clipper = await started();
+    const large = Float64Array.from({ length: 2 ** 18 }, (_, index) => index);
+    const predictOne = ([x = 0]: Float64Array) => large[x] ?? 0;
+    const first = await createEndpoint(clipper, { ...quiet, name: 'large', predictOne });
+    const second = await deployPredictFunction(clipper, { ...quiet, name: 'large', predictOne });
+    const layers = (image = '') => docker('inspect', '-f', '{{.RootFS.Layers}}', image);
+    expect([second.digest, layers(second.image)]).toEqual([first.digest, layers(first.image)]);
+    expect(second.image).not.toBe(first.image);
+    expect(await clipper.predict('large', [1_000])).toMatchObject({ output: 1_000 });
+  });
+
+  test('makes images for another platform, on a base that is for it', async () => {
+    await using clipper = await started();
+    const base = `other-platform-${randomUUID().slice(0, 8)}:1`;
+    await putOtherPlatform(base);
+    const built = { ...quiet, name: 'other', baseImage: base, platform: 'linux/arm64', predictOne: () => 1 } as const;
+    try {
+      const { image } = await clipper.buildModel(built);
+      expect(docker('inspect', '-f', '{{.Os}}/{{.Architecture}}', image)).toBe('linux/arm64');
+      docker('rmi', '-f', image);
+      await expect(clipper.buildModel({ ...built, platform: 'windows/amd64' })).rejects.toThrow(/linux\/arm64.*windows/s);
+    } finally {
+      docker('rmi', '-f', base);
+    }
+  });
+
+  test('says that a cluster of processes makes no images', async () => {
+    await using clipper = await startClipper({ queryPort: 0, managementPort: 0, rpcPort: 0 });
+    const deploying = createEndpoint(clipper, { ...quiet, name: 'plain', predictOne: () => 1, baseImage: 'node:22' });
+    await expect(deploying).rejects.toThrow(/baseImage.*backend: 'docker'/s);
+    await expect(clipper.deployModel({ ...quiet, name: 'plain', image: 'x' })).rejects.toThrow(/backend: 'docker'/);
+  });
+
   test('runs a container that the user wrote, with the data of its model', async () => {
     await using dir = await temporaryDir();
     await using clipper = await started();
@@ -137,6 +174,14 @@ describeWithDocker('deploying to Docker', () => {
     expect(await clipper.getAllModels()).toEqual([]);
   });
 });
+
+/** A base image for another kind of machine, with a program called Node. */
+async function putOtherPlatform(reference: string): Promise<void> {
+  const layers = [await makeLayer([{ path: 'usr/bin/node', content: Buffer.from('for another machine'), mode: 0o755 }])];
+  const settings = { env: { PATH: '/usr/bin' }, labels: {} };
+  const plan = { reference, platform: { os: 'linux', arch: 'arm64' }, below: undefined, layers, settings } as const;
+  await putImage(await DockerEngine.connect(), plan, { onLine: () => {} });
+}
 
 /** A container as the documentation shows it, on the image that replicas of closures have. */
 function writeOwnContainer(dir: string, image: string): void {
