@@ -1,10 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
-import { containersLabelled, removeContainer, stateOf } from '../docker/containers.ts';
+import { stateOf } from '../docker/containers.ts';
 import type { DockerEngine } from '../docker/engine.ts';
-import { findImage, imagesNamed, pruneImages, removeImage } from '../docker/images.ts';
-import { imageRepository, labels, runtimeRepository } from '../docker/labels.ts';
+import { labels } from '../docker/labels.ts';
 import {
   createNetwork,
   joinNetwork,
@@ -15,9 +14,8 @@ import {
 } from '../docker/networks.ts';
 import { ClipperError } from '../errors.ts';
 import type { NetworkChoice } from './backend.ts';
+import { serverIdentity, sweepDeadServers, sweepRuntimeImages, sweepServer } from './docker-sweep.ts';
 
-const keptRuntimeImages = 3;
-const keptRuntimeMs = 24 * 3_600_000;
 /** A server that was told to end may take so long. */
 const handoverMs = 8_000;
 
@@ -107,87 +105,10 @@ export class DockerCluster {
   async remove(): Promise<void> {
     const self = await ownContainer(this.#engine);
     if (self !== undefined) {
-      for (const { id } of await networksLabelled(this.#engine, ofServer(serverIdentity())))
+      for (const { id } of await networksLabelled(this.#engine, `${labels.server}=${serverIdentity()}`))
         await leaveNetwork(this.#engine, id, self);
     }
-    await sweep(this.#engine, this.#name, ofServer(serverIdentity()));
-  }
-}
-
-const ofServer = (identity: string): string => `${labels.server}=${identity}`;
-
-/** Takes away what servers left that were killed. */
-export async function sweepDeadServers(engine: DockerEngine): Promise<void> {
-  const [networks, containers] = await Promise.all([
-    networksLabelled(engine, labels.server),
-    containersLabelled(engine, labels.server),
-  ]);
-  const servers = new Map(
-    [...networks, ...containers].map((each) => [each.labels[labels.server] ?? '', each.labels[labels.cluster] ?? '']),
-  );
-  for (const [server, cluster] of servers) {
-    if (!(await isAlive(engine, server))) await sweep(engine, cluster, ofServer(server));
-  }
-}
-
-async function sweep(engine: DockerEngine, cluster: string, label: string): Promise<void> {
-  await removeContainers(engine, label);
-  const networks = await networksLabelled(engine, label);
-  await Promise.all(networks.map(({ id }) => removeNetwork(engine, id)));
-  for (const tag of await imagesNamed(engine, `${imageRepository(cluster)}/*`)) {
-    // One from a registry is held by its digest too.
-    const { digests = [] } = (await findImage(engine, tag)) ?? {};
-    for (const reference of [tag, ...digests]) await removeImage(engine, reference);
-  }
-  // What lost its name to a later image of the same.
-  await pruneImages(engine, labels.bundle);
-}
-
-/** Some may be on their way out already, and until they are gone their networks and images are in use. */
-async function removeContainers(engine: DockerEngine, label: string): Promise<void> {
-  for (const end = performance.now() + handoverMs; performance.now() < end; await setTimeout(50)) {
-    const containers = await containersLabelled(engine, label);
-    if (containers.length === 0) return;
-    await Promise.all(containers.map(({ id }) => removeContainer(engine, id)));
-  }
-}
-
-/** Images of earlier versions of Node or of ours. They are kept for a while, as other projects may use them. */
-async function sweepRuntimeImages(engine: DockerEngine): Promise<void> {
-  const images = await Promise.all((await imagesNamed(engine, runtimeRepository)).map((tag) => findImage(engine, tag)));
-  const byAge = images.filter((image) => image !== undefined).sort((a, b) => (b.namedAt ?? 0) - (a.namedAt ?? 0));
-  const old = byAge.slice(keptRuntimeImages).filter(({ namedAt = Date.now() }) => Date.now() - namedAt > keptRuntimeMs);
-  for (const { tags } of old) for (const tag of tags) await removeImage(engine, tag);
-}
-
-/** Names this process, also when its number is used again. */
-const serverIdentity = (): string => `${hostname()}/${process.pid}/${startTimeOf(process.pid)}`;
-
-/** Whether the server of a label lives, as far as it can be seen from here. */
-async function isAlive(engine: DockerEngine, identity: string): Promise<boolean> {
-  const [host = '', pid = '', started = ''] = identity.split('/');
-  if (host === hostname()) return isRunning(Number(pid)) && startTimeOf(Number(pid)) === started;
-  // A server in a container has that one's id as its host's name.
-  if (!/^[0-9a-f]{12}$/.test(host)) return true;
-  return (await stateOf(engine, host))?.isRunning === true;
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
-/** In the kernel's ticks since the machine started; on other systems nothing. */
-function startTimeOf(pid: number): string {
-  try {
-    // The name before may have spaces and brackets of its own.
-    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ')[19] ?? '';
-  } catch {
-    return '';
+    await sweepServer(this.#engine, serverIdentity(), this.#name);
   }
 }
 

@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isRunning } from './processes.ts';
 
 const prefix = 'clipper-ts-';
 /** Says whose a folder is; it may be taken away when that process is gone. */
@@ -33,17 +34,8 @@ export async function sweepStateDirs(): Promise<void> {
 
 async function isAbandoned(dir: string): Promise<boolean> {
   const pid = Number(await readFile(join(dir, ownerFile), 'utf8').catch(() => Number.NaN));
-  if (Number.isInteger(pid)) return !isAlive(pid);
+  if (Number.isInteger(pid)) return !isRunning(pid);
   // Between the making of a folder and the first word of its server lie milliseconds.
   const { mtimeMs } = await stat(dir);
   return Date.now() - mtimeMs > unclaimedMs;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }
