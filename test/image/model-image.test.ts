@@ -7,8 +7,10 @@ import { DockerEngine } from '../../src/docker/engine.ts';
 import { findImage, type ImageFacts, removeImage } from '../../src/docker/images.ts';
 import { type LayerFile, makeLayer } from '../../src/image/layer.ts';
 import { putModelImage } from '../../src/image/model-image.ts';
+import { nodeBase } from '../../src/image/node-base.ts';
 import { buildClassic, putImage } from '../../src/image/put-image.ts';
 import { ensureRuntimeImage, type RuntimeImage } from '../../src/image/runtime-image.ts';
+import { runtimeFiles } from '../../src/image/runtime-layer.ts';
 import { describeWithDocker } from '../helpers/docker.ts';
 import { temporaryDir } from '../helpers/temporary-dir.ts';
 
@@ -114,6 +116,16 @@ describeWithDocker('images of models', () => {
     const code =
       'import("/model/closure.mjs").then((m) => console.log(m.default([[21]])[0], process.getuid(), process.env.CLIPPER_MODEL_VERSION)); ""';
     expect(await run(engine, id, code)).toContain('42 65532 3');
+  });
+
+  test('an engine that builds can build the base of the running Node too', async () => {
+    const { files, env, libc } = nodeBase();
+    const layers = [await makeLayer(files()), await makeLayer(runtimeFiles({ arch: process.arch, libc }))];
+    const program = { entrypoint: ['node', '-p', '6 * 7'], user: '65532:65532', workingDir: '/tmp' };
+    const plan = { reference: reference('built'), platform: runtime.platform, below: undefined, layers };
+    await buildClassic(engine, { ...plan, settings: { env, labels: {}, program } }, following);
+    const code = 'require("/clipper/node_modules/zeromq").version + " " + require("os").userInfo().username';
+    expect(await run(engine, reference('built'), code)).toMatch(/^4\.\d+\.\d+ clipper$/);
   });
 
   test('can be made on an image with Node, and says so of one without', async () => {
