@@ -2,6 +2,7 @@ import { removeContainer, runContainer, stateOf } from '../docker/containers.ts'
 import type { DockerEngine } from '../docker/engine.ts';
 import { imagesNamed } from '../docker/images.ts';
 import { labels, runtimeRepository } from '../docker/labels.ts';
+import { ClipperError } from '../errors.ts';
 import type { NetworkChoice } from './backend.ts';
 import type { DockerCluster } from './docker-cluster.ts';
 import type { DockerContainers } from './docker-containers.ts';
@@ -18,6 +19,7 @@ export class DockerSandboxes {
   readonly #onLost: (id: string) => void;
   readonly #running = new Map<NetworkChoice, string>();
   #joining: Promise<unknown> = Promise.resolve();
+  #isClosed = false;
 
   /** `onLost`: a sandbox ended, and what joined it has no network any more. */
   constructor(
@@ -45,7 +47,14 @@ export class DockerSandboxes {
     return joined;
   }
 
+  /** Starts none from now on; resolves when one that is being started is there to be removed. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#joining;
+  }
+
   async #join(choice: NetworkChoice, image: string): Promise<string> {
+    if (this.#isClosed) throw new ClipperError('E_CANCELLED', 'The server is closing');
     const known = this.#running.get(choice);
     if (known !== undefined && (await stateOf(this.#engine, known))?.isRunning === true) return known;
     const { name: network, serverAddress } = await this.#cluster.network(choice);
