@@ -1,7 +1,8 @@
 import { removeContainer, runContainer, stateOf } from '../docker/containers.ts';
 import type { DockerEngine } from '../docker/engine.ts';
-import { imagesNamed } from '../docker/images.ts';
+import { findImage, imagesNamed } from '../docker/images.ts';
 import { labels, runtimeRepository } from '../docker/labels.ts';
+import { isForEngine } from '../docker/pull.ts';
 import { ClipperError } from '../errors.ts';
 import type { NetworkChoice } from './backend.ts';
 import type { DockerCluster } from './docker-cluster.ts';
@@ -35,8 +36,11 @@ export class DockerSandboxes {
 
   /** Starts the one that replicas mostly join beforehand, where the engine has an image for it. */
   async prepare(): Promise<void> {
-    const [image] = await imagesNamed(this.#engine, runtimeRepository);
-    if (image !== undefined) await this.join('cluster', image);
+    for (const name of await imagesNamed(this.#engine, runtimeRepository)) {
+      const image = await findImage(this.#engine, name);
+      // There may be some for other machines.
+      if (image !== undefined && isForEngine(this.#engine, image)) return void (await this.join('cluster', image.id));
+    }
   }
 
   /** The id of a running sandbox; one that has to be started is started from the image, which has Node. */

@@ -172,7 +172,10 @@ function writeOwnContainer(dir: string, image: string): void {
     void new RPCService().start(new Scaler());`;
   const stdin = { contents: program, resolveDir: packageDir, loader: 'ts' } as const;
   buildSync({ stdin, bundle: true, platform: 'node', external: ['zeromq'], outfile: join(dir, 'scaler.cjs'), logLevel: 'error' });
-  const [base = ''] = docker('images', '-q', 'clipper-ts/runtime').split('\n');
+  // There may be some for other machines.
+  const ids = docker('images', '-q', 'clipper-ts/runtime').split('\n');
+  const own = docker('version', '-f', '{{.Server.Arch}}');
+  const base = ids.find((id) => docker('inspect', '-f', '{{.Architecture}}', id) === own);
   writeFileSync(
     join(dir, 'Dockerfile'),
     `FROM ${base}\nUSER root\nCOPY scaler.cjs /clipper/scaler.cjs\nENTRYPOINT ["node", "/clipper/scaler.cjs"]\n`,
