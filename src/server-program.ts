@@ -23,12 +23,14 @@ const say = (message: ServerProgramMessage): Promise<void> =>
 /** The program of a server's process. */
 async function main(options: ServerProgramOptions): Promise<void> {
   const log = createLog({ cluster: options.name });
-  let server: RunningServer | undefined;
+  let serving: Promise<RunningServer> | undefined;
   let isStopping = false;
   const stop = async (why: string): Promise<void> => {
     if (isStopping) return;
     isStopping = true;
     log.info({ why }, 'the server stops');
+    // One that is just being started has made things already that only it takes away.
+    const server = await serving?.catch(() => undefined);
     await server?.[Symbol.asyncDispose]();
     if (options.removeStateDir) await rm(options.stateDir, { recursive: true, force: true });
     process.exit(0);
@@ -36,7 +38,8 @@ async function main(options: ServerProgramOptions): Promise<void> {
   process.on('SIGTERM', () => stop('SIGTERM')).on('SIGINT', () => stop('SIGINT'));
   if (!options.detached) process.once('disconnect', () => stop('the process that started it ended'));
   await claimDir(options.stateDir);
-  server = await serve(options, log, () => stop('a client asked for it'));
+  serving = serve(options, log, () => stop('a client asked for it'));
+  const server = await serving;
   const { queryPort, managementPort, rpcPort } = server;
   log.info({ queryPort, managementPort, rpcPort }, 'the server is up');
   await say({ kind: 'ready', queryPort, managementPort, rpcPort });

@@ -90,8 +90,9 @@ export class DockerBackend implements Backend {
     return this.#containers.logs(instance, tailLines);
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#containers.close(() => this.#cluster.remove());
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#sandboxes.close();
+    await this.#containers.close(() => this.#cluster.remove());
   }
 
   /** A closure shares its cluster's network with others; what users made may listen on ports, and gets one of its own. */

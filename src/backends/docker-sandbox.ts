@@ -1,7 +1,9 @@
 import { removeContainer, runContainer, stateOf } from '../docker/containers.ts';
 import type { DockerEngine } from '../docker/engine.ts';
-import { imagesNamed } from '../docker/images.ts';
+import { findImage, imagesNamed } from '../docker/images.ts';
 import { labels, runtimeRepository } from '../docker/labels.ts';
+import { isForEngine } from '../docker/pull.ts';
+import { ClipperError } from '../errors.ts';
 import type { NetworkChoice } from './backend.ts';
 import type { DockerCluster } from './docker-cluster.ts';
 import type { DockerContainers } from './docker-containers.ts';
@@ -18,6 +20,7 @@ export class DockerSandboxes {
   readonly #onLost: (id: string) => void;
   readonly #running = new Map<NetworkChoice, string>();
   #joining: Promise<unknown> = Promise.resolve();
+  #isClosed = false;
 
   /** `onLost`: a sandbox ended, and what joined it has no network any more. */
   constructor(
@@ -33,8 +36,11 @@ export class DockerSandboxes {
 
   /** Starts the one that replicas mostly join beforehand, where the engine has an image for it. */
   async prepare(): Promise<void> {
-    const [image] = await imagesNamed(this.#engine, runtimeRepository);
-    if (image !== undefined) await this.join('cluster', image);
+    for (const name of await imagesNamed(this.#engine, runtimeRepository)) {
+      const image = await findImage(this.#engine, name);
+      // There may be some for other machines.
+      if (image !== undefined && isForEngine(this.#engine, image)) return void (await this.join('cluster', image.id));
+    }
   }
 
   /** The id of a running sandbox; one that has to be started is started from the image, which has Node. */
@@ -45,7 +51,14 @@ export class DockerSandboxes {
     return joined;
   }
 
+  /** Starts none from now on; resolves when one that is being started is there to be removed. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#joining;
+  }
+
   async #join(choice: NetworkChoice, image: string): Promise<string> {
+    if (this.#isClosed) throw new ClipperError('E_CANCELLED', 'The server is closing');
     const known = this.#running.get(choice);
     if (known !== undefined && (await stateOf(this.#engine, known))?.isRunning === true) return known;
     const { name: network, serverAddress } = await this.#cluster.network(choice);

@@ -1,12 +1,13 @@
 import { z } from 'zod';
+import { removeImage } from '../docker/images.ts';
 import { imageRepository } from '../docker/labels.ts';
 import { ClipperError } from '../errors.ts';
-import { putDataImage } from '../image/data-image.ts';
+import { type NamedImage, putDataImage } from '../image/data-image.ts';
 import { dockerArch } from '../image/platform.ts';
 import { authWith } from '../image/registry.ts';
 import { ensurePulled } from '../image/runtime-image.ts';
 import { resolveOptions } from '../util/options.ts';
-import { dockerEngine } from './model-build.ts';
+import { dockerEngine, isVersionTaken } from './model-build.ts';
 import { inputTypeOption, progressShape, replicasShape, versionOption } from './options.ts';
 import {
   checkDeploy,
@@ -52,9 +53,15 @@ export async function deployModel(target: DeployTarget, options: DeployModelOpti
   const { name, version, replicas } = config;
   using progress = new Progress(version === undefined ? name : `${name}:${version}`, config.onProgress);
   return await withVersion(target, config, async (next) => {
-    const image = config.modelPath === undefined ? config.image : await withData(target, config, { version: next, progress });
-    const started = await postDeploy(target, config, { image, version: next }, progress);
-    return { name, version: started.version, digest: started.digest, image, replicas };
+    const made = config.modelPath === undefined ? undefined : await withData(target, config, { version: next, progress });
+    try {
+      const started = await postDeploy(target, config, { image: made?.reference ?? config.image, version: next }, progress);
+      return { name, version: started.version, digest: started.digest, image: made?.id ?? config.image, replicas };
+    } catch (error) {
+      // Where another took the version, it may be with the same data, and so this image its.
+      if (made !== undefined && !isVersionTaken(error)) await removeImage(await dockerEngine(), made.reference).catch(() => {});
+      throw error;
+    }
   });
 }
 
@@ -63,13 +70,13 @@ async function withData(
   target: DeployTarget,
   { name, inputType, image, modelPath = '', signal }: Config,
   { version, progress }: { version: string; progress: Progress },
-): Promise<string> {
+): Promise<NamedImage> {
   const cluster = ownCluster(target);
   const engine = await dockerEngine();
   checkEngine(cluster, engine.facts);
   const following = { onLine: (line: string) => progress.report('image', line), signal };
   const platform = { os: 'linux', arch: dockerArch(engine.facts.arch) } as const;
   const below = await ensurePulled(engine, image, { ...following, baseImage: image, platform, authFor: authWith(undefined) });
-  const reference = `${imageRepository(cluster.name)}/${name}:${version}-${below.id.slice(7, 19)}`;
-  return (await putDataImage(engine, { below, reference, modelPath, name, version, inputType }, following)).id;
+  const repository = `${imageRepository(cluster.name)}/${name}`;
+  return putDataImage(engine, { below, repository, modelPath, name, version, inputType }, following);
 }

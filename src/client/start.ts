@@ -71,11 +71,17 @@ export async function startClipper(options: StartOptions = {}): Promise<ClipperC
   });
   const program = { ...serve, stateDir: dir, removeStateDir: stateDir === undefined };
   const child = await spawnServer(program);
+  const ended = new AbortController();
+  const end = (): Promise<void> => {
+    ended.abort();
+    return stopServer(child, program);
+  };
   try {
     // While the server boots; the first deploy is the quicker for it.
     prepareCapture();
     // What goes wrong here goes wrong again in a deploy, which says so.
-    if (serve.backend === 'docker') void prepareImages(signal).catch(() => {});
+    if (serve.backend === 'docker')
+      void prepareImages(AbortSignal.any([ended.signal, ...(signal ? [signal] : [])])).catch(() => {});
     const { queryPort, managementPort } = await untilReady(child, program, signal);
     await swept;
     if (serve.detached) child.unref();
@@ -85,10 +91,10 @@ export async function startClipper(options: StartOptions = {}): Promise<ClipperC
       queryUrl: `http://${host}:${queryPort}`,
       managementUrl,
       cluster: (await new RestClient(managementUrl).get('/admin/v1/cluster')) as ClusterInfo,
-      stopServer: serve.detached ? undefined : () => stopServer(child, program),
+      stopServer: serve.detached ? undefined : end,
     });
   } catch (error) {
-    await stopServer(child, program);
+    await end();
     throw error;
   }
 }

@@ -91,8 +91,11 @@ async function openApi(host: string | undefined): Promise<Dockerode> {
   const unix = /^(?:unix|npipe):\/\/(.*)$/.exec(host)?.[1];
   if (unix !== undefined) return new Api({ socketPath: unix });
   const { protocol, hostname, port, username } = new URL(host);
-  const scheme = protocol === 'ssh:' ? 'ssh' : port === '2376' ? 'https' : 'http';
-  return new Api({ host: hostname, port: Number(port) || 2375, protocol: scheme, ...(username === '' ? {} : { username }) });
+  if (protocol !== 'ssh:') {
+    return new Api({ host: hostname, port: Number(port) || 2375, protocol: port === '2376' ? 'https' : 'http' });
+  }
+  const sshOptions = { agent: process.env.SSH_AUTH_SOCK };
+  return new Api({ host: hostname, port: Number(port) || 22, protocol: 'ssh', username, sshOptions } as object);
 }
 
 async function socketOf(api: Dockerode): Promise<string> {

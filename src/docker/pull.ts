@@ -93,6 +93,9 @@ function checkDigest(reference: string, { digests }: ImageFacts): void {
 const fits = ({ os, arch }: ImageFacts, platform: string | undefined): boolean =>
   platform === undefined || platform.split('/').slice(0, 2).join('/') === `${os}/${arch}`;
 
+/** Whether an image is for the engine's own kind of machine. */
+export const isForEngine = (engine: DockerEngine, image: ImageFacts): boolean => fits(image, platformOfEngine(engine));
+
 const dockerArchs: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
 
 /** Undefined for kinds of machines that have several names. */

@@ -1,5 +1,6 @@
-import { lstatSync, readdirSync, readlinkSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { createHash } from 'node:crypto';
+import { readdirSync, readlinkSync, realpathSync, statSync } from 'node:fs';
+import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import type { DockerEngine } from '../docker/engine.ts';
 import type { Following, ImageFacts } from '../docker/images.ts';
 import { ClipperError, messageOf } from '../errors.ts';
@@ -19,40 +20,58 @@ export interface DataImage {
   readonly modelPath: string;
 }
 
-/** Puts a model's data on top of an image, at `/model`. Throws E_INVALID_OPTION, and as putImage does. */
+export interface NamedImage {
+  readonly id: string;
+  readonly reference: string;
+}
+
+/** Puts a model's data on top of an image, at `/model`, under a name that no other data has. Throws E_INVALID_OPTION, and as putImage does. */
 export async function putDataImage(
   engine: DockerEngine,
-  { below, reference, modelPath, ...model }: DataImage & { below: ImageFacts; reference: string },
+  { below, repository, modelPath, ...model }: DataImage & { below: ImageFacts; repository: string },
   following: Following,
-): Promise<ImageFacts> {
+): Promise<NamedImage> {
+  const layer = await makeLayer(filesAt(resolve(modelPath)));
+  const key = createHash('sha256').update(`${below.id} ${layer.diffId}`).digest('hex').slice(0, 12);
+  const reference = `${repository}:${model.version}-${key}`;
   const plan = {
     reference,
     platform: platformOf(below),
     below: { reference: below.id, layers: below.layers, config: below.config },
-    layers: [await makeLayer(filesAt(resolve(modelPath)))],
+    layers: [layer],
     settings: { env: modelVariables(model), labels: modelLabels(model) },
   };
-  return putImage(engine, plan, following);
+  return { id: (await putImage(engine, plan, following)).id, reference };
 }
 
 function filesAt(path: string): readonly LayerFile[] {
   try {
-    if (lstatSync(path).isDirectory()) return filesIn(path, bundleFolder);
-    return [fileAt(path, `${bundleFolder}/${basename(path)}`)];
+    const real = realpathSync(path);
+    if (statSync(real).isDirectory()) return filesIn(real, { root: real, place: bundleFolder });
+    return [fileAt(real, `${bundleFolder}/${basename(path)}`)];
   } catch (error) {
     throw new ClipperError('E_INVALID_OPTION', `The modelPath ${path} can't be read: ${messageOf(error)}`, { cause: error });
   }
 }
 
-const filesIn = (dir: string, place: string): readonly LayerFile[] =>
+const filesIn = (dir: string, { root, place }: { root: string; place: string }): readonly LayerFile[] =>
   readdirSync(dir, { withFileTypes: true }).flatMap((entry) => {
     const [from, to] = [join(dir, entry.name), `${place}/${entry.name}`];
-    if (entry.isDirectory()) return [{ path: to, content: 'folder' as const }, ...filesIn(from, to)];
-    return entry.isFile() || entry.isSymbolicLink() ? [fileAt(from, to)] : [];
+    if (entry.isDirectory()) return [{ path: to, content: 'folder' as const }, ...filesIn(from, { root, place: to })];
+    if (entry.isSymbolicLink()) return [linkAt(from, { root, path: to })];
+    return entry.isFile() ? [fileAt(from, to)] : [];
   });
 
+/** A link as it is where it stays one within the folder, else the file that it leads to. */
+function linkAt(link: string, { root, path }: { root: string; path: string }): LayerFile {
+  const target = readlinkSync(link);
+  const within = !isAbsolute(target) && !relative(root, resolve(dirname(link), target)).startsWith('..');
+  if (within) return { path, content: { link: target } };
+  if (statSync(link).isFile()) return fileAt(realpathSync(link), path);
+  throw new Error(`${link} is a link to ${target}, which is no file and lies outside of it`);
+}
+
 function fileAt(file: string, path: string): LayerFile {
-  const { size, mode } = lstatSync(file);
-  if (lstatSync(file).isSymbolicLink()) return { path, content: { link: readlinkSync(file) } };
+  const { size, mode } = statSync(file);
   return { path, content: { file, bytes: size }, mode: (mode & 0o111) === 0 ? 0o644 : 0o755 };
 }

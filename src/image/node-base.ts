@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -9,7 +10,7 @@ import type { LayerFile } from './layer.ts';
 /** The user that replicas run as: nobody on any machine. */
 export const imageUser = { uid: 65_532, gid: 65_532, name: 'clipper' } as const;
 
-/** The libraries that Node itself may load; a program may have loaded others for its add-ons. */
+/** The libraries that any Node may load; a program may have loaded others for its add-ons. */
 const ofNode =
   /^(?:ld-|ld64|libc[.-]|libm[.-]|libdl[.-]|libpthread[.-]|librt[.-]|libresolv[.-]|libutil[.-]|libanl[.-]|libnss_(?:files|dns)[.-]|libstdc\+\+|libgcc_s|libatomic|libgomp)/;
 /** Found by the ones above when they need them, or by add-ons. */
@@ -71,10 +72,36 @@ function describeBase(): NodeBase {
 }
 
 function librariesOf(sharedObjects: readonly string[]): readonly string[] {
-  const loaded = sharedObjects.filter((path) => path.startsWith('/') && ofNode.test(basename(path)) && existsSync(path));
+  const present = sharedObjects.filter((path) => path.startsWith('/') && existsSync(path));
+  const loaded = [...present.filter((path) => ofNode.test(basename(path))), ...neededLibraries(present)];
   const libc = loaded.find((path) => /^(?:libc[.-]|ld-musl)/.test(basename(path)));
   const beside = libc === undefined ? [] : besideLibc.map((name) => join(dirname(libc), name)).filter((path) => existsSync(path));
   return [...new Set([...loaded, ...beside])].sort();
+}
+
+/** What the executable is linked with, as its loader finds it: Node of a distribution shares OpenSSL, ICU and others. */
+function neededLibraries(sharedObjects: readonly string[]): readonly string[] {
+  needed ??= listedBy(sharedObjects);
+  return needed;
+}
+
+let needed: readonly string[] | undefined;
+
+function listedBy(sharedObjects: readonly string[]): readonly string[] {
+  const loader = sharedObjects.find((path) => /^ld(?:64)?[-.]/.test(basename(path)));
+  if (loader === undefined) return [];
+  const { stdout } = spawnSync(loader, ['--list', process.execPath], { encoding: 'utf8', env: process.env });
+  return [...(stdout ?? '').matchAll(/=> (\/\S+)/g)].flatMap(([, path]) =>
+    path !== undefined && existsSync(path) ? [path] : [],
+  );
+}
+
+/** Whether Node's JavaScript is all in its executable; distributions may keep parts of it in folders that it doesn't name. */
+export function hasAllBuiltins(): boolean {
+  const { node_builtin_shareable_builtins: within } = process.config.variables as {
+    node_builtin_shareable_builtins?: readonly string[];
+  };
+  return within === undefined || ['cjs-module-lexer', 'undici'].every((name) => within.some((file) => file.includes(name)));
 }
 
 /** Folders that the loader wouldn't look into by itself: there is no cache of it in the image. */

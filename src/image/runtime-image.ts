@@ -8,8 +8,8 @@ import { ensureImage } from '../docker/pull.ts';
 import type { AuthFor } from '../docker/registry-auth.ts';
 import { ClipperError } from '../errors.ts';
 import type { ImageSettings, LowerImage } from './image-plan.ts';
-import { makeLayer } from './layer.ts';
-import { imageUser, type NodeBase, nodeBase } from './node-base.ts';
+import { buildTime, makeLayer } from './layer.ts';
+import { hasAllBuiltins, imageUser, type NodeBase, nodeBase } from './node-base.ts';
 import { dockerArch, type ImagePlatform, nodeArch, platformOf, printPlatform } from './platform.ts';
 import { putImage } from './put-image.ts';
 import { runtimeEntry, runtimeFiles, runtimeKey } from './runtime-layer.ts';
@@ -36,7 +36,7 @@ export interface BaseOptions extends Following {
 /** Finds or makes the image with Node and the runtime. Throws E_IMAGE_FAILED, E_REGISTRY_FAILED, E_CANCELLED. */
 export function ensureRuntimeImage(engine: DockerEngine, options: BaseOptions): Promise<RuntimeImage> {
   const { baseImage, platform = { os: 'linux', arch: dockerArch(engine.facts.arch) } } = options;
-  const isOwn = process.platform === 'linux' && platform.arch === dockerArch(process.arch);
+  const isOwn = process.platform === 'linux' && platform.arch === dockerArch(process.arch) && hasAllBuiltins();
   if (baseImage === 'auto' && isOwn) return ensureOnOwnNode(engine, nodeBase(), { ...options, platform });
   const named = baseImage === 'auto' ? `node:${process.versions.node.split('.')[0]}-slim` : baseImage;
   return ensureOnNamed(engine, named, { ...options, platform });
@@ -118,10 +118,10 @@ function checkNodeVersion(named: string, env: readonly string[]): void {
   throw new ClipperError('E_IMAGE_FAILED', `The base image ${named} has Node ${version}, and 20 or newer is needed`);
 }
 
-/** One tag for a base and a runtime. */
+/** One tag for a base, a runtime and the time of its files. */
 function referenceOf(baseKey: string, settings?: ImageSettings): string {
   const key = createHash('sha256')
-    .update(JSON.stringify([baseKey, runtimeKey(), settings]))
+    .update(JSON.stringify([baseKey, runtimeKey(), buildTime(), settings]))
     .digest('hex')
     .slice(0, 24);
   return `${runtimeRepository}:${key}`;

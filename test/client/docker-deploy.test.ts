@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { buildSync } from 'esbuild';
@@ -145,8 +145,10 @@ describeWithDocker('deploying to Docker', () => {
     await using clipper = await started();
     const image = `own-container-${randomUUID().slice(0, 8)}`;
     writeOwnContainer(dir.path, image);
-    mkdirSync(join(dir.path, 'data', 'inner'), { recursive: true });
-    writeFileSync(join(dir.path, 'data', 'inner', 'factor.txt'), '3');
+    mkdirSync(join(dir.path, 'stored', 'inner'), { recursive: true });
+    writeFileSync(join(dir.path, 'blob'), '3');
+    symlinkSync('../../blob', join(dir.path, 'stored', 'inner', 'factor.txt'));
+    symlinkSync(join(dir.path, 'stored'), join(dir.path, 'data'));
     try {
       const deployed = await clipper.deployModel({
         ...quiet,
@@ -162,6 +164,24 @@ describeWithDocker('deploying to Docker', () => {
       await clipper.setNumReplicas('own', 0);
       await setTimeout(100);
       expect(replicasOf(clipper)).toEqual([]);
+    } finally {
+      docker('rmi', '-f', image);
+    }
+  });
+
+  test('leaves no image with data of a deploy that failed, and takes no link to a folder elsewhere', async () => {
+    await using dir = await temporaryDir();
+    await using clipper = await started();
+    const image = `own-container-${randomUUID().slice(0, 8)}`;
+    writeOwnContainer(dir.path, image);
+    const data = join(dir.path, 'data');
+    mkdirSync(data);
+    try {
+      const options = { ...quiet, name: 'own', image, modelPath: data };
+      await expect(clipper.deployModel(options)).rejects.toMatchObject({ code: 'E_REPLICA_EXITED' });
+      expect(docker('images', '-q', `clipper-ts/${clipper.cluster?.name}/own`)).toBe('');
+      symlinkSync(packageDir, join(data, 'elsewhere'));
+      await expect(clipper.deployModel(options)).rejects.toThrow(/elsewhere is a link to .*outside/);
     } finally {
       docker('rmi', '-f', image);
     }
@@ -197,7 +217,10 @@ function writeOwnContainer(dir: string, image: string): void {
     void new RPCService().start(new Scaler());`;
   const stdin = { contents: program, resolveDir: packageDir, loader: 'ts' } as const;
   buildSync({ stdin, bundle: true, platform: 'node', external: ['zeromq'], outfile: join(dir, 'scaler.cjs'), logLevel: 'error' });
-  const [base = ''] = docker('images', '-q', 'clipper-ts/runtime').split('\n');
+  // There may be some for other machines.
+  const ids = docker('images', '-q', 'clipper-ts/runtime').split('\n');
+  const own = docker('version', '-f', '{{.Server.Arch}}');
+  const base = ids.find((id) => docker('inspect', '-f', '{{.Architecture}}', id) === own);
   writeFileSync(
     join(dir, 'Dockerfile'),
     `FROM ${base}\nUSER root\nCOPY scaler.cjs /clipper/scaler.cjs\nENTRYPOINT ["node", "/clipper/scaler.cjs"]\n`,

@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import Dockerode from 'dockerode';
 import { createEndpoint } from '../../src/client/deploy.ts';
-import { connectClipper } from '../../src/client/start.ts';
+import { connectClipper, startClipper } from '../../src/client/start.ts';
 import { labels } from '../../src/docker/labels.ts';
 import { packageDir } from '../../src/util/package-files.ts';
 import { describeWithDocker } from '../helpers/docker.ts';
@@ -67,6 +67,18 @@ describeWithDocker('what a server leaves on an engine', () => {
     expect((await clipper.predict('m', [1])).output).toBe(65_532);
     await clipper.stopAll();
     await eventually(() => !isAlive(server));
+    expect(await thingsOf(name)).toEqual(nothing);
+  });
+
+  test('is nothing, when its start is cancelled', async () => {
+    const name = named('cancelled');
+    const cancel = new AbortController();
+    const ports = { queryPort: 0, managementPort: 0, rpcPort: 0 };
+    const starting = startClipper({ name, backend: 'docker', ...ports, signal: cancel.signal });
+    const cancelled = expect(starting).rejects.toMatchObject({ code: 'E_CANCELLED' });
+    await eventually(async () => (await thingsOf(name)).networks.length > 0);
+    cancel.abort();
+    await cancelled;
     expect(await thingsOf(name)).toEqual(nothing);
   });
 
