@@ -1,6 +1,6 @@
 import { stopContainer } from '../docker/containers.ts';
 import { DockerEngine } from '../docker/engine.ts';
-import { type ImageFacts, removeImage, tagImage } from '../docker/images.ts';
+import { findImage, type ImageFacts, removeImage, tagImage } from '../docker/images.ts';
 import { imageRepository, labels } from '../docker/labels.ts';
 import { ensureImage } from '../docker/pull.ts';
 import { ClipperError } from '../errors.ts';
@@ -82,8 +82,14 @@ export class DockerBackend implements Backend {
 
   /** The image, where it was made for the cluster. What can't be removed now goes with the cluster. */
   async discard(source: ReplicaSource): Promise<void> {
-    if (source.kind === 'bundle' || !source.image.startsWith(`${imageRepository(this.#options.cluster)}/`)) return;
-    await removeImage(this.engine, source.image).catch((error: unknown) => this.#containers.trouble(error));
+    if (source.kind === 'bundle') return;
+    try {
+      const { tags = [] } = (await findImage(this.engine, source.image)) ?? {};
+      const made = tags.filter((tag) => tag.startsWith(`${imageRepository(this.#options.cluster)}/`));
+      for (const tag of made) await removeImage(this.engine, tag);
+    } catch (error) {
+      this.#containers.trouble(error);
+    }
   }
 
   logs(instance: string, { tailLines }: { readonly tailLines: number }): Promise<readonly string[]> {

@@ -12,9 +12,10 @@ import {
   networksLabelled,
   removeNetwork,
 } from '../docker/networks.ts';
+import { ownIdentity } from '../docker/owner.ts';
 import { ClipperError } from '../errors.ts';
 import type { NetworkChoice } from './backend.ts';
-import { serverIdentity, sweepDeadServers, sweepRuntimeImages, sweepServer } from './docker-sweep.ts';
+import { sweepDeadServers, sweepRuntimeImages, sweepServer } from './docker-sweep.ts';
 
 /** A server that was told to end may take so long. */
 const handoverMs = 8_000;
@@ -39,7 +40,7 @@ export class DockerCluster {
     this.#engine = engine;
     this.#name = name;
     this.#listenOn = listenOn;
-    this.labels = { [labels.cluster]: name, [labels.server]: serverIdentity() };
+    this.labels = { [labels.cluster]: name, [labels.server]: ownIdentity() };
   }
 
   /** Takes a cluster's name on an engine, after sweeping what dead servers left there. Throws E_CLUSTER_EXISTS. */
@@ -65,8 +66,11 @@ export class DockerCluster {
     // Of what no cluster's name has in it, so that it can't be another one's.
     const name = choice === 'cluster' ? `clipper-${this.#name}` : `clipper-${this.#name}_isolated`;
     const made = await this.#makeNetwork(name, choice === 'none');
-    const serverAddress = await this.#reachServer(made).catch(async (error: unknown) => {
-      await removeNetwork(this.#engine, made.id);
+    const serverAddress = await this.#reachServer(made, choice).catch(async (error: unknown) => {
+      // Why it is of no use says more than why it could not be removed.
+      const self = await ownContainer(this.#engine).catch(() => undefined);
+      if (self !== undefined) await leaveNetwork(this.#engine, made.id, self).catch(() => {});
+      await removeNetwork(this.#engine, made.id).catch(() => {});
       throw error;
     });
     return { name, serverAddress };
@@ -84,7 +88,7 @@ export class DockerCluster {
   }
 
   /** Where containers of a network find this server. */
-  async #reachServer(network: NetworkFacts): Promise<string> {
+  async #reachServer(network: NetworkFacts, choice: NetworkChoice): Promise<string> {
     const self = await ownContainer(this.#engine);
     if (self !== undefined) {
       const address = await joinNetwork(this.#engine, network, self);
@@ -95,9 +99,8 @@ export class DockerCluster {
       await this.#listenOn(network.gateway);
       return network.gateway;
     } catch (error) {
-      // The engine runs in a machine of its own, which leads what is sent to it to this one's loopback.
-      if (isNotOwnAddress(error)) return 'host-gateway';
-      throw error;
+      if (!isNotOwnAddress(error)) throw error;
+      return hostGateway(this.#engine, choice);
     }
   }
 
@@ -105,10 +108,10 @@ export class DockerCluster {
   async remove(): Promise<void> {
     const self = await ownContainer(this.#engine);
     if (self !== undefined) {
-      for (const { id } of await networksLabelled(this.#engine, `${labels.server}=${serverIdentity()}`))
+      for (const { id } of await networksLabelled(this.#engine, `${labels.server}=${ownIdentity()}`))
         await leaveNetwork(this.#engine, id, self);
     }
-    await sweepServer(this.#engine, serverIdentity(), this.#name);
+    await sweepServer(this.#engine, ownIdentity(), this.#name);
   }
 }
 
@@ -116,6 +119,25 @@ export class DockerCluster {
 async function ownContainer(engine: DockerEngine): Promise<string | undefined> {
   if (!existsSync('/.dockerenv')) return undefined;
   return (await stateOf(engine, hostname())) === undefined ? undefined : hostname();
+}
+
+/**
+ * Where a server is for containers of an engine that runs in a machine of its own on this one, as Docker Desktop does: that
+ * machine leads what is sent to its gateway to this one's loopback. Throws where none does.
+ */
+function hostGateway({ facts }: DockerEngine, choice: NetworkChoice): string {
+  const host = /^(?:tcp|https?|ssh):\/\/(?:[^@/]*@)?(\[[^\]]*\]|[^:/]*)/.exec(facts.address)?.[1] ?? 'localhost';
+  if (facts.isRootless || !/^(?:localhost|127\.|\[::1\])/.test(host)) {
+    const why = facts.isRootless ? 'is rootless' : 'is on another machine';
+    const message = `The Docker engine at ${facts.address} ${why}, and its containers can't reach a server that is not`;
+    throw new ClipperError(
+      'E_DOCKER_UNAVAILABLE',
+      `${message}.\n  Fix: run the server in a container of that engine, or use another engine`,
+    );
+  }
+  if (choice === 'cluster') return 'host-gateway';
+  const message = "network: 'none' would keep replicas from the server too, as the Docker engine runs in a machine of its own";
+  throw new ClipperError('E_INVALID_OPTION', `${message}.\n  Fix: leave network out, or run the server in a container`);
 }
 
 const isNotOwnAddress = (error: unknown): boolean =>

@@ -1,17 +1,16 @@
-import { hostname } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
-import { containersLabelled, removeContainer, stateOf } from '../docker/containers.ts';
+import { containersLabelled, removeContainer } from '../docker/containers.ts';
 import type { DockerEngine } from '../docker/engine.ts';
-import { findImage, imagesNamed, pruneImages, removeImage } from '../docker/images.ts';
+import { findImage, imagesNamed, removeImage } from '../docker/images.ts';
 import { imageRepository, labels, runtimeRepository } from '../docker/labels.ts';
 import { networksLabelled, removeNetwork } from '../docker/networks.ts';
-import { isRunning, startTimeOf } from '../util/processes.ts';
+import { isOwnerAlive } from '../docker/owner.ts';
 
 const removalMs = 8_000;
 const keptRuntimeImages = 3;
 const keptRuntimeMs = 24 * 3_600_000;
 
-/** Takes away what servers left that were killed. */
+/** Takes away what servers left that were killed, and what processes left that looked into images. */
 export async function sweepDeadServers(engine: DockerEngine): Promise<void> {
   const [networks, containers] = await Promise.all([
     networksLabelled(engine, labels.server),
@@ -21,7 +20,7 @@ export async function sweepDeadServers(engine: DockerEngine): Promise<void> {
     [...networks, ...containers].map((each) => [each.labels[labels.server] ?? '', each.labels[labels.cluster] ?? '']),
   );
   for (const [server, cluster] of servers) {
-    if (!(await isAlive(engine, server))) await sweepServer(engine, server, cluster);
+    if (!(await isOwnerAlive(engine, server))) await sweepServer(engine, server, cluster);
   }
 }
 
@@ -31,13 +30,17 @@ export async function sweepServer(engine: DockerEngine, server: string, cluster:
   await removeContainers(engine, label);
   const networks = await networksLabelled(engine, label);
   await Promise.all(networks.map(({ id }) => removeNetwork(engine, id)));
+  // Its name may be another server's by now, and the images that one's.
+  const isTaken = (await networksLabelled(engine, `${labels.cluster}=${cluster}`)).length > 0;
+  if (cluster !== '' && !isTaken) await removeImages(engine, cluster);
+}
+
+async function removeImages(engine: DockerEngine, cluster: string): Promise<void> {
   for (const tag of await imagesNamed(engine, `${imageRepository(cluster)}/*`)) {
     // One from a registry is held by its digest too.
     const { digests = [] } = (await findImage(engine, tag)) ?? {};
     for (const reference of [tag, ...digests]) await removeImage(engine, reference);
   }
-  // What lost its name to a later image of the same.
-  await pruneImages(engine, labels.bundle);
 }
 
 /** Some may be on their way out already, and until they are gone their networks and images are in use. */
@@ -55,16 +58,4 @@ export async function sweepRuntimeImages(engine: DockerEngine): Promise<void> {
   const byAge = images.filter((image) => image !== undefined).sort((a, b) => (b.namedAt ?? 0) - (a.namedAt ?? 0));
   const old = byAge.slice(keptRuntimeImages).filter(({ namedAt = Date.now() }) => Date.now() - namedAt > keptRuntimeMs);
   for (const { tags } of old) for (const tag of tags) await removeImage(engine, tag);
-}
-
-/** Names this process, also when its number is used again. */
-export const serverIdentity = (): string => `${hostname()}/${process.pid}/${startTimeOf(process.pid)}`;
-
-/** Whether the server of a label lives, as far as it can be seen from here. */
-async function isAlive(engine: DockerEngine, identity: string): Promise<boolean> {
-  const [host = '', pid = '', started = ''] = identity.split('/');
-  if (host === hostname()) return isRunning(Number(pid)) && startTimeOf(Number(pid)) === started;
-  // A server in a container has that one's id as its host's name.
-  if (!/^[0-9a-f]{12}$/.test(host)) return true;
-  return (await stateOf(engine, host))?.isRunning === true;
 }

@@ -64,7 +64,8 @@ export class Supervisor implements AsyncDisposable {
   }
 
   /** Takes back what a deploy did that failed. */
-  async takeBack({ modelName, modelVersion, source }: ReplicaSpec): Promise<void> {
+  async takeBack({ modelName, modelVersion, ...asked }: ReplicaSpec): Promise<void> {
+    const { source } = this.fleet(modelName, modelVersion)?.spec ?? asked;
     await this.remove(modelName, modelVersion);
     await this.#backend.discard(source);
   }
@@ -113,10 +114,10 @@ export class Supervisor implements AsyncDisposable {
       onEnded: (instance, exit, isIntended) => {
         if (!isNew(instance)) return;
         if (isIntended) all.reject(new ClipperError('E_CANCELLED', `Replica ${instance} was stopped before it was ready`));
-        else void this.#exited(instance, exit).then(all.reject);
+        else void this.#exited(instance, exit).then(all.reject, all.reject);
       },
     };
-    const late = setTimeout(() => void this.#notReady(fleet, isNew, timeoutMs).then(all.reject), timeoutMs);
+    const late = setTimeout(() => void this.#notReady(fleet, isNew, timeoutMs).then(all.reject, all.reject), timeoutMs);
     const abort = (): void => all.reject(cancelled());
     signal.addEventListener('abort', abort);
     this.#waiters.add(waiter);

@@ -1,11 +1,9 @@
 import { z } from 'zod';
 import { removeImage } from '../docker/images.ts';
 import { imageRepository } from '../docker/labels.ts';
+import { ensureImage } from '../docker/pull.ts';
 import { ClipperError } from '../errors.ts';
 import { type NamedImage, putDataImage } from '../image/data-image.ts';
-import { dockerArch } from '../image/platform.ts';
-import { authWith } from '../image/registry.ts';
-import { ensurePulled } from '../image/runtime-image.ts';
 import { resolveOptions } from '../util/options.ts';
 import { dockerEngine, isVersionTaken } from './model-build.ts';
 import { inputTypeOption, progressShape, replicasShape, versionOption } from './options.ts';
@@ -75,8 +73,7 @@ async function withData(
   const engine = await dockerEngine();
   checkEngine(cluster, engine.facts);
   const following = { onLine: (line: string) => progress.report('image', line), signal };
-  const platform = { os: 'linux', arch: dockerArch(engine.facts.arch) } as const;
-  const below = await ensurePulled(engine, image, { ...following, baseImage: image, platform, authFor: authWith(undefined) });
+  const below = await ensureImage(engine, image, following);
   const repository = `${imageRepository(cluster.name)}/${name}`;
   return putDataImage(engine, { below, repository, modelPath, name, version, inputType }, following);
 }

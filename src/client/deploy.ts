@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { storeBundle } from '../bundle/bundle.ts';
 import type { CapturedClosure } from '../closure/graph.ts';
 import { checkName } from '../control/names.ts';
-import { removeImage } from '../docker/images.ts';
+import { findImage, removeImage } from '../docker/images.ts';
 import { imageRepository } from '../docker/labels.ts';
 import { ClipperError } from '../errors.ts';
 import type { ClusterInfo } from '../http/cluster-routes.ts';
@@ -170,6 +170,8 @@ async function deployPushed({
 }: Pick<Deploying, 'clipper' | 'config' | 'progress'> & { build: ModelBuild; version: string }): Promise<Deployment> {
   const { name, replicas, registry } = config;
   if (registry === undefined) throw new TypeError('no registry');
+  const reference = modelReference(registry, { name, version });
+  const wasThere = (await findImage(build.engine, reference)) !== undefined;
   try {
     const { pushed } = await build.push(version, registry);
     const { digest } = build.bundle;
@@ -177,7 +179,7 @@ async function deployPushed({
     return { name, version, digest, image: pushed.reference, replicas };
   } finally {
     // The cluster's engine has it under a name of its own.
-    await removeImage(build.engine, modelReference(registry, { name, version }));
+    if (!wasThere) await removeImage(build.engine, reference).catch(() => {});
   }
 }
 

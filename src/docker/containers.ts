@@ -22,7 +22,7 @@ export interface ContainerFacts {
 
 /** Makes and starts a container; where it can't be started, none is left. Throws E_REPLICA_EXITED, E_IMAGE_NOT_FOUND. */
 export async function runContainer(engine: DockerEngine, settings: ContainerSettings): Promise<string> {
-  const what = `The container ${settings.name ?? ''} could not be started`;
+  const what = `Docker refused the container ${settings.name ?? ''}`;
   const container = await engine.ask(what, 'E_REPLICA_EXITED', async (api) => {
     try {
       return await api.createContainer(settings);

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -44,8 +45,21 @@ export async function engineAddress(): Promise<string | undefined> {
       cause: error,
     });
   });
-  const { Endpoints } = JSON.parse(text) as { Endpoints?: { docker?: { Host?: string } } };
-  return Endpoints?.docker?.Host;
+  const address = addressIn(text, file);
+  // Its certificates lie in files that only the Docker command reads.
+  if (!existsSync(join(configDir(), 'contexts', 'tls', id, 'docker'))) return address;
+  throw new ClipperError(
+    'E_INVALID_OPTION',
+    `The Docker context "${context}" has certificates of its own.\n  Fix: set DOCKER_HOST=${address}, DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH to their folder`,
+  );
+}
+
+function addressIn(text: string, file: string): string | undefined {
+  try {
+    return (JSON.parse(text) as { Endpoints?: { docker?: { Host?: string } } }).Endpoints?.docker?.Host;
+  } catch (error) {
+    throw new ClipperError('E_INVALID_OPTION', `The Docker context in ${file} is no JSON: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 const addressForm = /^(?:(?:unix|npipe):\/\/|(?:tcp|https?|ssh):\/\/[^/]|[^:/]+(?::\d+)?$)/;

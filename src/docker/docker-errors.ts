@@ -33,11 +33,18 @@ export function engineError(error: unknown, what: string, code: ErrorCode, addre
   if (systemCode === 'EACCES') return notAllowed(address, error);
   if (isUnreachable(error)) return notThere(address, error);
   const reason = reasonOf(error);
-  const fix = /no space left|disk quota/i.test(reason)
-    ? '.\n  Fix: the disk of the Docker engine is full; see `docker system df`, and free some with `docker system prune`'
-    : '';
-  return new ClipperError(code, `${what}: ${reason}${fix}`, { cause: error });
+  const fix = fixes.find(([pattern]) => pattern.test(reason))?.[1];
+  return new ClipperError(code, `${what}: ${reason}${fix === undefined ? '' : `.\n  Fix: ${fix}`}`, { cause: error });
 }
+
+const fixes: readonly (readonly [RegExp, string])[] = [
+  [
+    /no space left|disk quota/i,
+    'the disk of the Docker engine is full; see `docker system df`, and free some with `docker system prune`',
+  ],
+  [/could not select device driver/i, "install NVIDIA's container toolkit on the engine's machine, or leave resources.gpus out"],
+  [/address pools? .*(?:subnet|exhausted|defined)/i, 'remove networks that are not used: `docker network prune`'],
+];
 
 const notThere = (address: string, cause: unknown): ClipperError =>
   new ClipperError(

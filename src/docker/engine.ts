@@ -15,6 +15,8 @@ export interface EngineFacts {
   readonly arch: string;
   /** Whether an image may be loaded without the layers that the engine has already; an engine on containerd's store can't. */
   readonly takesThinImages: boolean;
+  /** Whether it runs as a user who is not root, with a network of its own. */
+  readonly isRootless: boolean;
   readonly memoryBytes: number;
   readonly runtimes: readonly string[];
 }
@@ -80,6 +82,7 @@ interface EngineInfo {
   readonly OSType: string;
   readonly Architecture: string;
   readonly DriverStatus?: readonly (readonly [string, string])[] | null;
+  readonly SecurityOptions?: readonly string[] | null;
   readonly MemTotal: number;
   readonly Runtimes?: Readonly<Record<string, unknown>>;
 }
@@ -148,6 +151,7 @@ const factsOf = (info: EngineInfo, version: EngineVersion, address: string): Eng
   os: info.OSType,
   arch: archNames[info.Architecture] ?? info.Architecture,
   takesThinImages: !(info.DriverStatus ?? []).some(([, value]) => value.includes('containerd.snapshotter')),
+  isRootless: (info.SecurityOptions ?? []).some((option) => option.includes('rootless')),
   memoryBytes: info.MemTotal,
   runtimes: Object.keys(info.Runtimes ?? {}),
 });

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { ClipperError, type ErrorCode } from '../errors.ts';
+import { ClipperError, type ErrorCode, messageOf } from '../errors.ts';
 import { statusOf } from './docker-errors.ts';
 import type { DockerEngine } from './engine.ts';
 import { followLines, type OnLine } from './progress-lines.ts';
@@ -125,7 +125,11 @@ export async function send(
     });
   } catch (error) {
     if (signal?.aborted === true) throw new ClipperError('E_CANCELLED', `${what}: it was cancelled`, { cause: error });
-    throw uploadError ?? error;
+    if (uploadError === undefined) throw error;
+    const message = `What goes into the image can't be read: ${messageOf(uploadError)}`;
+    throw new ClipperError('E_BUNDLE_FAILED', `${message}.\n  Fix: see that nothing changes it meanwhile`, {
+      cause: uploadError,
+    });
   } finally {
     signal?.removeEventListener('abort', stop);
     upload?.destroy();
@@ -159,11 +163,4 @@ export async function imagesLabelled(engine: DockerEngine, label: string): Promi
     api.listImages({ filters: JSON.stringify({ label: [label] }) } as object),
   );
   return found.map(({ Id }) => Id);
-}
-
-/** Removes the images with a label that have no name any more and that nothing uses. */
-export async function pruneImages(engine: DockerEngine, label: string): Promise<void> {
-  await engine.ask('Images without a name can not be removed', 'E_DOCKER_REFUSED', (api) =>
-    api.pruneImages({ filters: JSON.stringify({ dangling: { true: true }, label: { [label]: true } }) } as object),
-  );
 }

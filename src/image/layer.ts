@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { finished, pipeline } from 'node:stream/promises';
 import { type Header, type Pack, pack } from 'tar-stream';
+import { ClipperError } from '../errors.ts';
 
 /** A file of a layer. All belong to root, and have one time. */
 export interface LayerFile {
@@ -63,7 +64,11 @@ export function archived(fill: (archive: Pack) => Promise<void>): Readable {
 }
 
 /** When the files were made, to an archive: what `SOURCE_DATE_EPOCH` says, else 1970. */
-export const buildTime = (): Date => new Date(Number(process.env.SOURCE_DATE_EPOCH ?? 0) * 1_000);
+export function buildTime(): Date {
+  const { SOURCE_DATE_EPOCH: seconds = '0' } = process.env;
+  if (/^\d{1,11}$/.test(seconds)) return new Date(Number(seconds) * 1_000);
+  throw new ClipperError('E_INVALID_OPTION', `SOURCE_DATE_EPOCH must be whole seconds since 1970, got "${seconds}"`);
+}
 
 async function addFile(archive: Pack, { path, content, mode }: LayerFile): Promise<void> {
   const owner = { uid: 0, gid: 0, mtime: buildTime() };

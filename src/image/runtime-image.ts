@@ -4,6 +4,7 @@ import { createContainer, hasPath, removeContainer } from '../docker/containers.
 import type { DockerEngine } from '../docker/engine.ts';
 import { type Following, findImage, type ImageFacts } from '../docker/images.ts';
 import { labels, runtimeRepository } from '../docker/labels.ts';
+import { ownIdentity } from '../docker/owner.ts';
 import { ensureImage } from '../docker/pull.ts';
 import type { AuthFor } from '../docker/registry-auth.ts';
 import { ClipperError } from '../errors.ts';
@@ -33,8 +34,25 @@ export interface BaseOptions extends Following {
   readonly authFor: AuthFor;
 }
 
+const underway = new Map<string, Promise<RuntimeImage>>();
+
 /** Finds or makes the image with Node and the runtime. Throws E_IMAGE_FAILED, E_REGISTRY_FAILED, E_CANCELLED. */
-export function ensureRuntimeImage(engine: DockerEngine, options: BaseOptions): Promise<RuntimeImage> {
+export async function ensureRuntimeImage(engine: DockerEngine, options: BaseOptions): Promise<RuntimeImage> {
+  const { address, id } = engine.facts;
+  const key = JSON.stringify([address, id, options.baseImage, options.platform]);
+  // What another call makes need not be made twice; where it fails, it may be for that one's reasons.
+  const found = await underway.get(key)?.catch(() => undefined);
+  if (found !== undefined) return found;
+  const making = ensure(engine, options);
+  underway.set(key, making);
+  try {
+    return await making;
+  } finally {
+    if (underway.get(key) === making) underway.delete(key);
+  }
+}
+
+function ensure(engine: DockerEngine, options: BaseOptions): Promise<RuntimeImage> {
   const { baseImage, platform = { os: 'linux', arch: dockerArch(engine.facts.arch) } } = options;
   const isOwn = process.platform === 'linux' && platform.arch === dockerArch(process.arch) && hasAllBuiltins();
   if (baseImage === 'auto' && isOwn) return ensureOnOwnNode(engine, nodeBase(), { ...options, platform });
@@ -57,7 +75,7 @@ async function ensureOnOwnNode(engine: DockerEngine, base: NodeBase, options: Pl
 }
 
 async function ensureOnNamed(engine: DockerEngine, named: string, options: Placed): Promise<RuntimeImage> {
-  const base = await ensurePulled(engine, named, options);
+  const base = await ensureImage(engine, named, { ...options, platform: printPlatform(options.platform) });
   const reference = referenceOf(base.id);
   const known = await findImage(engine, reference);
   if (known !== undefined) return runtimeImage(reference, known);
@@ -70,15 +88,6 @@ async function ensureOnNamed(engine: DockerEngine, named: string, options: Place
   return runtimeImage(reference, made);
 }
 
-/** A base image that the engine has for the platform, or pulls. */
-export async function ensurePulled(
-  engine: DockerEngine,
-  named: string,
-  { platform, authFor, ...following }: Placed,
-): Promise<ImageFacts> {
-  return ensureImage(engine, named, { ...following, authFor, platform: printPlatform(platform) });
-}
-
 interface FoundNode {
   readonly node: string;
   readonly libc: Libc;
@@ -89,7 +98,7 @@ const muslArchs: Readonly<Record<string, string>> = { amd64: 'x86_64', arm64: 'a
 /** Where an image has Node, and which C library: seen in its files, as it may be for another machine than this. */
 async function lookInto(engine: DockerEngine, named: string, { id, env, arch }: ImageFacts): Promise<FoundNode> {
   checkNodeVersion(named, env);
-  const container = await createContainer(engine, { Image: id, Cmd: ['/node'], Labels: { 'clipper-ts.look': '' } });
+  const container = await createContainer(engine, { Image: id, Cmd: ['/node'], Labels: { [labels.server]: ownIdentity() } });
   try {
     const path = env.find((variable) => variable.startsWith('PATH='))?.slice(5) ?? '/usr/local/bin:/usr/bin:/bin';
     for (const folder of path.split(':')) {

@@ -2,11 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
 import Dockerode from 'dockerode';
 import { createEndpoint } from '../../src/client/deploy.ts';
 import { connectClipper, startClipper } from '../../src/client/start.ts';
 import { labels } from '../../src/docker/labels.ts';
+import { ownIdentity } from '../../src/docker/owner.ts';
 import { packageDir } from '../../src/util/package-files.ts';
 import { describeWithDocker } from '../helpers/docker.ts';
 import { nothing, thingsOf } from '../helpers/main-engine.ts';
@@ -128,14 +128,13 @@ describeWithDocker('what a server leaves on an engine', () => {
 
   test('is known as dead though its process number is used again', async () => {
     const name = named('reused');
-    const ofServer = (started: string) => ({
-      [labels.cluster]: name,
-      [labels.server]: `${hostname()}/${process.pid}/${started}`,
-    });
+    const own = ownIdentity();
     // Clock ticks since the system started, when this process did.
     const ownStart = readFileSync('/proc/self/stat', 'utf8').split(') ').at(-1)?.split(' ')[19] ?? '';
-    await api.createNetwork({ Name: `${name}-then`, Labels: ofServer('1') });
-    const living = await api.createNetwork({ Name: `${name}-now`, Labels: ofServer(ownStart) });
+    expect(own.split('/')[2]).toBe(ownStart);
+    const ofServer = (server: string) => ({ [labels.cluster]: name, [labels.server]: server });
+    await api.createNetwork({ Name: `${name}-then`, Labels: ofServer(own.replace(`/${ownStart}/`, '/1/')) });
+    const living = await api.createNetwork({ Name: `${name}-now`, Labels: ofServer(own) });
     try {
       await (await startedCluster({ backend: 'docker', name: named('sweeping') })).close();
       expect((await thingsOf(name)).networks).toEqual([`${name}-now`]);
