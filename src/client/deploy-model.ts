@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { removeImage } from '../docker/images.ts';
 import { imageRepository } from '../docker/labels.ts';
 import { ClipperError } from '../errors.ts';
 import { putDataImage } from '../image/data-image.ts';
@@ -6,7 +7,7 @@ import { dockerArch } from '../image/platform.ts';
 import { authWith } from '../image/registry.ts';
 import { ensurePulled } from '../image/runtime-image.ts';
 import { resolveOptions } from '../util/options.ts';
-import { dockerEngine } from './model-build.ts';
+import { dockerEngine, isVersionTaken } from './model-build.ts';
 import { inputTypeOption, progressShape, replicasShape, versionOption } from './options.ts';
 import {
   checkDeploy,
@@ -49,10 +50,23 @@ export async function deployModel(target: DeployTarget, options: DeployModelOpti
   const { name, version, replicas } = config;
   using progress = new Progress(version === undefined ? name : `${name}:${version}`, config.onProgress);
   return await withVersion(target, config, async (next) => {
-    const image = config.modelPath === undefined ? config.image : await withData(target, config, { version: next, progress });
-    const started = await postDeploy(target, config, { image, version: next }, progress);
-    return { name, version: started.version, digest: started.digest, image, replicas };
+    const made = config.modelPath === undefined ? undefined : await withData(target, config, { version: next, progress });
+    const image = made?.id ?? config.image;
+    try {
+      const started = await postDeploy(target, config, { image, version: next }, progress);
+      return { name, version: started.version, digest: started.digest, image, replicas };
+    } catch (error) {
+      // Where another took the version, it may be of the same data, and so this image its.
+      if (!isVersionTaken(error)) await made?.remove();
+      throw error;
+    }
   });
+}
+
+interface MadeImage {
+  readonly id: string;
+  /** Takes it away, unless it is in use. */
+  remove(): Promise<void>;
 }
 
 /** The image with the model's data in it. */
@@ -60,7 +74,7 @@ async function withData(
   target: DeployTarget,
   { name, inputType, image, modelPath = '', signal }: Config,
   { version, progress }: { version: string; progress: Progress },
-): Promise<string> {
+): Promise<MadeImage> {
   const cluster = ownCluster(target);
   const engine = await dockerEngine();
   checkEngine(cluster, engine.facts);
@@ -68,5 +82,6 @@ async function withData(
   const platform = { os: 'linux', arch: dockerArch(engine.facts.arch) } as const;
   const below = await ensurePulled(engine, image, { ...following, baseImage: image, platform, authFor: authWith(undefined) });
   const reference = `${imageRepository(cluster.name)}/${name}:${version}-${below.id.slice(7, 19)}`;
-  return (await putDataImage(engine, { below, reference, modelPath, name, version, inputType }, following)).id;
+  const { id } = await putDataImage(engine, { below, reference, modelPath, name, version, inputType }, following);
+  return { id, remove: () => removeImage(engine, reference).catch(() => {}) };
 }

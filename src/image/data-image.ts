@@ -1,10 +1,10 @@
-import { lstatSync, readdirSync, readlinkSync } from 'node:fs';
+import { lstatSync, readdirSync, readlinkSync, realpathSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import type { DockerEngine } from '../docker/engine.ts';
 import type { Following, ImageFacts } from '../docker/images.ts';
 import { ClipperError, messageOf } from '../errors.ts';
 import type { InputType } from '../protocol/input-types.ts';
-import { type LayerFile, makeLayer } from './layer.ts';
+import { type Layer, type LayerFile, makeLayer } from './layer.ts';
 import { modelLabels, modelVariables } from './model-image.ts';
 import { platformOf } from './platform.ts';
 import { putImage } from './put-image.ts';
@@ -29,19 +29,28 @@ export async function putDataImage(
     reference,
     platform: platformOf(below),
     below: { reference: below.id, layers: below.layers, config: below.config },
-    layers: [await makeLayer(filesAt(resolve(modelPath)))],
+    layers: [await dataLayer(resolve(modelPath), following)],
     settings: { env: modelVariables(model), labels: modelLabels(model) },
   };
   return putImage(engine, plan, following);
 }
 
-function filesAt(path: string): readonly LayerFile[] {
+async function dataLayer(path: string, { signal }: Following): Promise<Layer> {
   try {
-    if (lstatSync(path).isDirectory()) return filesIn(path, bundleFolder);
-    return [fileAt(path, `${bundleFolder}/${basename(path)}`)];
+    return await makeLayer(filesAt(path), signal);
   } catch (error) {
+    if (signal?.aborted === true) throw new ClipperError('E_CANCELLED', `Reading the modelPath ${path} was cancelled`);
     throw new ClipperError('E_INVALID_OPTION', `The modelPath ${path} can't be read: ${messageOf(error)}`, { cause: error });
   }
+}
+
+/** What the path leads to, where it is a link, under the name that was given. */
+function filesAt(path: string): readonly LayerFile[] {
+  const real = realpathSync(path);
+  const stats = lstatSync(real);
+  if (stats.isDirectory()) return filesIn(real, bundleFolder);
+  if (!stats.isFile()) throw new TypeError('it is neither a file nor a folder');
+  return [fileAt(real, `${bundleFolder}/${basename(path)}`)];
 }
 
 const filesIn = (dir: string, place: string): readonly LayerFile[] =>

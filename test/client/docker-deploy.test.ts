@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { buildSync } from 'esbuild';
@@ -110,12 +110,13 @@ describeWithDocker('deploying to Docker', () => {
     writeOwnContainer(dir.path, image);
     mkdirSync(join(dir.path, 'data', 'inner'), { recursive: true });
     writeFileSync(join(dir.path, 'data', 'inner', 'factor.txt'), '3');
+    symlinkSync('data', join(dir.path, 'latest'));
     try {
       const deployed = await clipper.deployModel({
         ...quiet,
         name: 'own',
         image,
-        modelPath: join(dir.path, 'data'),
+        modelPath: join(dir.path, 'latest'),
         sample: [1, 2],
       });
       await clipper.registerApplication({ name: 'own', inputType: 'doubles', model: 'own' });
@@ -130,6 +131,28 @@ describeWithDocker('deploying to Docker', () => {
     }
   });
 
+  test('says what is wrong with the data of a model, and leaves no image of a deploy that failed', async () => {
+    await using dir = await temporaryDir();
+    await using clipper = await started();
+    const [image = ''] = runtimeImages();
+    const deploy = (modelPath: string, rest: object = {}) =>
+      clipper.deployModel({ ...quiet, name: 'data', image, modelPath, ...rest });
+    const reading = /modelPath \/dev\/null can't be read: it is neither a file nor a folder/;
+    await expect(deploy('/dev/null')).rejects.toMatchObject({
+      code: 'E_INVALID_OPTION',
+      message: expect.stringMatching(reading),
+    });
+    writeFileSync(join(dir.path, 'large'), '');
+    truncateSync(join(dir.path, 'large'), 2 ** 31);
+    const since = performance.now();
+    await expect(deploy(dir.path, { signal: AbortSignal.timeout(200) })).rejects.toMatchObject({ code: 'E_CANCELLED' });
+    expect(performance.now() - since).toBeLessThan(3_000);
+    // There is no closure in it.
+    truncateSync(join(dir.path, 'large'), 1);
+    await expect(deploy(dir.path)).rejects.toMatchObject({ code: 'E_REPLICA_EXITED' });
+    expect(docker('images', '-q', `clipper-ts/${clipper.cluster?.name}/*`)).toBe('');
+  });
+
   test('says which image is not there', async () => {
     await using clipper = await started();
     const deploying = clipper.deployModel({ ...quiet, name: 'none', image: '127.0.0.1:1/nowhere/image:1' });
@@ -137,6 +160,13 @@ describeWithDocker('deploying to Docker', () => {
     expect(await clipper.getAllModels()).toEqual([]);
   });
 });
+
+/** Those that this machine can run. */
+function runtimeImages(): string[] {
+  const known = docker('inspect', '-f', '{{.Architecture}} {{.Id}}', ...docker('images', '-q', 'clipper-ts/runtime').split('\n'));
+  const arch = docker('version', '-f', '{{.Server.Arch}}');
+  return known.split('\n').flatMap((line) => (line.startsWith(`${arch} `) ? [line.slice(arch.length + 1)] : []));
+}
 
 /** A container as the documentation shows it, on the image that replicas of closures have. */
 function writeOwnContainer(dir: string, image: string): void {
@@ -152,7 +182,7 @@ function writeOwnContainer(dir: string, image: string): void {
     void new RPCService().start(new Scaler());`;
   const stdin = { contents: program, resolveDir: packageDir, loader: 'ts' } as const;
   buildSync({ stdin, bundle: true, platform: 'node', external: ['zeromq'], outfile: join(dir, 'scaler.cjs'), logLevel: 'error' });
-  const [base = ''] = docker('images', '-q', 'clipper-ts/runtime').split('\n');
+  const [base = ''] = runtimeImages();
   writeFileSync(
     join(dir, 'Dockerfile'),
     `FROM ${base}\nUSER root\nCOPY scaler.cjs /clipper/scaler.cjs\nENTRYPOINT ["node", "/clipper/scaler.cjs"]\n`,
