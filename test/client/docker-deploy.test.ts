@@ -153,6 +153,14 @@ describeWithDocker('deploying to Docker', () => {
     expect(docker('images', '-q', `clipper-ts/${clipper.cluster?.name}/*`)).toBe('');
   });
 
+  test('takes more of env than fits into the address of a request', async () => {
+    await using clipper = await started();
+    const env = Object.fromEntries(Array.from({ length: 13 }, (_, index) => [`PART_${index}`, 'x'.repeat(100_000)]));
+    const predictOne = () => process.env.PART_12?.length;
+    await createEndpoint(clipper, { ...quiet, name: 'env', predictOne, env });
+    expect(await clipper.predict('env', [1])).toMatchObject({ output: 100_000 });
+  });
+
   test('says which image is not there', async () => {
     await using clipper = await started();
     const deploying = clipper.deployModel({ ...quiet, name: 'none', image: '127.0.0.1:1/nowhere/image:1' });
