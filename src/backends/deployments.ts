@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { modelKey } from '../control/names.ts';
 import type { Registry } from '../control/registry.ts';
 import type { ModelVersion } from '../control/state-store.ts';
-import { ClipperError } from '../errors.ts';
+import { ClipperError, isClipperError } from '../errors.ts';
 import type { InputType } from '../protocol/input-types.ts';
 import { type RemoteError, readRemoteError } from '../protocol/messages.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
@@ -73,7 +73,7 @@ export class Deployments {
       const fleet = await this.#supervisor.add(spec, signal);
       const options = { timeoutMs: connectTimeoutMs, signal };
       const [first] = await this.#supervisor.scaleUntilConnected(fleet, request.replicas, options);
-      if (first !== undefined && request.sample !== undefined) await askSample(first, request.sample, signal);
+      if (first !== undefined && request.sample !== undefined) await this.#askSample(first, request.sample, signal);
       if (signal.aborted) throw cancelled();
       await this.#registry.addModel(model);
       await this.#registry.setCurrentVersion(model.name, model.version);
@@ -99,6 +99,18 @@ export class Deployments {
   /** Stops a version's replicas; the version stays registered. */
   async stop(name: string, version: string): Promise<void> {
     await this.#supervisor.fleet(name, version)?.scale(0);
+  }
+
+  /** Throws E_SAMPLE_FAILED, E_CANCELLED. */
+  async #askSample(replica: RpcReplica, sample: Uint8Array, signal: AbortSignal): Promise<void> {
+    try {
+      await askSample(replica, sample, signal);
+    } catch (error) {
+      if (!isClipperError(error) || error.code !== 'E_REPLICA_LOST') throw error;
+      const { instance = '' } = replica;
+      const message = `The replica ended while it computed the sample: ${error.message}. The end of its log`;
+      throw new ClipperError('E_SAMPLE_FAILED', `${message}:\n${await this.#supervisor.tailOf(instance)}`, { cause: error });
+    }
   }
 
   #reserve(request: DeployRequest): ModelVersion {

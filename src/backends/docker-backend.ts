@@ -9,7 +9,7 @@ import type { Backend, ReplicaSource, ReplicaSpec, RunningReplica } from './back
 import { DockerCluster } from './docker-cluster.ts';
 import { DockerContainers } from './docker-containers.ts';
 import { DockerSandboxes } from './docker-sandbox.ts';
-import { containerSettings, type JoinedNetwork } from './docker-settings.ts';
+import { checkResources, containerSettings, type JoinedNetwork } from './docker-settings.ts';
 
 export interface DockerBackendOptions {
   readonly cluster: string;
@@ -57,6 +57,7 @@ export class DockerBackend implements Backend {
     if (source.kind === 'bundle') {
       throw new ClipperError('E_INVALID_OPTION', 'The cluster runs containers: it takes images, and was given a bundle');
     }
+    checkResources(spec, this.engine.facts);
     const onLine = (line: string): void => this.#options.log.info({ image: source.image }, line);
     const image = await ensureImage(this.engine, source.image, { onLine, signal });
     const isOurs = labels.bundle in image.labels;

@@ -1,4 +1,5 @@
 import type { ContainerSettings } from '../docker/containers.ts';
+import { ClipperError } from '../errors.ts';
 import { clipperVariables, type ReplicaSpec } from './backend.ts';
 
 /** A network of the container's own, and where the server is in it; or that of another container. */
@@ -21,11 +22,29 @@ export const serverName = 'host.docker.internal';
 const MiB = 2 ** 20;
 const defaultMemoryBytes = 4_096 * MiB;
 const maxProcesses = 512;
+/** What the engine takes at least. */
+const leastMemoryMiB = 6;
+const leastCpus = 0.01;
 const sandboxMemoryBytes = 128 * MiB;
 
 /** A replica's limit of memory, in bytes. */
 export const memoryLimit = ({ resources }: ReplicaSpec, engineBytes: number): number =>
   resources.memoryMiB === undefined ? Math.min(defaultMemoryBytes, engineBytes) : Math.round(resources.memoryMiB * MiB);
+
+/** Throws E_INVALID_OPTION for more than an engine has. */
+export function checkResources({ resources }: ReplicaSpec, engine: { memoryBytes: number; cpus: number }): void {
+  const { memoryMiB, cpus } = resources;
+  const most = Math.floor(engine.memoryBytes / MiB);
+  const check = (name: string, value: number | undefined, [from, to]: readonly [number, number]): void => {
+    if (value === undefined || (value >= from && value <= to)) return;
+    throw new ClipperError(
+      'E_INVALID_OPTION',
+      `resources.${name} must be from ${from} to the ${to} that the Docker engine has, got ${value}`,
+    );
+  };
+  check('memoryMiB', memoryMiB, [leastMemoryMiB, most]);
+  check('cpus', cpus, [leastCpus, engine.cpus]);
+}
 
 /**
  * A replica as a container that can do little but compute and answer: without privileges, on a read-only root, within

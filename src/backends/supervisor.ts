@@ -157,7 +157,7 @@ export class Supervisor implements AsyncDisposable {
   async #exited(instance: string, { how }: ReplicaExit): Promise<ClipperError> {
     return new ClipperError(
       'E_REPLICA_EXITED',
-      `Replica ${instance} ended with ${how} before it was ready. The end of its log:\n${await this.#tailOf(instance)}`,
+      `Replica ${instance} ended with ${how} before it was ready. The end of its log:\n${await this.tailOf(instance)}`,
     );
   }
 
@@ -168,11 +168,12 @@ export class Supervisor implements AsyncDisposable {
     const why = 'loading the model or `setup` takes longer or hangs, or a firewall is between the replica and the server';
     return new ClipperError(
       'E_REPLICA_NOT_READY',
-      `${message}: ${why}. The end of the log of ${first}:\n${await this.#tailOf(first)}`,
+      `${message}: ${why}. The end of the log of ${first}:\n${await this.tailOf(first)}`,
     );
   }
 
-  async #tailOf(instance: string): Promise<string> {
+  /** The end of a replica's log, for an error's message. */
+  async tailOf(instance: string): Promise<string> {
     const lines = await this.#backend.logs(instance, { tailLines: 20 }).catch((error: unknown) => [messageOf(error)]);
     return lines.length === 0 ? '(nothing)' : lines.join('\n');
   }

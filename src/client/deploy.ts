@@ -110,7 +110,8 @@ async function deploy(clipper: ClipperConnection, config: DeployConfig): Promise
   const started = cluster.backend === 'docker' ? deployImage : deployBundle;
   using progress = new Progress(version === undefined ? name : `${name}:${version}`, config.onProgress);
   const captured = await captureModel(config, progress);
-  return started({ clipper, cluster, config, captured, progress });
+  // Not returned as it is: the spinner turns until then.
+  return await started({ clipper, cluster, config, captured, progress });
 }
 
 interface Deploying {

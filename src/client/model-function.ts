@@ -42,7 +42,8 @@ export async function captureModel(config: FunctionConfig, progress: Progress): 
   const captured = await captureRoots(roots, { secrets: config.secrets });
   for (const { path, what, fix } of captured.warnings) progress.warn('capture', `warning: ${path}: ${what}. Fix: ${fix}`);
   cancelledIf(config.signal, config.name);
-  progress.report('bundle', `bundling ${captured.functions.length} functions`);
+  const { length } = captured.functions;
+  progress.report('bundle', `bundling ${length} function${length === 1 ? '' : 's'}`);
   return captured;
 }
 

@@ -29,10 +29,16 @@ export const replicasShape = {
     .refine((size) => size === -1 || size > 0, 'must be -1 (adaptive) or greater than 0')
     .default(-1)
     .describe('Inputs a batch at most; -1: adaptive.'),
-  env: z.record(z.string(), z.string()).default({}).describe("Environment variables for the replicas, besides the server's own."),
+  env: z
+    .record(
+      z.string().regex(/^[^=\s\0]+$/, 'a name must have no "=" and no space in it'),
+      z.string().regex(/^[^\0]*$/, 'must have no NUL'),
+    )
+    .default({})
+    .describe("Environment variables for the replicas, besides the server's own."),
   resources: z
     .strictObject({
-      memoryMiB: z.number().min(6).optional().describe('A replica that takes more is ended.'),
+      memoryMiB: z.number().positive().optional().describe('A replica that takes more is ended.'),
       cpus: z.number().positive().optional().describe("Processors' worth of time."),
       gpus: z.union([z.number().int().positive(), z.literal('all')]).optional(),
     })

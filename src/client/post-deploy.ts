@@ -6,7 +6,7 @@ import { inputBytes } from '../http/json-inputs.ts';
 import type { InputType } from '../protocol/input-types.ts';
 import { isVersionTaken } from './model-build.ts';
 import type { replicasShape } from './options.ts';
-import type { Progress } from './progress.ts';
+import { cancelledIf, type Progress } from './progress.ts';
 import type { RestClient } from './rest-client.ts';
 import { type Input, plainInput } from './wire.ts';
 
@@ -86,7 +86,10 @@ export async function postDeploy(
     ...(version === undefined ? {} : { version: checkVersion(version) }),
     ...(sample === undefined ? {} : { sampleBase64: Buffer.from(inputBytes(inputType, plainInput(sample))).toString('base64') }),
   };
-  const started = (await management.post('/admin/v1/deploy', body, signal)) as Started;
+  const started = (await management.post('/admin/v1/deploy', body, signal).catch((error: unknown) => {
+    cancelledIf(signal, name);
+    throw error;
+  })) as Started;
   progress.report('ready', `version ${started.version} is serving`);
   return started;
 }

@@ -85,6 +85,7 @@ export async function startClipper(options: StartOptions = {}): Promise<ClipperC
     const { queryPort, managementPort } = await untilReady(child, program, signal);
     await swept;
     if (serve.detached) child.unref();
+    else child.once('exit', (code, end) => warnOfEnd(child, serve.name, end ?? code));
     const host = serve.host === '0.0.0.0' ? '127.0.0.1' : serve.host;
     const managementUrl = `http://${host}:${managementPort}`;
     return new ClipperConnection({
@@ -154,6 +155,17 @@ async function untilReady(child: ChildProcess, options: ServerProgramOptions, si
   }
 }
 
+/** Nothing else would tell a program that waits: it would end in silence with its server. */
+function warnOfEnd(child: ChildProcess, name: string, how: NodeJS.Signals | number | null): void {
+  // With code 0 it ends where a client asks it to.
+  if (stopping.has(child) || how === 0) return;
+  const end = typeof how === 'string' ? `signal ${how}` : `code ${how}`;
+  process.stderr.write(`clipper: the server of the cluster ${name} ended by itself, with ${end}: nothing is served any more\n`);
+}
+
+/** Servers that are ended on purpose. */
+const stopping = new WeakSet<ChildProcess>();
+
 async function logTail({ stateDir }: ServerProgramOptions): Promise<string> {
   const text = await readFile(join(stateDir, 'server.log'), 'utf8').catch(messageOf);
   return text.trimEnd().split('\n').slice(-20).join('\n');
@@ -161,6 +173,7 @@ async function logTail({ stateDir }: ServerProgramOptions): Promise<string> {
 
 /** Asks the server to end, makes it end if need be, and leaves nothing of it. */
 async function stopServer(child: ChildProcess, { stateDir, removeStateDir }: ServerProgramOptions): Promise<void> {
+  stopping.add(child);
   if (child.exitCode === null && child.signalCode === null && child.pid !== undefined) {
     const ended = once(child, 'exit');
     child.kill('SIGTERM');

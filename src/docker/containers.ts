@@ -25,7 +25,7 @@ export async function runContainer(engine: DockerEngine, settings: ContainerSett
   const what = `Docker refused the container ${settings.name ?? ''}`;
   const container = await engine.ask(what, 'E_REPLICA_EXITED', async (api) => {
     try {
-      return await api.createContainer(settings);
+      return await api.createContainer(inBody(settings));
     } catch (error) {
       // A container to join may be gone as well.
       if (statusOf(error) !== 404 || !/image/i.test(reasonOf(error))) throw error;
@@ -45,9 +45,15 @@ export async function runContainer(engine: DockerEngine, settings: ContainerSett
 
 /** Makes a container that is never started, to look into its files. */
 export async function createContainer(engine: DockerEngine, settings: ContainerSettings): Promise<string> {
-  const made = await engine.ask('A container could not be made', 'E_IMAGE_FAILED', (api) => api.createContainer(settings));
+  const made = await engine.ask('A container could not be made', 'E_IMAGE_FAILED', (api) =>
+    api.createContainer(inBody(settings)),
+  );
   return made.id;
 }
+
+/** dockerode would put all settings into the request's address as well, where `env` fits badly and engines may log it. */
+const inBody = ({ name, ...settings }: ContainerSettings): ContainerSettings =>
+  ({ _query: name === undefined ? {} : { name }, _body: settings }) as ContainerSettings;
 
 /** Whether a path is in a container's files. */
 export async function hasPath(engine: DockerEngine, id: string, path: string): Promise<boolean> {

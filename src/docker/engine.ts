@@ -18,6 +18,7 @@ export interface EngineFacts {
   /** Whether it runs as a user who is not root, with a network of its own. */
   readonly isRootless: boolean;
   readonly memoryBytes: number;
+  readonly cpus: number;
   readonly runtimes: readonly string[];
 }
 
@@ -84,6 +85,7 @@ interface EngineInfo {
   readonly DriverStatus?: readonly (readonly [string, string])[] | null;
   readonly SecurityOptions?: readonly string[] | null;
   readonly MemTotal: number;
+  readonly NCPU: number;
   readonly Runtimes?: Readonly<Record<string, unknown>>;
 }
 
@@ -153,5 +155,6 @@ const factsOf = (info: EngineInfo, version: EngineVersion, address: string): Eng
   takesThinImages: !(info.DriverStatus ?? []).some(([, value]) => value.includes('containerd.snapshotter')),
   isRootless: (info.SecurityOptions ?? []).some((option) => option.includes('rootless')),
   memoryBytes: info.MemTotal,
+  cpus: info.NCPU,
   runtimes: Object.keys(info.Runtimes ?? {}),
 });

@@ -3,6 +3,7 @@ import { ClipperError, type ErrorCode, messageOf } from '../errors.ts';
 import { statusOf } from './docker-errors.ts';
 import type { DockerEngine } from './engine.ts';
 import { followLines, type OnLine } from './progress-lines.ts';
+import { checkReference } from './reference.ts';
 
 /** An image as the engine has it. */
 export interface ImageFacts {
@@ -39,8 +40,10 @@ export interface RegistryAuth {
   readonly serveraddress?: string;
 }
 
+/** Throws E_INVALID_OPTION for what can't be a name. */
 export async function findImage(engine: DockerEngine, reference: string): Promise<ImageFacts | undefined> {
-  const found = await engine.find(`The image ${reference} can't be looked up`, (api) => api.getImage(reference).inspect());
+  const path = checkReference(reference);
+  const found = await engine.find(`The image ${reference} can't be looked up`, (api) => api.getImage(path).inspect());
   if (found === undefined) return undefined;
   const { Config: config } = found;
   const variant = (found as { Variant?: string }).Variant;

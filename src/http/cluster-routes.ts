@@ -40,7 +40,7 @@ const DeployBody = z.strictObject({
   replicas: z.number().int().positive().max(maxReplicas),
   env: z.record(z.string(), z.string()),
   resources: z.strictObject({
-    memoryMiB: z.number().min(6).optional(),
+    memoryMiB: z.number().positive().optional(),
     cpus: z.number().positive().optional(),
     gpus: z.union([z.number().int().positive(), z.literal('all')]).optional(),
   }),

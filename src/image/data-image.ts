@@ -5,7 +5,7 @@ import type { DockerEngine } from '../docker/engine.ts';
 import type { Following, ImageFacts } from '../docker/images.ts';
 import { ClipperError, messageOf } from '../errors.ts';
 import type { InputType } from '../protocol/input-types.ts';
-import { type LayerFile, makeLayer } from './layer.ts';
+import { type Layer, type LayerFile, makeLayer } from './layer.ts';
 import { modelLabels, modelVariables } from './model-image.ts';
 import { platformOf } from './platform.ts';
 import { putImage } from './put-image.ts';
@@ -31,7 +31,7 @@ export async function putDataImage(
   { below, repository, modelPath, ...model }: DataImage & { below: ImageFacts; repository: string },
   following: Following,
 ): Promise<NamedImage> {
-  const layer = await makeLayer(filesAt(resolve(modelPath)));
+  const layer = await dataLayer(resolve(modelPath), following);
   const key = createHash('sha256').update(`${below.id} ${layer.diffId}`).digest('hex').slice(0, 12);
   const reference = `${repository}:${model.version}-${key}`;
   const plan = {
@@ -44,14 +44,22 @@ export async function putDataImage(
   return { id: (await putImage(engine, plan, following)).id, reference };
 }
 
-function filesAt(path: string): readonly LayerFile[] {
+async function dataLayer(path: string, { signal }: Following): Promise<Layer> {
   try {
-    const real = realpathSync(path);
-    if (statSync(real).isDirectory()) return filesIn(real, { root: real, place: bundleFolder });
-    return [fileAt(real, `${bundleFolder}/${basename(path)}`)];
+    return await makeLayer(filesAt(path), signal);
   } catch (error) {
+    if (signal?.aborted === true) throw new ClipperError('E_CANCELLED', `Reading the modelPath ${path} was cancelled`);
     throw new ClipperError('E_INVALID_OPTION', `The modelPath ${path} can't be read: ${messageOf(error)}`, { cause: error });
   }
+}
+
+/** What the path leads to, where it is a link, under the name that was given. */
+function filesAt(path: string): readonly LayerFile[] {
+  const real = realpathSync(path);
+  const stats = statSync(real);
+  if (stats.isDirectory()) return filesIn(real, { root: real, place: bundleFolder });
+  if (!stats.isFile()) throw new TypeError('it is neither a file nor a folder');
+  return [fileAt(real, `${bundleFolder}/${basename(path)}`)];
 }
 
 const filesIn = (dir: string, { root, place }: { root: string; place: string }): readonly LayerFile[] =>

@@ -24,7 +24,7 @@ export interface Layer {
 }
 
 /** Makes a layer of files, which must not change as long as it is used. The same files always give the same layer. */
-export async function makeLayer(files: readonly LayerFile[]): Promise<Layer> {
+export async function makeLayer(files: readonly LayerFile[], signal?: AbortSignal): Promise<Layer> {
   const all = withFolders(files);
   const open = (): Readable =>
     archived(async (archive) => {
@@ -33,6 +33,7 @@ export async function makeLayer(files: readonly LayerFile[]): Promise<Layer> {
   const hash = createHash('sha256');
   let bytes = 0;
   for await (const chunk of open() as AsyncIterable<Uint8Array>) {
+    signal?.throwIfAborted();
     hash.update(chunk);
     bytes += chunk.byteLength;
   }

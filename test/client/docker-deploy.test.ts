@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { buildSync } from 'esbuild';
@@ -106,7 +106,7 @@ describeWithDocker('deploying to Docker', () => {
     }
   });
 
-  test('a large closure is sent once, and what it is made on is made again when it was removed', async () => {
+  test('a large closure is sent once', async () => {
     await using clipper = await started();
     const large = Float64Array.from({ length: 2 ** 18 }, (_, index) => index);
     const predictOne = ([x = 0]: Float64Array) => large[x] ?? 0;
@@ -187,6 +187,56 @@ describeWithDocker('deploying to Docker', () => {
     }
   });
 
+  test('says what is wrong with the data of a model, and leaves no image of a deploy that failed', async () => {
+    await using dir = await temporaryDir();
+    await using clipper = await started();
+    const [image = ''] = runtimeImages();
+    const deploy = (modelPath: string, rest: object = {}) =>
+      clipper.deployModel({ ...quiet, name: 'data', image, modelPath, ...rest });
+    const reading = /modelPath \/dev\/null can't be read: it is neither a file nor a folder/;
+    await expect(deploy('/dev/null')).rejects.toMatchObject({
+      code: 'E_INVALID_OPTION',
+      message: expect.stringMatching(reading),
+    });
+    writeFileSync(join(dir.path, 'large'), '');
+    truncateSync(join(dir.path, 'large'), 2 ** 31);
+    const since = performance.now();
+    await expect(deploy(dir.path, { signal: AbortSignal.timeout(200) })).rejects.toMatchObject({ code: 'E_CANCELLED' });
+    expect(performance.now() - since).toBeLessThan(3_000);
+    // There is no closure in it.
+    truncateSync(join(dir.path, 'large'), 1);
+    await expect(deploy(dir.path)).rejects.toMatchObject({ code: 'E_REPLICA_EXITED' });
+    expect(docker('images', '-q', `clipper-ts/${clipper.cluster?.name}/*`)).toBe('');
+  });
+
+  test('takes more of env than fits into the address of a request', async () => {
+    await using clipper = await started();
+    const env = Object.fromEntries(Array.from({ length: 13 }, (_, index) => [`PART_${index}`, 'x'.repeat(100_000)]));
+    const predictOne = () => process.env.PART_12?.length;
+    await createEndpoint(clipper, { ...quiet, name: 'env', predictOne, env });
+    expect(await clipper.predict('env', [1])).toMatchObject({ output: 100_000 });
+  });
+
+  test('says what a container can have, and shows the log of one that ends on the sample', async () => {
+    await using clipper = await started();
+    const deploy = (options: object) =>
+      deployPredictFunction(clipper, { ...quiet, name: 'odd', predictOne: () => 1, ...options });
+    await expect(deploy({ resources: { memoryMiB: 1 } })).rejects.toThrow(
+      /resources\.memoryMiB must be from 6 to the \d+ .*got 1/,
+    );
+    await expect(deploy({ resources: { cpus: 1e-9 } })).rejects.toMatchObject({ code: 'E_INVALID_OPTION' });
+    await expect(deploy({ resources: { gpus: 1 } })).rejects.toThrow(/Fix: install NVIDIA's container toolkit/);
+    await expect(deploy({ env: { 'A=B': 'x' } })).rejects.toThrow(/env\.A=B: .*no "="/s);
+    await expect(deploy({ baseImage: '../../containers/json' })).rejects.toMatchObject({ code: 'E_INVALID_OPTION' });
+    const leaving = () => {
+      console.log('about to leave');
+      process.exit(4);
+    };
+    const left = deploy({ predictOne: leaving, sample: [1] });
+    await expect(left).rejects.toMatchObject({ code: 'E_SAMPLE_FAILED', message: expect.stringContaining('about to leave') });
+    expect(replicasOf(clipper)).toEqual([]);
+  });
+
   test('says which image is not there', async () => {
     await using clipper = await started();
     const deploying = clipper.deployModel({ ...quiet, name: 'none', image: '127.0.0.1:1/nowhere/image:1' });
@@ -203,6 +253,13 @@ async function putOtherPlatform(reference: string): Promise<void> {
   await putImage(await DockerEngine.connect(), plan, { onLine: () => {} });
 }
 
+/** Those that this machine can run. */
+function runtimeImages(): string[] {
+  const known = docker('inspect', '-f', '{{.Architecture}} {{.Id}}', ...docker('images', '-q', 'clipper-ts/runtime').split('\n'));
+  const arch = docker('version', '-f', '{{.Server.Arch}}');
+  return known.split('\n').flatMap((line) => (line.startsWith(`${arch} `) ? [line.slice(arch.length + 1)] : []));
+}
+
 /** A container as the documentation shows it, on the image that replicas of closures have. */
 function writeOwnContainer(dir: string, image: string): void {
   const program = `
@@ -217,10 +274,7 @@ function writeOwnContainer(dir: string, image: string): void {
     void new RPCService().start(new Scaler());`;
   const stdin = { contents: program, resolveDir: packageDir, loader: 'ts' } as const;
   buildSync({ stdin, bundle: true, platform: 'node', external: ['zeromq'], outfile: join(dir, 'scaler.cjs'), logLevel: 'error' });
-  // There may be some for other machines.
-  const ids = docker('images', '-q', 'clipper-ts/runtime').split('\n');
-  const own = docker('version', '-f', '{{.Server.Arch}}');
-  const base = ids.find((id) => docker('inspect', '-f', '{{.Architecture}}', id) === own);
+  const [base = ''] = runtimeImages();
   writeFileSync(
     join(dir, 'Dockerfile'),
     `FROM ${base}\nUSER root\nCOPY scaler.cjs /clipper/scaler.cjs\nENTRYPOINT ["node", "/clipper/scaler.cjs"]\n`,

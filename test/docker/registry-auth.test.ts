@@ -1,4 +1,4 @@
-import { parseReference, pullableReference } from '../../src/docker/reference.ts';
+import { checkReference, parseReference, pullableReference } from '../../src/docker/reference.ts';
 import { authFor } from '../../src/docker/registry-auth.ts';
 import { dockerUser, storedAuth } from '../helpers/docker-user.ts';
 
@@ -22,6 +22,26 @@ test.each([
 test('a name without a tag means the latest, and a digest goes before a tag', () => {
   expect(pullableReference('localhost:5000/model')).toBe('localhost:5000/model:latest');
   expect(pullableReference('r:5000/m:1@sha256:00ff')).toBe('r:5000/m@sha256:00ff');
+});
+
+test.each(['node', 'sha256:00ff', '[::1]:5000/a/b:1@sha256:00ff', 'Foo/Bar'])('%s may be the name of an image', (reference) => {
+  expect(checkReference(reference)).toBe(reference);
+});
+
+test.each([
+  '',
+  'a b',
+  '../../containers/json',
+  'a/../b',
+  'a//b',
+  '/a',
+  'a/',
+  'x?y=1',
+  'x#y',
+  'a%2e',
+  'a\nb',
+])('%j would be another question to the engine', (reference) => {
+  expect(() => checkReference(reference)).toThrow(expect.objectContaining({ code: 'E_INVALID_OPTION' }));
 });
 
 describe('credentials', () => {
