@@ -51,7 +51,10 @@ export class DockerEngine {
     }
   }
 
-  /** Asks the engine for something. What goes wrong is thrown with `code`, unless the engine is not there at all. */
+  /**
+   * Asks the engine for something. What goes wrong is thrown with `code`, unless the engine is not there at all.
+   * @internal
+   */
   async ask<T>(what: string, code: ErrorCode, question: (api: Dockerode) => Promise<T>): Promise<T> {
     try {
       return await question(this.#api);
@@ -60,7 +63,10 @@ export class DockerEngine {
     }
   }
 
-  /** Asks for something that may not be there: undefined then. */
+  /**
+   * Asks for something that may not be there: undefined then.
+   * @internal
+   */
   async find<T>(what: string, question: (api: Dockerode) => Promise<T>): Promise<T | undefined> {
     return this.ask<T | undefined>(what, 'E_DOCKER_REFUSED', async (api) => {
       try {

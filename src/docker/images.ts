@@ -105,9 +105,13 @@ interface Sending {
   readonly following: Following;
 }
 
+/** @internal */
 type Api = Parameters<Parameters<DockerEngine['ask']>[2]>[0];
 
-/** Starts an operation that answers with lines, and follows it to its end. Nothing of it goes on after a cancel. */
+/**
+ * Starts an operation that answers with lines, and follows it to its end. Nothing of it goes on after a cancel.
+ * @internal
+ */
 export async function send(
   engine: DockerEngine,
   { what, code, upload, following: { onLine, signal } }: Sending,

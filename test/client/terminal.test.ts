@@ -12,8 +12,10 @@ const program = (sample: string) => `
 
 /** Runs a program in a terminal of its own, and gives what it shows there once it has ended by itself. */
 async function shownBy(code: string): Promise<string> {
+  // There, terminals are taken for none.
+  const { CI: _, ...env } = process.env;
   const child = spawn('script', ['-qec', `${process.execPath} -e "$PROGRAM"`, '/dev/null'], {
-    env: { ...process.env, PROGRAM: code, TERM: 'xterm' },
+    env: { ...env, PROGRAM: code, TERM: 'xterm' },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const force = setTimeout(() => child.kill('SIGKILL'), 30_000);
