@@ -66,8 +66,7 @@ export async function benchDocker(): Promise<void> {
   const ports = { queryPort: 0, managementPort: 0, rpcPort: 0 };
   await using clipper = await startClipper({ name: 'bench', backend: 'docker', ...ports, cacheBytes: 0 });
   // Makes what is made once: the base image of the running Node.
-  await createEndpoint(clipper, { ...quiet, name: 'warm', predictOne: score(0) });
-  const [base = ''] = docker('images', '-q', 'clipper-ts/runtime').split('\n');
+  const { image: base = '' } = await createEndpoint(clipper, { ...quiet, name: 'warm', predictOne: score(0) });
   const bare = await durations(rounds, async () => {
     const printed = docker('run', '--rm', '--entrypoint', 'node', base, '-p', '40 + 2');
     if (printed !== '42') throw new Error(`docker run printed ${printed}`);

@@ -121,6 +121,7 @@ describeWithDocker('deploying to Docker', () => {
   test('makes images for another platform, on a base that is for it', async () => {
     await using clipper = await started();
     const base = `other-platform-${randomUUID().slice(0, 8)}:1`;
+    const before = new Set(docker('images', '-q', 'clipper-ts/runtime').split('\n'));
     await putOtherPlatform(base);
     const built = { ...quiet, name: 'other', baseImage: base, platform: 'linux/arm64', predictOne: () => 1 } as const;
     try {
@@ -129,7 +130,10 @@ describeWithDocker('deploying to Docker', () => {
       docker('rmi', '-f', image);
       await expect(clipper.buildModel({ ...built, platform: 'windows/amd64' })).rejects.toThrow(/linux\/arm64.*windows/s);
     } finally {
-      docker('rmi', '-f', base);
+      const made = docker('images', '-q', 'clipper-ts/runtime')
+        .split('\n')
+        .filter((id) => !before.has(id));
+      docker('rmi', '-f', base, ...made);
     }
   });
 
