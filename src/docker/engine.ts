@@ -19,7 +19,6 @@ export interface EngineFacts {
   readonly isRootless: boolean;
   readonly memoryBytes: number;
   readonly cpus: number;
-  readonly runtimes: readonly string[];
 }
 
 /** The first that knows `host-gateway`: Docker 20.10. */
@@ -92,7 +91,6 @@ interface EngineInfo {
   readonly SecurityOptions?: readonly string[] | null;
   readonly MemTotal: number;
   readonly NCPU: number;
-  readonly Runtimes?: Readonly<Record<string, unknown>>;
 }
 
 /** Loaded when it is needed: most programs that import this package use no Docker. */
@@ -162,5 +160,4 @@ const factsOf = (info: EngineInfo, version: EngineVersion, address: string): Eng
   isRootless: (info.SecurityOptions ?? []).some((option) => option.includes('rootless')),
   memoryBytes: info.MemTotal,
   cpus: info.NCPU,
-  runtimes: Object.keys(info.Runtimes ?? {}),
 });
