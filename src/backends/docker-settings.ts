@@ -17,7 +17,7 @@ export interface Placement {
 }
 
 /** The name that containers know the server's machine by. */
-export const serverName = 'host.docker.internal';
+const serverName = 'host.docker.internal';
 
 const MiB = 2 ** 20;
 const defaultMemoryBytes = 4_096 * MiB;
@@ -28,7 +28,7 @@ const leastCpus = 0.01;
 const sandboxMemoryBytes = 128 * MiB;
 
 /** A replica's limit of memory, in bytes. */
-export const memoryLimit = ({ resources }: ReplicaSpec, engineBytes: number): number =>
+const memoryLimit = ({ resources }: ReplicaSpec, engineBytes: number): number =>
   resources.memoryMiB === undefined ? Math.min(defaultMemoryBytes, engineBytes) : Math.round(resources.memoryMiB * MiB);
 
 /** Throws E_INVALID_OPTION for more than an engine has. */

@@ -7,7 +7,7 @@ import { resolveOptions } from '../util/options.ts';
 import { ModelBuild } from './model-build.ts';
 import { captureModel, functionShape, type ModelFunctions } from './model-function.ts';
 import { imageShape } from './options.ts';
-import type { DeployTarget } from './post-deploy.ts';
+import { type DeployTarget, nextVersion } from './post-deploy.ts';
 import { Progress } from './progress.ts';
 
 const BuildOptions = z.strictObject({
@@ -50,7 +50,7 @@ export async function buildModel<T extends InputType, Context = undefined>(
 ): Promise<BuiltModel> {
   const config = resolveOptions(BuildOptions, options, 'buildModel');
   const name = checkName(config.name, 'model name');
-  const version = config.version === undefined ? await nextVersion(target, name) : checkVersion(config.version);
+  const version = config.version === undefined ? await versionFor(target, name) : checkVersion(config.version);
   using progress = new Progress(`${name}:${version}`, config.onProgress);
   const captured = await captureModel(config, progress);
   await using build = await ModelBuild.prepare(captured, config, { settings: config, progress });
@@ -66,12 +66,10 @@ export async function buildModel<T extends InputType, Context = undefined>(
   return { name, version, digest, image, id, bytes };
 }
 
-async function nextVersion({ cluster, management }: DeployTarget, name: string): Promise<string> {
-  if (cluster === undefined) {
-    throw new ClipperError(
-      'E_INVALID_OPTION',
-      `Give a version: ${management.url} is no clipper-ts server, which would know the next`,
-    );
-  }
-  return ((await management.post('/admin/v1/next-version', { name })) as { version: string }).version;
+async function versionFor({ cluster, management }: DeployTarget, name: string): Promise<string> {
+  if (cluster !== undefined) return nextVersion(management, name);
+  throw new ClipperError(
+    'E_INVALID_OPTION',
+    `Give a version: ${management.url} is no clipper-ts server, which would know the next`,
+  );
 }

@@ -9,7 +9,7 @@ import { findImage, removeImage } from '../docker/images.ts';
 import { imageRepository } from '../docker/labels.ts';
 import { ClipperError } from '../errors.ts';
 import type { ClusterInfo } from '../http/cluster-routes.ts';
-import { modelReference } from '../image/registry.ts';
+import { modelReference, type RegistryConfig } from '../image/registry.ts';
 import type { InputType } from '../protocol/input-types.ts';
 import { resolveOptions } from '../util/options.ts';
 import { printShort } from '../util/print.ts';
@@ -146,9 +146,9 @@ async function deployImage({ clipper, cluster, config, captured, progress }: Dep
   const { digest } = build.bundle;
   // Not returned as it is: the folder is needed until then.
   return await withVersion(clipper, config, async (version) => {
+    if (registry !== undefined) return await deployPushed({ clipper, config, build, version, progress }, registry);
     // With the digest: a name that two deploys race for must not come to mean the other's image.
     const reference = `${imageRepository(cluster.name)}/${name}:${version}-${digest.slice(0, 12)}`;
-    if (registry !== undefined) return await deployPushed({ clipper, config, build, version, progress });
     try {
       const { id } = await build.image(version, reference);
       await postDeploy(clipper, config, { digest, image: reference, version }, progress);
@@ -162,15 +162,17 @@ async function deployImage({ clipper, cluster, config, captured, progress }: Dep
 }
 
 /** Replicas are containers of an image in a registry, by its digest. */
-async function deployPushed({
-  clipper,
-  config,
-  build,
-  version,
-  progress,
-}: Pick<Deploying, 'clipper' | 'config' | 'progress'> & { build: ModelBuild; version: string }): Promise<Deployment> {
-  const { name, replicas, registry } = config;
-  if (registry === undefined) throw new TypeError('no registry');
+async function deployPushed(
+  {
+    clipper,
+    config,
+    build,
+    version,
+    progress,
+  }: Pick<Deploying, 'clipper' | 'config' | 'progress'> & { build: ModelBuild; version: string },
+  registry: RegistryConfig,
+): Promise<Deployment> {
+  const { name, replicas } = config;
   const reference = modelReference(registry, { name, version });
   const wasThere = (await findImage(build.engine, reference)) !== undefined;
   try {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { maxReplicas } from '../http/cluster-routes.ts';
+import { maxReplicas, networkSchema, resourcesSchema } from '../http/cluster-routes.ts';
 import { registryOption } from '../image/registry.ts';
 import { type InputType, inputTypeSpellings, isInputTypeSpelling, parseInputType } from '../protocol/input-types.ts';
 import type { OnProgress } from './progress.ts';
@@ -36,16 +36,8 @@ export const replicasShape = {
     )
     .default({})
     .describe("Environment variables for the replicas, besides the server's own."),
-  resources: z
-    .strictObject({
-      memoryMiB: z.number().positive().optional().describe('A replica that takes more is ended.'),
-      cpus: z.number().positive().optional().describe("Processors' worth of time."),
-      gpus: z.union([z.number().int().positive(), z.literal('all')]).optional(),
-    })
-    .default({})
-    .describe('What a replica may use: in containers.'),
-  network: z
-    .enum(['cluster', 'none'])
+  resources: resourcesSchema.default({}).describe('What a replica may use: in containers.'),
+  network: networkSchema
     .default('cluster')
     .describe("What replicas reach besides the server; 'none': no other machine or container. In containers."),
   sample: z.custom<Input>().optional().describe('An input that must be answered before the version becomes current.'),

@@ -94,6 +94,11 @@ export async function postDeploy(
   return started;
 }
 
+/** The version that a model's next deploy would get. */
+export async function nextVersion(management: RestClient, name: string, signal?: AbortSignal): Promise<string> {
+  return ((await management.post('/admin/v1/next-version', { name }, signal)) as { version: string }).version;
+}
+
 /**
  * Deploys what must know its version beforehand, as an image does: the one that was asked for, or the next free one, anew
  * where another deploy takes it first.
@@ -105,9 +110,9 @@ export async function withVersion<T>(
 ): Promise<T> {
   if (version !== undefined) return deploy(checkVersion(version));
   for (let race = 1; ; race++) {
-    const next = (await management.post('/admin/v1/next-version', { name }, signal)) as { version: string };
+    const next = await nextVersion(management, name, signal);
     try {
-      return await deploy(next.version);
+      return await deploy(next);
     } catch (error) {
       if (!isVersionTaken(error) || race === maxRaces) throw error;
     }

@@ -85,7 +85,7 @@ export async function startClipper(options: StartOptions = {}): Promise<ClipperC
     const { queryPort, managementPort } = await untilReady(child, program, signal);
     await swept;
     if (serve.detached) child.unref();
-    else child.once('exit', (code, end) => warnOfEnd(child, serve.name, end ?? code));
+    else child.once('exit', (code, killedBy) => warnOfEnd(child, serve.name, killedBy ?? code));
     const host = serve.host === '0.0.0.0' ? '127.0.0.1' : serve.host;
     const managementUrl = `http://${host}:${managementPort}`;
     return new ClipperConnection({

@@ -12,7 +12,6 @@ export interface ContainerState {
   readonly isRunning: boolean;
   readonly exitCode: number;
   readonly wasOutOfMemory: boolean;
-  readonly error: string;
 }
 
 export interface ContainerFacts {
@@ -84,7 +83,7 @@ export async function stateOf(engine: DockerEngine, id: string): Promise<Contain
   const found = await engine.find(`The container ${id} can't be looked up`, (api) => api.getContainer(id).inspect());
   if (found === undefined) return undefined;
   const { State: state } = found;
-  return { isRunning: state.Running, exitCode: state.ExitCode, wasOutOfMemory: state.OOMKilled, error: state.Error };
+  return { isRunning: state.Running, exitCode: state.ExitCode, wasOutOfMemory: state.OOMKilled };
 }
 
 /** Asks a container's process to end, and ends it by force after `graceMs`. */

@@ -11,7 +11,7 @@ export interface EngineFacts {
   readonly id: string;
   readonly version: string;
   readonly os: string;
-  /** As Node names it. */
+  /** As Docker names it, where that is one name: amd64. */
   readonly arch: string;
   /** Whether an image may be loaded without the layers that the engine has already; an engine on containerd's store can't. */
   readonly takesThinImages: boolean;
@@ -148,7 +148,8 @@ function checkVersion({ Version, ApiVersion }: EngineVersion, address: string): 
   throw new ClipperError('E_DOCKER_UNAVAILABLE', `${message}.\n  Fix: update it, or use the backend 'process'`);
 }
 
-const archNames: Readonly<Record<string, string>> = { x86_64: 'x64', amd64: 'x64', aarch64: 'arm64', arm64: 'arm64' };
+/** Docker's names of the machines that the engine names as the kernel does. */
+const archNames: Readonly<Record<string, string>> = { x86_64: 'amd64', aarch64: 'arm64' };
 
 const factsOf = (info: EngineInfo, version: EngineVersion, address: string): EngineFacts => ({
   address,

@@ -96,10 +96,6 @@ const fits = ({ os, arch }: ImageFacts, platform: string | undefined): boolean =
 /** Whether an image is for the engine's own kind of machine. */
 export const isForEngine = (engine: DockerEngine, image: ImageFacts): boolean => fits(image, platformOfEngine(engine));
 
-const dockerArchs: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
-
 /** Undefined for kinds of machines that have several names. */
-function platformOfEngine({ facts }: DockerEngine): string | undefined {
-  const arch = dockerArchs[facts.arch];
-  return arch === undefined ? undefined : `${facts.os}/${arch}`;
-}
+const platformOfEngine = ({ facts: { os, arch } }: DockerEngine): string | undefined =>
+  arch === 'amd64' || arch === 'arm64' ? `${os}/${arch}` : undefined;

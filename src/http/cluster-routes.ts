@@ -31,6 +31,14 @@ export interface ClusterServices {
 /** What one machine may be asked for by mistake, but not more. */
 export const maxReplicas = 1_000;
 
+/** What replicas may use and reach, where they are containers. */
+export const resourcesSchema = z.strictObject({
+  memoryMiB: z.number().positive().optional().describe('A replica that takes more is ended.'),
+  cpus: z.number().positive().optional().describe("Processors' worth of time."),
+  gpus: z.union([z.number().int().positive(), z.literal('all')]).optional(),
+});
+export const networkSchema = z.enum(['cluster', 'none']);
+
 const DeployBody = z.strictObject({
   name: z.string(),
   version: z.string().optional(),
@@ -39,12 +47,8 @@ const DeployBody = z.strictObject({
   batchSize: z.number().int(),
   replicas: z.number().int().positive().max(maxReplicas),
   env: z.record(z.string(), z.string()),
-  resources: z.strictObject({
-    memoryMiB: z.number().positive().optional(),
-    cpus: z.number().positive().optional(),
-    gpus: z.union([z.number().int().positive(), z.literal('all')]).optional(),
-  }),
-  network: z.enum(['cluster', 'none']),
+  resources: resourcesSchema,
+  network: networkSchema,
   digest: z.string().optional(),
   image: z.string().optional(),
   sampleBase64: z.base64().optional(),

@@ -81,13 +81,6 @@ function librariesOf(sharedObjects: readonly string[]): readonly string[] {
 
 /** What the executable is linked with, as its loader finds it: Node of a distribution shares OpenSSL, ICU and others. */
 function neededLibraries(sharedObjects: readonly string[]): readonly string[] {
-  needed ??= listedBy(sharedObjects);
-  return needed;
-}
-
-let needed: readonly string[] | undefined;
-
-function listedBy(sharedObjects: readonly string[]): readonly string[] {
   const loader = sharedObjects.find((path) => /^ld(?:64)?[-.]/.test(basename(path)));
   if (loader === undefined) return [];
   const { stdout } = spawnSync(loader, ['--list', process.execPath], { encoding: 'utf8', env: process.env });

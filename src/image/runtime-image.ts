@@ -53,7 +53,7 @@ export async function ensureRuntimeImage(engine: DockerEngine, options: BaseOpti
 }
 
 function ensure(engine: DockerEngine, options: BaseOptions): Promise<RuntimeImage> {
-  const { baseImage, platform = { os: 'linux', arch: dockerArch(engine.facts.arch) } } = options;
+  const { baseImage, platform = { os: 'linux', arch: engine.facts.arch } } = options;
   const isOwn = process.platform === 'linux' && platform.arch === dockerArch(process.arch) && hasAllBuiltins();
   if (baseImage === 'auto' && isOwn) return ensureOnOwnNode(engine, nodeBase(), { ...options, platform });
   const named = baseImage === 'auto' ? `node:${process.versions.node.split('.')[0]}-slim` : baseImage;

@@ -106,7 +106,7 @@ describeWithDocker('deploying to Docker', () => {
     }
   });
 
-  test('a large closure is sent once', async () => {
+  test('a large closure has the same layers in each version', async () => {
     await using clipper = await started();
     const large = Float64Array.from({ length: 2 ** 18 }, (_, index) => index);
     const predictOne = ([x = 0]: Float64Array) => large[x] ?? 0;

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import type { DockerEngine } from '../../src/docker/engine.ts';
 import { findImage, type ImageFacts, removeImage } from '../../src/docker/images.ts';
 import { type LayerFile, makeLayer } from '../../src/image/layer.ts';
-import { dockerArch } from '../../src/image/platform.ts';
 import { putImage } from '../../src/image/put-image.ts';
 
 export interface TestImage extends AsyncDisposable {
@@ -19,7 +18,7 @@ export async function testImage(
   reference: string,
   {
     files = [],
-    arch = dockerArch(engine.facts.arch),
+    arch = engine.facts.arch,
     env = {},
     entrypoint = ['/own'],
   }: { files?: readonly LayerFile[]; arch?: string; env?: Readonly<Record<string, string>>; entrypoint?: readonly string[] } = {},

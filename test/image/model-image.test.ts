@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Bundle, bundleClosure } from '../../src/bundle/bundle.ts';
 import { containerLogs, removeContainer, runContainer, waitForContainer } from '../../src/docker/containers.ts';
@@ -60,6 +61,18 @@ describeWithDocker('images of models', () => {
     expect(second.tags).toEqual(expect.arrayContaining([reference('a'), reference('b')]));
   });
 
+  test('a large bundle that the engine has is not read again', async () => {
+    const large = Float64Array.from({ length: 2 ** 18 }, () => Math.random());
+    const outDir = join(dir.path, 'large');
+    const sent = await bundleClosure((rows: Float64Array[]) => rows.map(([x = 0]) => large[x]), { outDir });
+    const first = await putModelImage(engine, { ...model, bundle: sent, runtime, reference: reference('a') }, following);
+    await rm(outDir, { recursive: true });
+    const next = { ...model, version: '4', bundle: sent, runtime, reference: reference('b') };
+    const second = await putModelImage(engine, next, following);
+    expect([second.layers, second.labels['clipper-ts.version']]).toEqual([first.layers, '4']);
+    expect(second.id).not.toBe(first.id);
+  });
+
   test('is small, says what it is, and holds its bill of materials', async () => {
     const image = await putModelImage(engine, { ...model, bundle, runtime, reference: reference('a') }, following);
     const lower = (await findImage(engine, runtime.reference)) as ImageFacts;
@@ -81,12 +94,12 @@ describeWithDocker('images of models', () => {
   });
 
   test('the runtime adds less than 8 MiB to the base', async () => {
-    const history = await run(
+    const printed = await run(
       engine,
       runtime.reference,
       'require("child_process").execFileSync("node", ["-p", "1"]).toString().trim()',
     );
-    expect(history).toBe('1');
+    expect(printed).toBe('1');
     const sizes = execFileSync('docker', ['history', '--no-trunc', '--format', '{{.Size}}', '--human=false', runtime.reference], {
       encoding: 'utf8',
     });
