@@ -25,4 +25,4 @@ export { type Reduce, reduceSymbol, registerReducer } from './closure/reducers.t
 export type { Reduced } from './closure/reducers-known.ts';
 export { ClipperError, type ErrorCode, errorCodes, isClipperError } from './errors.ts';
 export type { InputType, InputValues } from './protocol/input-types.ts';
-export type { DefaultReason } from './serving/query-frontend.ts';
+export type { DefaultReason } from './serving/query.ts';

@@ -13,7 +13,7 @@ import { addManagementRoutes, sendManagementError } from './http/management-rout
 import { addQueryRoutes, sendQueryError } from './http/query-routes.ts';
 import { answerErrors, createRestServer, listen } from './http/rest-server.ts';
 import type { Log } from './log.ts';
-import { Metrics } from './metrics.ts';
+import { Metrics } from './metrics/metrics.ts';
 import { RpcServer } from './rpc/rpc-server.ts';
 import { QueryFrontend } from './serving/query-frontend.ts';
 import { UndoStack } from './util/undo-stack.ts';
@@ -58,7 +58,6 @@ export async function serve(options: ServeOptions, log: Log, onStopAsked: () => 
   const metrics = new Metrics();
   const registry = await Registry.open(new MemoryStore());
   const frontend = new QueryFrontend(registry, metrics, options.cacheBytes);
-  undo.push(async () => frontend.close());
   const parts = { options, log, undo, registry, metrics, frontend };
   const replicas = await openReplicas(parts);
   const queryPort = await openQuery(parts);

@@ -6,7 +6,7 @@ import { packageDir } from '../src/util/package-files.ts';
 const layers = [
   ['errors.ts'],
   ['util', 'protocol'],
-  ['log.ts', 'metrics.ts', 'docker'],
+  ['log.ts', 'metrics', 'docker'],
   ['closure', 'rpc', 'control'],
   ['bundle'],
   ['image', 'backends', 'serving'],

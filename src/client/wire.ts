@@ -1,5 +1,5 @@
 import type { InputType } from '../protocol/input-types.ts';
-import type { DefaultReason } from '../serving/query-frontend.ts';
+import type { DefaultReason } from '../serving/query.ts';
 
 /** What an application answers: the prediction, or its default output and why. */
 export interface Prediction {

@@ -5,6 +5,8 @@ export interface Application {
   readonly inputType: InputType;
   readonly defaultOutput: string;
   readonly latencySloMicros: number;
+  /** Whether its queries may be answered from the cache; left out: yes. */
+  readonly cache?: boolean;
 }
 
 export interface ModelVersion {
@@ -16,6 +18,14 @@ export interface ModelVersion {
   readonly modelDataPath: string;
   /** Inputs a batch at most; -1: adaptive. */
   readonly batchSize: number;
+  /** How long a batch that is not full waits for more; left out: not at all. */
+  readonly batchDelayMicros?: number;
+  /** Whether a slow batch is sent to a second replica. */
+  readonly hedge?: boolean;
+  /** Whether its outputs are kept; left out: yes. */
+  readonly cache?: boolean;
+  /** For how long; left out: as long as there is room. */
+  readonly cacheTtlMicros?: number;
 }
 
 /** Where a cluster's state is kept: applications, model versions, current versions and links. */

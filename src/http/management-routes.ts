@@ -4,7 +4,7 @@ import { modelKey } from '../control/names.ts';
 import type { Registry } from '../control/registry.ts';
 import type { Application, ModelVersion } from '../control/state-store.ts';
 import { ClipperError } from '../errors.ts';
-import type { Metrics } from '../metrics.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import { parseInputType } from '../protocol/input-types.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
 import { parseObject } from './json-inputs.ts';

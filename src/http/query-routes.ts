@@ -2,8 +2,11 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Registry } from '../control/registry.ts';
 import type { Application } from '../control/state-store.ts';
 import { ClipperError } from '../errors.ts';
-import type { Metrics } from '../metrics.ts';
-import type { Answer, QueryFrontend } from '../serving/query-frontend.ts';
+import { clipperReport } from '../metrics/clipper-report.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import { prometheusText } from '../metrics/prometheus.ts';
+import type { Answer } from '../serving/query.ts';
+import type { QueryFrontend } from '../serving/query-frontend.ts';
 import { printShort } from '../util/print.ts';
 import { inputBytes, parseObject } from './json-inputs.ts';
 
@@ -29,16 +32,18 @@ export function addQueryRoutes(server: FastifyInstance, { registry, frontend, me
   server.post('/:application/update', (request: ForApplication, reply) => {
     const application = registry.knownApplication(request.params.application);
     checkFeedback(application, parseObject(request.body));
-    metrics.feedbackReceived(application.name);
+    metrics.application(application.name).feedback.add();
     return reply.type('text/plain; charset=utf-8').send('Feedback received? 1');
   });
   server.get('/metrics', (request, reply) => sendMetrics(metrics, request, reply));
 }
 
-/** Prometheus text, or JSON for clients that ask for it. */
+/** Prometheus' text, or Clipper's JSON for clients that ask for it. */
 export async function sendMetrics(metrics: Metrics, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  if (request.headers.accept?.includes('application/json') === true) return reply.send(await metrics.json());
-  return reply.type('text/plain; version=0.0.4; charset=utf-8').send(await metrics.text());
+  const { accept = '', 'user-agent': agent = '' } = request.headers;
+  // Clipper's Python client expects JSON, without asking for it in particular.
+  if (accept.includes('application/json') || agent.startsWith('python-requests/')) return reply.send(clipperReport(metrics));
+  return reply.type('text/plain; version=0.0.4; charset=utf-8').send(await prometheusText(metrics));
 }
 
 /** Errors of the query REST as Clipper words them, with our code beside. */

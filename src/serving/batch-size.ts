@@ -1,11 +1,21 @@
-/** Decides how many queries to send to a replica at once. */
-export interface BatchSizePolicy {
+import type { LatencyModel } from './latency-model.ts';
+
+/** A batch that was answered. */
+export interface ObservedBatch {
   readonly size: number;
-  /** Takes in how long a batch took, from its sending to its answer. */
-  observe(batch: { readonly size: number; readonly latencyMs: number; readonly budgetMs: number }): void;
+  readonly latencyMs: number;
+  /** What was left of the earliest deadline when it was sent. */
+  readonly budgetMs: number;
 }
 
-export const fixedBatchSize = (size: number): BatchSizePolicy => ({ size, observe: () => {} });
+/** Decides how many queries to send to a replica at once. */
+export interface BatchSizePolicy {
+  /** The most to send when the earliest deadline leaves this much time; at least 1. */
+  sizeFor(budgetMs: number): number;
+  observe(batch: ObservedBatch): void;
+}
+
+export const fixedBatchSize = (size: number): BatchSizePolicy => ({ sizeFor: () => size, observe: () => {} });
 
 const largest = 4_096;
 
@@ -16,9 +26,7 @@ const largest = 4_096;
 export function additiveIncrease(): BatchSizePolicy {
   let size = 1;
   return {
-    get size() {
-      return size;
-    },
+    sizeFor: () => size,
     observe(batch) {
       if (batch.latencyMs > batch.budgetMs) size = Math.max(1, Math.floor(size * 0.9));
       else if (batch.size >= size) size = Math.min(largest, size + 1);
@@ -26,5 +34,29 @@ export function additiveIncrease(): BatchSizePolicy {
   };
 }
 
+/** The share of the time that is left which a batch may be expected to take, as in Clipper's own server. */
+const budgetShare = 0.92;
+/** Beyond this a larger batch makes answers later and hardly more of them. */
+const fixedShare = 0.01;
+const leastExplored = 4;
+
+/**
+ * The largest batch whose latency's 99th percentile, by the model, fits what is left of the earliest deadline, but no larger than makes
+ * the fixed cost of a batch negligible. What is not yet known is explored by doubling, as TCP's slow start does (RFC 5681).
+ */
+export function latencyBound(model: LatencyModel): BatchSizePolicy {
+  let explored = 1;
+  return {
+    sizeFor(budgetMs) {
+      const useful = Math.max(leastExplored, model.sizeForFixedShare(fixedShare));
+      return Math.floor(Math.max(1, Math.min(explored, useful, model.sizeWithin(budgetShare * budgetMs))));
+    },
+    observe({ size }) {
+      if (size >= explored) explored = Math.min(largest, 2 * explored);
+    },
+  };
+}
+
 /** The policy for a model's batch size as Clipper gives it: -1 is adaptive. */
-export const policyFor = (batchSize: number): BatchSizePolicy => (batchSize > 0 ? fixedBatchSize(batchSize) : additiveIncrease());
+export const policyFor = (batchSize: number, model: LatencyModel): BatchSizePolicy =>
+  batchSize > 0 ? fixedBatchSize(batchSize) : latencyBound(model);

@@ -11,7 +11,7 @@ interface Timed {
 export class Deadlines<T extends Timed> {
   readonly #queries = new Fifo<T>();
   readonly #onExpired: (query: T) => void;
-  #timer: NodeJS.Timeout | undefined;
+  #isArmed = false;
 
   constructor(onExpired: (query: T) => void) {
     this.#onExpired = onExpired;
@@ -23,20 +23,16 @@ export class Deadlines<T extends Timed> {
     this.#arm();
   }
 
-  close(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-  }
-
   #arm(): void {
     const first = this.#queries.peek();
-    if (this.#timer !== undefined || first === undefined) return;
+    if (this.#isArmed || first === undefined) return;
+    this.#isArmed = true;
     const remainingMs = Math.ceil(first.deadline - performance.now());
-    this.#timer = setTimeout(() => this.#expire(), Math.min(longestTimerMs, Math.max(1, remainingMs)));
+    setTimeout(() => this.#expire(), Math.min(longestTimerMs, Math.max(1, remainingMs))).unref();
   }
 
   #expire(): void {
-    this.#timer = undefined;
+    this.#isArmed = false;
     const now = performance.now();
     for (let query = this.#queries.peek(); query !== undefined; query = this.#queries.peek()) {
       if (!query.isSettled && query.deadline > now) break;

@@ -1,64 +1,68 @@
 import { isClipperError, messageOf } from '../errors.ts';
-import type { Output } from '../protocol/content.ts';
+import type { ModelMetrics } from '../metrics/counted.ts';
+import type { Output, Outputs } from '../protocol/content.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
-import { Fifo } from '../util/fifo.ts';
-import type { BatchSizePolicy } from './batch-size.ts';
+import { Admission } from './admission.ts';
+import type { Computation } from './computation.ts';
+import { ReplicaSlot, type Trip } from './replica-slot.ts';
+import { WaitingLine } from './waiting-line.ts';
 
-/** What came of a query in a replica. */
-export type QueryResult =
-  | { readonly kind: 'answered'; readonly output: Output }
-  | { readonly kind: 'lost'; readonly why: string };
-
-/** A query that waits for a batch. Times are on the clock of performance.now(). */
-export interface WaitingQuery {
-  readonly input: Uint8Array;
-  readonly receivedAt: number;
-  readonly deadline: number;
-  /** When a replica got it; undefined while it is queued. */
-  sentAt: number | undefined;
-  /** Whether it was answered already, for example by its deadline. */
-  isSettled: boolean;
-  /** Whether it was in flight once already, in a replica that went away. */
-  isRetried: boolean;
-  settle(result: QueryResult): void;
+export interface QueueSettings {
+  /** Inputs a batch at most; -1: adaptive. */
+  readonly batchSize: number;
+  /** How long a batch that is not full waits for more, as the paper's delayed batching does (section 4.3.2). */
+  readonly batchDelayMicros: number;
+  /** Whether a batch that takes longer than 95 of 100 is sent to another replica too. */
+  readonly hedge: boolean;
 }
 
-/** The queue of one model version, shared by its replicas: each has one batch in flight and takes the next when free. */
+/** The queue of one model version, shared by its replicas: each takes the next batch when it is free, the earliest deadline first. */
 export class ModelQueue {
-  readonly #waiting = new Fifo<WaitingQuery>();
-  readonly #replicas = new Set<RpcReplica>();
-  readonly #idle = new Set<RpcReplica>();
-  readonly #policies = new WeakMap<RpcReplica, BatchSizePolicy>();
-  readonly #choosePolicy: () => BatchSizePolicy;
-  readonly #onBatch: (size: number) => void;
+  readonly #waiting = new WaitingLine<Computation>();
+  readonly #slots = new Map<RpcReplica, ReplicaSlot>();
+  /** The one that is idle for longest comes first. */
+  readonly #idle = new Set<ReplicaSlot>();
+  readonly #admission = new Admission(this.#waiting, () => this.#slots.values());
+  readonly #settings: () => QueueSettings;
+  readonly #metrics: ModelMetrics;
   #isScheduled = false;
+  #isDelaying = false;
 
-  /** A replica's policy is chosen at its first batch, when the model is sure to be registered. */
-  constructor(choosePolicy: () => BatchSizePolicy, onBatch: (size: number) => void) {
-    this.#choosePolicy = choosePolicy;
-    this.#onBatch = onBatch;
+  constructor(settings: () => QueueSettings, metrics: ModelMetrics) {
+    this.#settings = settings;
+    this.#metrics = metrics;
+    metrics.depth = () => this.#waiting.size;
   }
 
   get replicaCount(): number {
-    return this.#replicas.size;
+    return this.#slots.size;
   }
 
-  enqueue(query: WaitingQuery): void {
-    while (this.#waiting.peek()?.isSettled === true) this.#waiting.shift();
-    this.#waiting.push(query);
+  get isUnused(): boolean {
+    return this.#slots.size === 0 && this.#waiting.peek() === undefined;
+  }
+
+  enqueue(computation: Computation): void {
+    this.#waiting.peek();
+    if (!this.#admission.admit(computation)) return;
+    this.#waiting.push(computation);
     this.#schedule();
   }
 
   addReplica(replica: RpcReplica): void {
-    this.#replicas.add(replica);
-    this.#idle.add(replica);
+    const slot = new ReplicaSlot(replica, () => this.#settings().batchSize, this.#metrics.replica(replica.replicaId));
+    this.#slots.set(replica, slot);
+    this.#idle.add(slot);
     this.#schedule();
   }
 
   /** Sends no more to a replica. What it has in flight is answered, or fails with it. */
   removeReplica(replica: RpcReplica): void {
-    this.#replicas.delete(replica);
-    this.#idle.delete(replica);
+    const slot = this.#slots.get(replica);
+    if (slot === undefined) return;
+    this.#slots.delete(replica);
+    this.#idle.delete(slot);
+    this.#metrics.replicas.delete(replica.replicaId);
   }
 
   /** Once per turn, so that the queries of one request go out together. */
@@ -73,67 +77,157 @@ export class ModelQueue {
 
   #dispatch(): void {
     if (this.#waiting.size === 0) return;
-    for (const replica of this.#idle) {
-      const batch = this.#takeBatch(this.#policyOf(replica).size);
+    const now = performance.now();
+    for (const slot of this.#free(now)) {
+      const batch = this.#takeBatch(slot, now);
       if (batch.length === 0) return;
-      this.#idle.delete(replica);
-      void this.#run(replica, batch);
+      this.#idle.delete(slot);
+      void this.#run(slot, batch, now);
     }
   }
 
-  #policyOf(replica: RpcReplica): BatchSizePolicy {
-    const policy = this.#policies.get(replica) ?? this.#choosePolicy();
-    this.#policies.set(replica, policy);
-    return policy;
+  /** The replicas that may be given a batch now: idle ones, then those that would have the next at hand while they work. */
+  *#free(now: number): Iterable<ReplicaSlot> {
+    for (const slot of this.#idle) {
+      if (this.#mustRest(slot, now)) continue;
+      if (this.#shouldDelay(slot, now)) return;
+      yield slot;
+    }
+    for (const slot of this.#slots.values()) {
+      if (slot.isIdle || !slot.hasRoom || this.#mustRest(slot, now)) continue;
+      // Less than a full batch had better grow while it waits.
+      if (this.#waiting.size >= this.#sizeOf(slot, now)) yield slot;
+    }
   }
 
-  #takeBatch(size: number): WaitingQuery[] {
-    const batch: WaitingQuery[] = [];
-    const now = performance.now();
+  /** One that keeps failing rests, as long as another works. */
+  #mustRest(slot: ReplicaSlot, now: number): boolean {
+    if (!slot.breaker.isOpen(now)) return false;
+    for (const other of this.#slots.values()) if (!other.breaker.isOpen(now)) return true;
+    return false;
+  }
+
+  #sizeOf(slot: ReplicaSlot, now: number): number {
+    const earliest = this.#waiting.peek()?.deadline ?? now;
+    return slot.policy.sizeFor(earliest - slot.freeAt(now));
+  }
+
+  #shouldDelay(slot: ReplicaSlot, now: number): boolean {
+    const { batchDelayMicros } = this.#settings();
+    const first = this.#waiting.peek();
+    if (batchDelayMicros === 0 || first === undefined) return false;
+    const leftMs = first.receivedAt + batchDelayMicros / 1_000 - now;
+    if (leftMs <= 0 || this.#waiting.size >= this.#sizeOf(slot, now)) return false;
+    if (!this.#isDelaying) setTimeout(() => this.#endDelay(), leftMs).unref();
+    this.#isDelaying = true;
+    return true;
+  }
+
+  #endDelay(): void {
+    this.#isDelaying = false;
+    this.#dispatch();
+  }
+
+  #takeBatch(slot: ReplicaSlot, now: number): Computation[] {
+    const beginsAt = slot.freeAt(now);
+    const hopeless = this.#admission.takeHopeless(slot, beginsAt);
+    const earliest = this.#waiting.peek();
+    // Where nothing could be in time something is computed all the same: how else would it be seen that it is faster now?
+    const tried = earliest === undefined ? hopeless.slice(0, 1) : [];
+    this.#admission.shed(hopeless.slice(tried.length));
+    if (earliest === undefined) return tried;
+    const size = slot.policy.sizeFor(earliest.deadline - beginsAt);
+    const batch: Computation[] = [];
     while (batch.length < size) {
-      const query = this.#waiting.shift();
-      if (query === undefined) break;
-      // An expired query is answered by its deadline; a replica need not see it.
-      if (query.isSettled || query.deadline <= now) continue;
-      query.sentAt = now;
-      batch.push(query);
+      const next = this.#waiting.shift();
+      if (next === undefined) break;
+      batch.push(next);
     }
     return batch;
   }
 
-  async #run(replica: RpcReplica, batch: readonly WaitingQuery[]): Promise<void> {
-    const sentAt = performance.now();
-    this.#onBatch(batch.length);
+  async #run(slot: ReplicaSlot, batch: readonly Computation[], now: number): Promise<void> {
+    const trip = slot.begin(batch.length, now);
+    let [earliest, latest, objectiveMs] = [Number.POSITIVE_INFINITY, now, Number.POSITIVE_INFINITY];
+    for (const computation of batch) {
+      computation.trip = trip;
+      computation.copies++;
+      earliest = Math.min(earliest, computation.deadline);
+      latest = Math.max(latest, computation.deadline);
+      objectiveMs = Math.min(objectiveMs, computation.deadline - computation.receivedAt);
+      this.#metrics.queued.record(1_000 * (now - computation.receivedAt));
+    }
+    this.#metrics.batchSize.record(batch.length);
+    const hedge = this.#hedgeLater(slot, batch);
+    let isFailure = true;
     try {
-      const latest = batch.reduce((most, { deadline }) => Math.max(most, deadline), sentAt);
       const inputs = batch.map(({ input }) => input);
-      const { outputs } = await replica.predict(inputs, 2 * (latest - sentAt));
-      this.#observe(replica, batch, sentAt);
-      for (const [index, query] of batch.entries()) query.settle({ kind: 'answered', output: outputs[index] as Output });
+      const answer = await slot.replica.predict(inputs, 2 * (latest - now));
+      const answeredAt = performance.now();
+      slot.answered(trip, { earliest, objectiveMs }, answeredAt);
+      isFailure = this.#finish(batch, trip, answer);
     } catch (error) {
       this.#fail(batch, error);
     }
-    if (!this.#replicas.has(replica)) return;
-    this.#idle.add(replica);
+    clearTimeout(hedge);
+    slot.end(trip, isFailure, performance.now());
+    if (!this.#slots.has(slot.replica)) return;
+    if (slot.isIdle) this.#idle.add(slot);
     this.#schedule();
   }
 
-  #observe(replica: RpcReplica, batch: readonly WaitingQuery[], sentAt: number): void {
-    const earliest = batch.reduce((least, { deadline }) => Math.min(least, deadline), Number.POSITIVE_INFINITY);
-    const latencyMs = performance.now() - sentAt;
-    this.#policyOf(replica).observe({ size: batch.length, latencyMs, budgetMs: earliest - sentAt });
+  /** Hands out the outputs; true where all of them are failures. */
+  #finish(batch: readonly Computation[], trip: Trip, { outputs, computeMicros }: Outputs): boolean {
+    const awayMicros = 1_000 * ((trip.answeredAt as number) - trip.sentAt);
+    trip.computeMicros = computeMicros;
+    this.#metrics.latency.record(awayMicros);
+    if (computeMicros !== undefined) {
+      this.#metrics.computed.record(computeMicros);
+      this.#metrics.carried.record(Math.max(0, awayMicros - computeMicros));
+    }
+    let failures = 0;
+    for (const [index, computation] of batch.entries()) {
+      const output = outputs[index] as Output;
+      if (output.failed) failures++;
+      if (!computation.isWanted) this.#metrics.late.add();
+      computation.finish({ kind: 'answered', output });
+    }
+    this.#metrics.failures.add(failures);
+    return failures === batch.length;
   }
 
   /** What was in flight in a replica that went away is tried once more elsewhere. */
-  #fail(batch: readonly WaitingQuery[], error: unknown): void {
+  #fail(batch: readonly Computation[], error: unknown): void {
     const mayRetry = isClipperError(error) && error.code === 'E_REPLICA_LOST';
-    const again = mayRetry ? batch.filter((query) => !query.isRetried && !query.isSettled) : [];
-    for (const query of again) {
-      query.isRetried = true;
-      query.sentAt = undefined;
+    for (const computation of batch.toReversed()) {
+      computation.copies--;
+      if (computation.copies > 0) continue;
+      if (!mayRetry || computation.isRetried || !computation.isWanted) {
+        computation.finish({ kind: 'lost', why: messageOf(error) });
+        continue;
+      }
+      computation.isRetried = true;
+      computation.trip = undefined;
+      this.#metrics.retried.add();
+      this.#waiting.putBack(computation);
     }
-    this.#waiting.unshift(again);
-    for (const query of batch) if (!again.includes(query)) query.settle({ kind: 'lost', why: messageOf(error) });
     this.#schedule();
+  }
+
+  #hedgeLater(slot: ReplicaSlot, batch: readonly Computation[]): NodeJS.Timeout | undefined {
+    const isCopy = batch.some(({ copies }) => copies > 1);
+    if (!this.#settings().hedge || isCopy || !slot.latency.isTrained) return undefined;
+    return setTimeout(() => this.#hedge(batch), slot.latency.p95(batch.length)).unref();
+  }
+
+  /** Sends what is still wanted of a slow batch to an idle replica too; whichever answers first counts. */
+  #hedge(batch: readonly Computation[]): void {
+    const now = performance.now();
+    const open = batch.filter(({ isWanted }) => isWanted);
+    const [other] = [...this.#idle].filter((slot) => !slot.breaker.isOpen(now));
+    if (other === undefined || open.length === 0) return;
+    this.#metrics.hedged.add(open.length);
+    this.#idle.delete(other);
+    void this.#run(other, open, now);
   }
 }

@@ -1,42 +1,28 @@
 import { modelKey } from '../control/names.ts';
 import type { Registry } from '../control/registry.ts';
-import type { Application } from '../control/state-store.ts';
+import type { Application, ModelVersion } from '../control/state-store.ts';
 import { ClipperError } from '../errors.ts';
-import type { Metrics } from '../metrics.ts';
-import type { InputType } from '../protocol/input-types.ts';
+import type { ModelMetrics } from '../metrics/counted.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import { readRemoteError } from '../protocol/messages.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
-import { policyFor } from './batch-size.ts';
+import { obtain } from '../util/obtain.ts';
+import type { ComputationResult } from './computation.ts';
 import { Deadlines } from './deadlines.ts';
-import { ModelQueue, type QueryResult, type WaitingQuery } from './model-queue.ts';
+import { ModelQueue, type QueueSettings } from './model-queue.ts';
 import { PredictionCache } from './prediction-cache.ts';
-
-/** Why a query was given the application's default output. */
-export type DefaultReason =
-  | 'no_model_linked'
-  | 'no_live_replica'
-  | 'slo_queued'
-  | 'slo_computing'
-  | 'function_error'
-  | 'replica_lost';
-
-/** The answer to one query: a prediction, or the default output with the reason. */
-export interface Answer {
-  readonly queryId: number;
-  /** The replica's text, or the application's default output. */
-  readonly output: string;
-  readonly fallback: { readonly reason: DefaultReason; readonly explanation: string } | undefined;
-}
+import { type Answer, OpenQuery, SharedComputation } from './query.ts';
+import { RecentFailures } from './recent-failures.ts';
 
 /** Where an application's queries go. */
 interface Target {
-  readonly queue: ModelQueue;
+  readonly model: string;
+  readonly queueKey: string;
   /** Tells apart what ran under one name and version at different times. */
   readonly generation: string;
-}
-
-interface OpenQuery extends WaitingQuery {
-  fallBack(reason: DefaultReason, explanation: string): void;
+  /** Undefined where nothing is to be kept. */
+  readonly cache: { readonly ttlMicros: number | undefined } | undefined;
+  readonly metrics: ModelMetrics;
 }
 
 // Clipper's own two texts; what happened is added behind them.
@@ -45,134 +31,168 @@ const tooLate = 'Failed to retrieve a prediction response within the specified l
 
 /** Takes queries to the replicas of the linked model and answers each within its application's objective. */
 export class QueryFrontend {
+  readonly failures = new RecentFailures();
   readonly #registry: Registry;
   readonly #metrics: Metrics;
   readonly #queues = new Map<string, ModelQueue>();
-  /** By application and objective: one application's queries expire in the order in which they came. */
-  readonly #deadlines = new Map<string, Deadlines<OpenQuery>>();
+  /** One application's queries expire in the order in which they came. */
+  readonly #deadlines = new WeakMap<Application, Deadlines<OpenQuery>>();
   readonly #cache: PredictionCache;
+  /** By the cache's key: what is being computed. */
+  readonly #computing = new Map<string, SharedComputation>();
   #nextQueryId = 0;
 
   constructor(registry: Registry, metrics: Metrics, cacheBytes: number) {
     this.#registry = registry;
     this.#metrics = metrics;
     this.#cache = new PredictionCache(cacheBytes);
+    metrics.cacheSize = () => this.#cache.size;
   }
 
   replicaConnected(replica: RpcReplica): void {
-    this.#queueOf(replica).addReplica(replica);
+    const { modelName, modelVersion, model } = replica;
+    const settings = (): QueueSettings => {
+      const { batchSize = -1, batchDelayMicros = 0, hedge = false } = this.#registry.model(modelName, modelVersion) ?? {};
+      return { batchSize, batchDelayMicros, hedge };
+    };
+    obtain(this.#queues, queueKeyOf(replica), () => new ModelQueue(settings, this.#metrics.model(model))).addReplica(replica);
   }
 
   replicaGone(replica: RpcReplica): void {
-    this.#queueOf(replica).removeReplica(replica);
+    this.#queues.get(queueKeyOf(replica))?.removeReplica(replica);
+    for (const [key, queue] of this.#queues) if (queue.isUnused) this.#queues.delete(key);
   }
 
   /** Answers inputs in their order. Throws E_UNKNOWN_VERSION for a version that the linked model doesn't have. */
   query(application: Application, inputs: readonly Uint8Array[], version?: string): Promise<readonly Answer[]> {
+    const receivedAt = performance.now();
     const target = this.#target(application, version);
-    return Promise.all(inputs.map((input) => this.#ask(application, input, target)));
-  }
-
-  close(): void {
-    for (const deadlines of this.#deadlines.values()) deadlines.close();
-  }
-
-  #target({ name, inputType }: Application, requested: string | undefined): Target | string {
-    const [model] = this.#registry.linkedModels(name);
-    if (model === undefined) return `no model is linked to '${name}'`;
-    if (requested !== undefined && this.#registry.model(model, requested) === undefined) {
-      const message = `Requested version: ${requested} does not exist for model: ${model}`;
-      throw new ClipperError('E_UNKNOWN_VERSION', message);
-    }
-    const version = requested ?? this.#registry.currentVersion(model);
-    if (version === undefined || this.#registry.model(model, version) === undefined) {
-      return `the current version of the linked model '${model}' was deleted`;
-    }
-    const generation = `${modelKey(model, version)} ${this.#registry.generation(model, version)}`;
-    return { queue: this.#queue(model, version, inputType), generation };
-  }
-
-  #queueOf({ modelName, modelVersion, inputType }: RpcReplica): ModelQueue {
-    return this.#queue(modelName, modelVersion, inputType);
-  }
-
-  /** By input type as well: a replica that announces another type than the application's must not get its inputs. */
-  #queue(name: string, version: string, inputType: InputType): ModelQueue {
-    const model = modelKey(name, version);
-    const key = `${model} ${inputType}`;
-    const known = this.#queues.get(key);
-    if (known !== undefined) return known;
-    const queue = new ModelQueue(
-      () => policyFor(this.#registry.model(name, version)?.batchSize ?? -1),
-      (size) => this.#metrics.batched(model, size),
-    );
-    this.#queues.set(key, queue);
-    return queue;
-  }
-
-  #ask(application: Application, input: Uint8Array, target: Target | string): Promise<Answer> {
+    const model = typeof target === 'string' ? undefined : target.model;
     return new Promise((resolve) => {
-      const key = typeof target === 'string' || !this.#cache.isOn ? undefined : this.#cache.key(target.generation, input);
-      const query = this.#open(application, { input, key, resolve });
-      const cached = key === undefined ? undefined : this.#cache.get(key);
-      if (cached !== undefined) query.settle({ kind: 'answered', output: { text: cached, failed: false } });
-      else if (typeof target === 'string') query.fallBack('no_model_linked', `${noModels}: ${target}`);
-      else if (target.queue.replicaCount === 0) {
-        query.fallBack('no_live_replica', `${noModels}: the linked model has no live replica for ${application.inputType}`);
-      } else {
-        this.#watch(application, query);
-        target.queue.enqueue(query);
-      }
+      let open = inputs.length;
+      if (open === 0) resolve([]);
+      const onAnswered = (query: OpenQuery): void => {
+        this.#count(query);
+        if (--open === 0) resolve(queries);
+      };
+      const queries = inputs.map(() => new OpenQuery(this.#nextQueryId++, { application, model, receivedAt }, onAnswered));
+      for (const [index, query] of queries.entries()) this.#ask(query, inputs[index] as Uint8Array, target);
     });
   }
 
-  #open(
-    application: Application,
-    { input, key, resolve }: { input: Uint8Array; key: string | undefined; resolve: (answer: Answer) => void },
-  ): OpenQuery {
-    const queryId = this.#nextQueryId++;
-    const receivedAt = performance.now();
-    const answer = (output: string, fallback: Answer['fallback']): void => {
-      if (query.isSettled) return;
-      query.isSettled = true;
-      this.#metrics.predicted(application.name, (performance.now() - receivedAt) / 1_000, fallback?.reason);
-      resolve({ queryId, output, fallback });
-    };
-    const query: OpenQuery = {
-      input,
-      receivedAt,
-      deadline: receivedAt + application.latencySloMicros / 1_000,
-      sentAt: undefined,
-      isSettled: false,
-      isRetried: false,
-      fallBack: (reason, explanation) => answer(application.defaultOutput, { reason, explanation }),
-      settle: (result) => {
-        // A result that comes too late for its query still serves the next one.
-        if (key !== undefined && result.kind === 'answered' && !result.output.failed) this.#cache.set(key, result.output.text);
-        settle(query, result, answer);
-      },
-    };
-    return query;
+  #count(query: OpenQuery): void {
+    const { application, fallback, answeredAt, receivedAt } = query;
+    const reason = fallback?.reason ?? '';
+    this.#metrics.application(application.name).answered(answeredAt, 1_000 * (answeredAt - receivedAt), reason);
+    if (fallback !== undefined) this.failures.add(application.name, query);
   }
 
-  #watch(application: Application, query: OpenQuery): void {
-    const key = `${application.name} ${application.latencySloMicros}`;
-    const deadlines = this.#deadlines.get(key) ?? new Deadlines(expire);
-    this.#deadlines.set(key, deadlines);
-    deadlines.add(query);
+  #target(application: Application, requested: string | undefined): Target | string {
+    const [name] = this.#registry.linkedModels(application.name);
+    if (name === undefined) return `no model is linked to '${application.name}'`;
+    const version = requested ?? this.#registry.currentVersion(name);
+    const model = version === undefined ? undefined : this.#registry.model(name, version);
+    if (model !== undefined) return this.#targetOf(application, model);
+    if (requested === undefined) return `the current version of the linked model '${name}' was deleted`;
+    throw new ClipperError('E_UNKNOWN_VERSION', `Requested version: ${requested} does not exist for model: ${name}`);
+  }
+
+  #targetOf({ inputType, cache = true }: Application, { name, version, ...model }: ModelVersion): Target {
+    const key = modelKey(name, version);
+    return {
+      model: key,
+      queueKey: queueKeyOf({ model: key, inputType }),
+      generation: `${key} ${this.#registry.generation(name, version)}`,
+      cache: cache && model.cache !== false && this.#cache.isOn ? { ttlMicros: model.cacheTtlMicros } : undefined,
+      metrics: this.#metrics.model(key),
+    };
+  }
+
+  #ask(query: OpenQuery, input: Uint8Array, target: Target | string): void {
+    if (typeof target === 'string') return query.fallBack({ reason: 'no_model_linked', explanation: `${noModels}: ${target}` });
+    const key = target.cache === undefined ? undefined : this.#cache.key(target.generation, input);
+    if (key !== undefined && this.#isKnown(query, key, target)) return;
+    const queue = this.#queues.get(target.queueKey);
+    if (queue === undefined || queue.replicaCount === 0) {
+      const why = `the linked model has no live replica for ${query.application.inputType}`;
+      return query.fallBack({ reason: 'no_live_replica', explanation: `${noModels}: ${why}` });
+    }
+    this.#watch(query);
+    if (key !== undefined && this.#join(query, key)) return;
+    query.computation = this.#compute(query, input, { key, target });
+    queue.enqueue(query.computation);
+  }
+
+  /** Answers a query from the cache, where it is there. */
+  #isKnown(query: OpenQuery, key: string, { metrics }: Target): boolean {
+    const counted = this.#metrics.application(query.application.name);
+    counted.cacheLookups.add();
+    metrics.cacheLookups.add();
+    const output = this.#cache.get(key);
+    if (output === undefined) return false;
+    counted.cacheHits.add();
+    metrics.cacheHits.add();
+    query.isCached = true;
+    query.answer(output);
+    return true;
+  }
+
+  /** Lets a query wait for the computation of an identical one, unless that might be too late for it or hangs. */
+  #join(query: OpenQuery, key: string): boolean {
+    const running = this.#computing.get(key);
+    if (running === undefined || running.deadline > query.deadline || !running.isWanted) return false;
+    query.isJoined = true;
+    query.computation = running;
+    running.queries.push(query);
+    this.#metrics.application(query.application.name).joined.add();
+    return true;
+  }
+
+  #compute(query: OpenQuery, input: Uint8Array, { key, target }: { key: string | undefined; target: Target }): SharedComputation {
+    query.queuedAt = performance.now();
+    const computation = new SharedComputation(input, query, (finished, result) => {
+      target.metrics.predictions.mark(finished.trip?.answeredAt ?? finished.receivedAt);
+      if (key !== undefined) {
+        if (this.#computing.get(key) === finished) this.#computing.delete(key);
+        // A result that comes too late for its query still serves the next one.
+        if (result.kind === 'answered' && !result.output.failed)
+          this.#cache.set(key, result.output.text, target.cache?.ttlMicros);
+      }
+      for (const each of finished.queries) settle(each, result);
+    });
+    if (key !== undefined) this.#computing.set(key, computation);
+    return computation;
+  }
+
+  #watch(query: OpenQuery): void {
+    obtain(this.#deadlines, query.application, () => new Deadlines<OpenQuery>(expire)).add(query);
   }
 }
 
-function settle(query: OpenQuery, result: QueryResult, answer: (output: string, fallback: undefined) => void): void {
-  if (result.kind === 'lost') return query.fallBack('replica_lost', `${noModels}: ${result.why}`);
-  if (!result.output.failed) return answer(result.output.text, undefined);
-  const { name, message } = readRemoteError(result.output.text);
-  return query.fallBack('function_error', `The function failed: ${name}: ${message}`);
+/** By input type as well: a replica that announces another type than the application's must not get its inputs. */
+const queueKeyOf = ({ model, inputType }: Pick<RpcReplica, 'model' | 'inputType'>): string => `${model} ${inputType}`;
+
+function settle(query: OpenQuery, result: ComputationResult): void {
+  if (result.kind === 'lost') return query.fallBack({ reason: 'replica_lost', explanation: `${noModels}: ${result.why}` });
+  if (result.kind === 'shed') return query.fallBack({ reason: 'overloaded', explanation: `${tooLate}: ${result.why}` });
+  if (!result.output.failed) return query.answer(result.output.text);
+  const error = readRemoteError(result.output.text);
+  query.fallBack({ reason: 'function_error', explanation: `The function failed: ${error.name}: ${error.message}`, error });
 }
 
 function expire(query: OpenQuery): void {
-  const waited = (performance.now() - query.receivedAt).toFixed(0);
-  if (query.sentAt === undefined) return query.fallBack('slo_queued', `${tooLate}: still queued after ${waited} ms`);
-  const queued = (query.sentAt - query.receivedAt).toFixed(0);
-  return query.fallBack('slo_computing', `${tooLate}: still computing after ${waited} ms, of which ${queued} ms queued`);
+  const { computation, receivedAt } = query;
+  const sentAt = computation?.trip?.sentAt;
+  const waited = (performance.now() - receivedAt).toFixed(0);
+  if (sentAt === undefined) {
+    query.fallBack({ reason: 'slo_queued', explanation: `${tooLate}: still queued after ${waited} ms` });
+    // Nobody would take it out of the queue.
+    if (computation?.isWanted === false) computation.finish({ kind: 'lost', why: 'nobody waits for it any more' });
+    return;
+  }
+  const queued = Math.max(0, sentAt - receivedAt).toFixed(0);
+  query.fallBack({
+    reason: 'slo_computing',
+    explanation: `${tooLate}: still computing after ${waited} ms, of which ${queued} ms queued`,
+  });
 }

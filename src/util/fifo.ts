@@ -21,6 +21,14 @@ export class Fifo<T> {
     return this.#items[this.#head];
   }
 
+  at(index: number): T | undefined {
+    return this.#items[this.#head + index];
+  }
+
+  last(): T | undefined {
+    return this.#items.at(-1);
+  }
+
   shift(): T | undefined {
     const item = this.#items[this.#head];
     if (this.#head < this.#items.length) this.#items[this.#head++] = undefined;
@@ -29,5 +37,10 @@ export class Fifo<T> {
       this.#head = 0;
     }
     return item;
+  }
+
+  /** Takes the last. */
+  pop(): T | undefined {
+    return this.size === 0 ? undefined : this.#items.pop();
   }
 }

@@ -20,7 +20,9 @@ export interface SteeredReplica extends Replica {
 export function startSteeredReplica(environment: Parameters<typeof startReplica>[1]): SteeredReplica {
   const batches: HeldBatch[] = [];
   const unanswered = new Set<Deferred<Output[]>>();
+  let isOver = false;
   const replica = startReplica((_type, inputs) => {
+    if (isOver) return Promise.reject(new Error('the test is over'));
     const held = deferred<Output[]>();
     unanswered.add(held);
     const values = (inputs as readonly InputValues['doubles'][]).map(([value = 0]) => value);
@@ -32,6 +34,7 @@ export function startSteeredReplica(environment: Parameters<typeof startReplica>
     return held.promise;
   }, environment);
   const stop = async (): Promise<void> => {
+    isOver = true;
     for (const { reject } of unanswered) reject(new Error('the test is over'));
     await replica[Symbol.asyncDispose]();
   };

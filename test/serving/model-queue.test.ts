@@ -1,8 +1,9 @@
 import { setTimeout } from 'node:timers/promises';
+import { ModelMetrics } from '../../src/metrics/counted.ts';
 import { encodeInput } from '../../src/protocol/input-types.ts';
 import type { RpcReplica } from '../../src/rpc/rpc-replica.ts';
-import { fixedBatchSize } from '../../src/serving/batch-size.ts';
-import { ModelQueue, type QueryResult, type WaitingQuery } from '../../src/serving/model-queue.ts';
+import type { Computation, ComputationResult } from '../../src/serving/computation.ts';
+import { ModelQueue, type QueueSettings } from '../../src/serving/model-queue.ts';
 import { quietConsole } from '../helpers/quiet-console.ts';
 import { listenForReplicas, type ObservedRpcServer } from '../helpers/rpc.ts';
 import { type SteeredReplica, startSteeredReplica } from '../helpers/steered-replica.ts';
@@ -10,20 +11,26 @@ import { until } from '../helpers/until.ts';
 
 quietConsole();
 
-/** A query that remembers its results. */
-function query(value: number, lifeMs = 10_000): WaitingQuery & { readonly results: QueryResult[] } {
-  const results: QueryResult[] = [];
+type Asked = Computation & { isWanted: boolean; readonly results: ComputationResult[] };
+
+const someApplication = { name: 'a' };
+
+/** A computation that remembers its results. */
+function query(value: number, lifeMs = 10_000, application: object = someApplication): Asked {
+  const results: ComputationResult[] = [];
   const receivedAt = performance.now();
-  const asked = {
+  const asked: Asked = {
+    application,
     input: encodeInput(Float64Array.of(value)),
     receivedAt,
     deadline: receivedAt + lifeMs,
-    sentAt: undefined,
-    isSettled: false,
+    trip: undefined,
+    copies: 0,
+    isWanted: true,
     isRetried: false,
     results,
-    settle: (result: QueryResult) => {
-      asked.isSettled = true;
+    finish: (result) => {
+      asked.isWanted = false;
       results.push(result);
     },
   };
@@ -36,14 +43,18 @@ const enqueue = (queue: ModelQueue, ...values: number[]) => {
   return queries;
 };
 
-const queueOf = (size: number, onBatch: (size: number) => void = () => {}): ModelQueue =>
-  new ModelQueue(() => fixedBatchSize(size), onBatch);
+const queueOf = (batchSize: number, settings: Partial<QueueSettings> = {}): ModelQueue =>
+  new ModelQueue(() => ({ batchSize, batchDelayMicros: 0, hedge: false, ...settings }), new ModelMetrics());
 
-const answered = (text: string): QueryResult => ({ kind: 'answered', output: { text, failed: false } });
+const answered = (text: string): ComputationResult => ({ kind: 'answered', output: { text, failed: false } });
 
 /** Starts the nth replica and waits until it is connected. */
-async function connect(rpc: ObservedRpcServer, nth: number): Promise<{ steered: SteeredReplica; replica: RpcReplica }> {
-  const steered = startSteeredReplica({ port: rpc.port, instance: `i${nth}` });
+async function connect(
+  rpc: ObservedRpcServer,
+  nth: number,
+  environment: object = { packedExtension: false },
+): Promise<{ steered: SteeredReplica; replica: RpcReplica }> {
+  const steered = startSteeredReplica({ port: rpc.port, instance: `i${nth}`, ...environment });
   return { steered, replica: await rpc.replica(nth) };
 }
 
@@ -51,8 +62,7 @@ test('a replica has one batch in flight, of the policy’s size at most', async 
   await using rpc = await listenForReplicas();
   const { steered, replica } = await connect(rpc, 0);
   await using only = steered;
-  const sizes: number[] = [];
-  const queue = queueOf(2, (size) => sizes.push(size));
+  const queue = queueOf(2);
   queue.addReplica(replica);
   const queries = enqueue(queue, 1, 2, 3, 4, 5);
   expect((await only.batch(0)).values).toEqual([1, 2]);
@@ -62,9 +72,8 @@ test('a replica has one batch in flight, of the policy’s size at most', async 
   expect((await only.batch(1)).values).toEqual([3, 4]);
   only.batches[1]?.answer('=');
   (await only.batch(2)).answer('=');
-  await until(() => queries.every(({ isSettled }) => isSettled), 'all answers');
+  await until(() => queries.every(({ isWanted }) => !isWanted), 'all answers');
   expect(queries.map(({ results }) => results)).toEqual([1, 2, 3, 4, 5].map((value) => [answered(`=${value}`)]));
-  expect(sizes).toEqual([2, 2, 1]);
 });
 
 test('replicas share the queue: the one that is free takes the next batch', async () => {
@@ -84,15 +93,14 @@ test('replicas share the queue: the one that is free takes the next batch', asyn
   expect(one.batches).toHaveLength(1);
 });
 
-test('queries wait for a replica, and those that expired or were answered are never sent', async () => {
+test('queries wait for a replica, and those that nobody waits for are never sent', async () => {
   await using rpc = await listenForReplicas();
   const { steered, replica } = await connect(rpc, 0);
   await using only = steered;
   const queue = queueOf(10);
   const [, settled] = enqueue(queue, 1, 2);
-  queue.enqueue(query(3, 1));
   enqueue(queue, 4);
-  if (settled !== undefined) settled.isSettled = true;
+  if (settled !== undefined) settled.isWanted = false;
   await setTimeout(10);
   queue.addReplica(replica);
   expect((await only.batch(0)).values).toEqual([1, 4]);
@@ -137,7 +145,7 @@ describe('a replica that is lost', () => {
     await two.batch(0);
     queue.removeReplica(second.replica);
     rpc.server.instanceEnded('i1', 'it ended with code 1');
-    await until(() => asked?.isSettled, 'the query to be given up');
+    await until(() => asked?.isWanted === false, 'the query to be given up');
     expect(asked?.results).toEqual([{ kind: 'lost', why: 'Replica m:1:1 is gone: it ended with code 1' }]);
   });
 });
@@ -152,7 +160,7 @@ test('a replica that is removed answers what it has and is sent no more', async 
   const batch = await only.batch(0);
   queue.removeReplica(replica);
   batch.answer();
-  await until(() => first?.isSettled, 'the first answer');
+  await until(() => first?.isWanted === false, 'the first answer');
   await setTimeout(20);
   expect(only.batches).toHaveLength(1);
   expect(second?.results).toEqual([]);

@@ -1,10 +1,11 @@
 import { MemoryStore } from '../../src/control/memory-store.ts';
 import { Registry } from '../../src/control/registry.ts';
-import { Metrics } from '../../src/metrics.ts';
+import { Metrics } from '../../src/metrics/metrics.ts';
 import type { Output } from '../../src/protocol/content.ts';
 import { encodeInput, type InputType } from '../../src/protocol/input-types.ts';
 import { RpcServer } from '../../src/rpc/rpc-server.ts';
-import { type Answer, QueryFrontend } from '../../src/serving/query-frontend.ts';
+import type { Answer } from '../../src/serving/query.ts';
+import { QueryFrontend } from '../../src/serving/query-frontend.ts';
 import { quietConsole } from '../helpers/quiet-console.ts';
 import { RawContainer } from '../helpers/raw-container.ts';
 import { startReplica } from '../helpers/replica.ts';
@@ -53,7 +54,6 @@ async function startServing(inputType: InputType = 'doubles'): Promise<Serving> 
     },
     replicas: async (count) => void (await until(() => rpc.replicas.length === count, `${count} replicas`)),
     [Symbol.asyncDispose]: async () => {
-      frontend.close();
       await rpc.close();
     },
   };
@@ -142,7 +142,7 @@ describe('without an answer in time the default output says why', () => {
 
   test('queued or computing', async () => {
     await using serving = await startServing();
-    await using _replica = startSteeredReplica({ port: serving.port });
+    await using _replica = startSteeredReplica({ port: serving.port, packedExtension: false });
     await serving.replicas(1);
     const [first, second] = await Promise.all([serving.ask(1, { sloMs: 30 }), serving.ask(2, { sloMs: 30 })]);
     expect(first.fallback).toEqual({ reason: 'slo_computing', explanation: expect.stringMatching(`^${tooLate} computing`) });

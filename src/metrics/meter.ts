@@ -1,0 +1,37 @@
+const tickMs = 5_000;
+const minutes = [1, 5, 15] as const;
+
+/** How often events come: since the start, and as the exponentially weighted averages of the Unix load, over 1, 5 and 15 minutes. */
+export class Meter {
+  readonly #startedAt = performance.now();
+  #tickedAt = this.#startedAt;
+  #sinceTick = 0;
+  #count = 0;
+  #averages: readonly number[] | undefined;
+
+  /** Times are on the clock of performance.now(). */
+  mark(now: number): void {
+    if (now - this.#tickedAt >= tickMs) this.#tick(now);
+    this.#sinceTick++;
+    this.#count++;
+  }
+
+  /** Events a second. */
+  rates(now = performance.now()): { readonly mean: number; readonly averages: readonly number[] } {
+    if (now - this.#tickedAt >= tickMs) this.#tick(now);
+    const mean = this.#count / Math.max(1e-3, (now - this.#startedAt) / 1_000);
+    return { mean, averages: this.#averages ?? minutes.map(() => mean) };
+  }
+
+  #tick(now: number): void {
+    const seconds = (now - this.#tickedAt) / 1_000;
+    const rate = this.#sinceTick / seconds;
+    const before = this.#averages;
+    this.#averages = minutes.map((over, at) => {
+      const average = before?.[at] ?? rate;
+      return average + (1 - Math.exp(-seconds / (60 * over))) * (rate - average);
+    });
+    this.#tickedAt = now;
+    this.#sinceTick = 0;
+  }
+}

@@ -1,0 +1,29 @@
+const failuresToOpen = 5;
+const shortestRestMs = 1_000;
+const longestRestMs = 30_000;
+
+/**
+ * Rests a replica whose batches fail one after another, and tries it again after a rest that doubles each time: the circuit breaker of
+ * M. Nygard, "Release It!" (2007). Times are on the clock of performance.now().
+ */
+export class CircuitBreaker {
+  #failures = 0;
+  #restMs = 0;
+  #until = 0;
+
+  isOpen(now: number): boolean {
+    return now < this.#until;
+  }
+
+  record(isFailure: boolean, now: number): void {
+    if (!isFailure) {
+      this.#failures = 0;
+      this.#restMs = 0;
+      return;
+    }
+    this.#failures++;
+    if (this.#failures < failuresToOpen) return;
+    this.#restMs = Math.min(longestRestMs, Math.max(shortestRestMs, 2 * this.#restMs));
+    this.#until = now + this.#restMs;
+  }
+}

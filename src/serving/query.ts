@@ -1,0 +1,159 @@
+import type { Application } from '../control/state-store.ts';
+import type { RemoteError } from '../protocol/messages.ts';
+import type { Computation, ComputationResult } from './computation.ts';
+import type { Trip } from './replica-slot.ts';
+
+/** Why a query was given the application's default output. */
+export const defaultReasons = [
+  'no_model_linked',
+  'no_live_replica',
+  'slo_queued',
+  'slo_computing',
+  'function_error',
+  'replica_lost',
+  'overloaded',
+] as const;
+export type DefaultReason = (typeof defaultReasons)[number];
+
+/** The default output was given, and why. */
+export interface Fallback {
+  readonly reason: DefaultReason;
+  readonly explanation: string;
+  /** What the function threw, with its stack in the user's own files. */
+  readonly error?: RemoteError;
+}
+
+/** The answer to one query: a prediction, or the default output with the reason. */
+export interface Answer {
+  readonly queryId: number;
+  /** The replica's text, or the application's default output. */
+  readonly output: string;
+  readonly fallback: Fallback | undefined;
+  /** `name:version`; undefined where no model is linked. */
+  readonly model: string | undefined;
+  readonly timeline: Timeline;
+}
+
+/** What happened to a query when, in microseconds since its receipt; what did not happen is left out. */
+export interface Timeline {
+  readonly received: 0;
+  /** Answered from the cache. */
+  readonly cached?: true;
+  /** Shares the computation of an identical query, which came before. */
+  readonly joined?: true;
+  /** Handed to the model's queue. */
+  readonly queued?: number;
+  /** Put into a batch of so many, and sent to this replica. */
+  readonly sent?: { readonly at: number; readonly batchSize: number; readonly replica: number };
+  /** The replica's outputs were there; with how long the function took for the batch, where the replica says so. */
+  readonly computed?: { readonly at: number; readonly tookMicros?: number };
+  readonly answered: number;
+}
+
+/** A query that was received. Times are on the clock of performance.now(). */
+export class OpenQuery implements Answer {
+  readonly queryId: number;
+  readonly application: Application;
+  readonly model: string | undefined;
+  readonly receivedAt: number;
+  readonly deadline: number;
+  readonly #onAnswered: (query: OpenQuery) => void;
+  queuedAt: number | undefined;
+  computation: Computation | undefined;
+  isCached = false;
+  isJoined = false;
+  isSettled = false;
+  answeredAt = 0;
+  output = '';
+  fallback: Fallback | undefined;
+
+  constructor(
+    queryId: number,
+    { application, model, receivedAt }: { application: Application; model: string | undefined; receivedAt: number },
+    onAnswered: (query: OpenQuery) => void,
+  ) {
+    this.queryId = queryId;
+    this.application = application;
+    this.model = model;
+    this.receivedAt = receivedAt;
+    this.deadline = receivedAt + application.latencySloMicros / 1_000;
+    this.#onAnswered = onAnswered;
+  }
+
+  answer(output: string): void {
+    if (this.isSettled) return;
+    this.output = output;
+    this.#settle();
+  }
+
+  fallBack(fallback: Fallback): void {
+    if (this.isSettled) return;
+    this.output = this.application.defaultOutput;
+    this.fallback = fallback;
+    this.#settle();
+  }
+
+  get timeline(): Timeline {
+    const micros = (at: number): number => Math.max(0, Math.round(1_000 * (at - this.receivedAt)));
+    const trip = this.computation?.trip;
+    return {
+      received: 0,
+      ...(this.isCached ? { cached: true } : {}),
+      ...(this.isJoined ? { joined: true } : {}),
+      ...(this.queuedAt === undefined ? {} : { queued: micros(this.queuedAt) }),
+      ...(trip === undefined ? {} : wayOf(trip, micros)),
+      answered: micros(this.answeredAt),
+    };
+  }
+
+  #settle(): void {
+    this.isSettled = true;
+    this.answeredAt = performance.now();
+    this.#onAnswered(this);
+  }
+}
+
+function wayOf(trip: Trip, micros: (at: number) => number): Pick<Timeline, 'sent' | 'computed'> {
+  const sent = { at: micros(trip.sentAt), batchSize: trip.size, replica: trip.replicaId };
+  if (trip.answeredAt === undefined) return { sent };
+  const took = trip.computeMicros === undefined ? {} : { tookMicros: trip.computeMicros };
+  return { sent, computed: { at: micros(trip.answeredAt), ...took } };
+}
+
+/** One computation for the queries that have the same input while it is on its way. */
+export class SharedComputation implements Computation {
+  readonly input: Uint8Array;
+  readonly queries: OpenQuery[];
+  readonly application: Application;
+  readonly receivedAt: number;
+  readonly deadline: number;
+  readonly #onFinished: (computation: SharedComputation, result: ComputationResult) => void;
+  trip: Trip | undefined;
+  copies = 0;
+  isRetried = false;
+  isFinished = false;
+
+  constructor(
+    input: Uint8Array,
+    first: OpenQuery,
+    onFinished: (computation: SharedComputation, result: ComputationResult) => void,
+  ) {
+    this.input = input;
+    this.queries = [first];
+    this.application = first.application;
+    this.receivedAt = first.receivedAt;
+    this.deadline = first.deadline;
+    this.#onFinished = onFinished;
+  }
+
+  get isWanted(): boolean {
+    for (const query of this.queries) if (!query.isSettled) return true;
+    return false;
+  }
+
+  finish(result: ComputationResult): void {
+    if (this.isFinished) return;
+    this.isFinished = true;
+    this.#onFinished(this, result);
+  }
+}

@@ -1,0 +1,49 @@
+import type { RemoteError } from '../protocol/messages.ts';
+import type { Answer, DefaultReason, Timeline } from './query.ts';
+
+/** A query that was given the default output. */
+export interface FailedQuery {
+  readonly queryId: number;
+  readonly application: string;
+  readonly model: string | undefined;
+  readonly at: string;
+  readonly reason: DefaultReason;
+  readonly explanation: string;
+  readonly error?: RemoteError;
+  readonly timeline: Timeline;
+}
+
+const kept = 1_000;
+const maxStackLength = 8_192;
+
+/** The last default outputs, for whoever asks what became of a query. */
+export class RecentFailures {
+  readonly #failures: FailedQuery[] = [];
+  #next = 0;
+
+  add(application: string, { queryId, model, fallback, timeline }: Answer): void {
+    if (fallback === undefined) return;
+    const { reason, explanation, error } = fallback;
+    const bounded = error?.stack === undefined ? error : { ...error, stack: error.stack.slice(0, maxStackLength) };
+    this.#failures[this.#next] = {
+      queryId,
+      application,
+      model,
+      at: new Date().toISOString(),
+      reason,
+      explanation,
+      ...(bounded === undefined ? {} : { error: bounded }),
+      timeline,
+    };
+    this.#next = (this.#next + 1) % kept;
+  }
+
+  find(application: string, queryId: number): FailedQuery | undefined {
+    return this.#failures.find((failure) => failure.queryId === queryId && failure.application === application);
+  }
+
+  /** Of an application, the latest first. */
+  of(application: string): readonly FailedQuery[] {
+    return this.#failures.filter((failure) => failure.application === application).sort((a, b) => b.queryId - a.queryId);
+  }
+}
