@@ -8,9 +8,12 @@ import { ProcessBackend } from './backends/process-backend.ts';
 import { Supervisor } from './backends/supervisor.ts';
 import { MemoryStore } from './control/memory-store.ts';
 import { Registry } from './control/registry.ts';
+import { Api } from './http/api.ts';
 import { addClusterRoutes, sendClusterError } from './http/cluster-routes.ts';
 import { addManagementRoutes, sendManagementError } from './http/management-routes.ts';
+import { addInferenceRoutes, sendInferenceError } from './http/open-inference/inference-routes.ts';
 import { addQueryRoutes, sendQueryError } from './http/query-routes.ts';
+import { applicationEndpoints, queryEndpoints } from './http/query-schemas.ts';
 import { answerErrors, createRestServer, listen } from './http/rest-server.ts';
 import type { Log } from './log.ts';
 import { Metrics } from './metrics.ts';
@@ -61,7 +64,7 @@ export async function serve(options: ServeOptions, log: Log, onStopAsked: () => 
   undo.push(async () => frontend.close());
   const parts = { options, log, undo, registry, metrics, frontend };
   const replicas = await openReplicas(parts);
-  const queryPort = await openQuery(parts);
+  const queryPort = await openQuery(parts, replicas.rpc);
   const managementPort = await openManagement(parts, { ...replicas, queryPort, onStopAsked });
   const running = undo.move();
   const rpcPort = replicas.rpc.port;
@@ -114,9 +117,17 @@ async function openBackend({ backend, name, host, stateDir }: ServeOptions, rpc:
   return DockerBackend.open({ cluster: name, dir, rpcPort: rpc.port, listenOn, log });
 }
 
-async function openQuery({ options, log, undo, ...services }: Parts): Promise<number> {
-  const server = createRestServer({ log, maxBodyBytes: options.maxBodyBytes, sendError: sendQueryError });
+async function openQuery({ options, log, undo, ...services }: Parts, rpc: RpcServer): Promise<number> {
+  const { maxBodyBytes } = options;
+  const server = createRestServer({ log, maxBodyBytes, sendError: sendQueryError });
   addQueryRoutes(server, services);
+  const api = new Api(server);
+  api.describe(...queryEndpoints);
+  await server.register(async (scope) => {
+    answerErrors(scope, { log, maxBodyBytes, sendError: sendInferenceError });
+    addInferenceRoutes(api.within(scope), { ...services, replicas: () => rpc.replicas });
+  });
+  api.serveDocument('clipper-ts: queries', () => services.registry.applications.flatMap(applicationEndpoints));
   undo.push(() => server.close());
   return listen(server, { host: options.host, port: options.queryPort }, 'queryPort');
 }
