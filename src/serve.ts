@@ -10,7 +10,8 @@ import { MemoryStore } from './control/memory-store.ts';
 import { Registry } from './control/registry.ts';
 import { Api } from './http/api.ts';
 import { addClusterRoutes, sendClusterError } from './http/cluster-routes.ts';
-import { addManagementRoutes, sendManagementError } from './http/management-routes.ts';
+import { sendManagementError } from './http/management-endpoint.ts';
+import { addManagementRoutes } from './http/management-routes.ts';
 import { addInferenceRoutes, sendInferenceError } from './http/open-inference/inference-routes.ts';
 import { addQueryRoutes, sendQueryError } from './http/query-routes.ts';
 import { applicationEndpoints, queryEndpoints } from './http/query-schemas.ts';
@@ -140,14 +141,16 @@ async function openManagement(
   await mkdir(storeDir, { recursive: true });
   const { maxBodyBytes, host, name } = options;
   const server = createRestServer({ log, maxBodyBytes, sendError: sendManagementError });
-  addManagementRoutes(server, { registry, metrics, replicas: () => rpc.replicas });
+  const api = new Api(server);
+  addManagementRoutes(api, { registry, metrics, replicas: () => rpc.replicas });
   const engine = backend instanceof DockerBackend ? { engineId: backend.engine.facts.id } : {};
   const facts = { ...engine, name, backend: backend.name, pid: process.pid, storeDir, hostname: hostname(), queryPort };
   await server.register(async (scope) => {
     answerErrors(scope, { log, maxBodyBytes, sendError: sendClusterError });
     const deployments = new Deployments(registry, supervisor, storeDir);
-    addClusterRoutes(scope, { info: { ...facts, rpcPort: rpc.port }, deployments, supervisor, stop: onStopAsked });
+    addClusterRoutes(api.within(scope), { info: { ...facts, rpcPort: rpc.port }, deployments, supervisor, stop: onStopAsked });
   });
+  api.serveDocument('clipper-ts: management');
   undo.push(() => server.close());
   return listen(server, { host, port: options.managementPort }, 'managementPort');
 }

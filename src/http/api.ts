@@ -1,26 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { packageVersion } from '../util/package-files.ts';
-import { printOpenApi } from './openapi.ts';
-
-/** What a body holds, by media type; a schema alone stands for JSON. */
-export type Content = z.ZodType | Readonly<Record<string, z.ZodType>>;
-
-/** One endpoint, as it is served and as the API's document describes it. */
-export interface Endpoint {
-  readonly method: 'GET' | 'POST';
-  /** With its parameters in braces: `/{application}/predict`. */
-  readonly path: string;
-  /** What clients generated from the document call it; unique. */
-  readonly name: string;
-  readonly tag: string;
-  readonly summary: string;
-  /** Request headers that mean something to it. */
-  readonly headers?: Readonly<Record<string, z.ZodType>>;
-  readonly body?: Content;
-  /** By status: `200`, `4XX`. */
-  readonly answers: Readonly<Record<string, Content>>;
-}
+import { type Endpoint, printOpenApi } from './openapi.ts';
 
 type Handler<P> = (request: FastifyRequest<{ Params: P }>, reply: FastifyReply) => unknown;
 
@@ -39,14 +20,11 @@ export class Api {
     return new Api(scope, this.#endpoints);
   }
 
+  /** Serves an endpoint; its path's parameters are the request's `params`. */
   serve<P = unknown>(endpoint: Endpoint, handler: Handler<P>): void {
     this.describe(endpoint);
     const url = endpoint.path.replaceAll(/\{(\w+)\}/g, ':$1');
-    this.#server.route<{ Params: P }>({
-      method: endpoint.method,
-      url,
-      handler: async (request, reply) => handler(request, reply),
-    });
+    this.#server.route<{ Params: P }>({ method: endpoint.method, url, handler });
   }
 
   /** Adds endpoints to the document that are served elsewhere. */
@@ -57,7 +35,8 @@ export class Api {
   /** Serves the document. `more` gives the endpoints that come and go. */
   serveDocument(title: string, more: () => readonly Endpoint[] = () => []): void {
     const info = { title, version: packageVersion() };
-    this.#server.get('/openapi.json', (_request, reply) =>
+    const endpoint = { method: 'GET', path: '/openapi.json', name: 'openApi', tag: 'Server', summary: 'This document.' } as const;
+    this.serve({ ...endpoint, answers: { 200: z.looseObject({ openapi: z.string() }) } }, (_request, reply) =>
       reply.type('application/json; charset=utf-8').send(printOpenApi(info, [...this.#endpoints, ...more()])),
     );
   }

@@ -1,6 +1,24 @@
 import { STATUS_CODES } from 'node:http';
 import { z } from 'zod';
-import type { Content, Endpoint } from './api.ts';
+
+/** What a body holds, by media type; a schema alone stands for JSON. */
+export type Content = z.ZodType | Readonly<Record<string, z.ZodType>>;
+
+/** One endpoint, as it is served and as the API's document describes it. */
+export interface Endpoint {
+  readonly method: 'GET' | 'POST';
+  /** With its parameters in braces: `/{application}/predict`. */
+  readonly path: string;
+  /** What clients generated from the document call it; unique. */
+  readonly name: string;
+  readonly tag: string;
+  readonly summary: string;
+  /** Request headers that mean something to it. */
+  readonly headers?: Readonly<Record<string, z.ZodType>>;
+  readonly body?: Content;
+  /** By status: `200`, `4XX`. */
+  readonly answers: Readonly<Record<string, Content>>;
+}
 
 type Json = Record<string, unknown>;
 
@@ -41,8 +59,23 @@ function describeContent(content: Content, schemas: Json): Json {
 
 /** A schema as JSON Schema 2020-12, which is OpenAPI 3.1's; those with an `id` go to `schemas`. */
 function describeSchema(type: z.ZodType, schemas: Json): unknown {
+  const { schema, $defs } = converted.get(type) ?? convertSchema(type);
+  Object.assign(schemas, $defs);
+  return schema;
+}
+
+interface Converted {
+  readonly schema: unknown;
+  readonly $defs: Json | undefined;
+}
+
+// A server's schemas stay the same, and applications share theirs.
+const converted = new WeakMap<z.ZodType, Converted>();
+
+function convertSchema(type: z.ZodType): Converted {
   // zod leaves an `id` of the outermost schema where it is: only inner ones become references.
   const { properties, $defs } = z.toJSONSchema(z.object({ type }), { io: 'input' });
-  Object.assign(schemas, $defs);
-  return properties?.type;
+  const result = { schema: properties?.type, $defs };
+  converted.set(type, result);
+  return result;
 }

@@ -3,7 +3,7 @@ import type { Application } from '../control/state-store.ts';
 import { errorCodes } from '../errors.ts';
 import { type InputType, inputTypes } from '../protocol/input-types.ts';
 import type { DefaultReason } from '../serving/query-frontend.ts';
-import type { Endpoint } from './api.ts';
+import type { Endpoint } from './openapi.ts';
 
 /** One request must not keep the others waiting for longer than some milliseconds. */
 export const maxBatchInputs = 10_000;

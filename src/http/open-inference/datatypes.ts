@@ -16,7 +16,7 @@ export const elementArrays = {
 } as const;
 
 export type NumericDatatype = keyof typeof elementArrays;
-export type Datatype = NumericDatatype | 'BYTES';
+type Datatype = NumericDatatype | 'BYTES';
 export type Elements = InstanceType<(typeof elementArrays)[NumericDatatype]>;
 
 /** The protocol's datatypes, but for the floats of 16 bits. */

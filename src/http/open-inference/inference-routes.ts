@@ -6,7 +6,8 @@ import { ClipperError } from '../../errors.ts';
 import type { RpcReplica } from '../../rpc/rpc-replica.ts';
 import type { QueryFrontend } from '../../serving/query-frontend.ts';
 import { packageVersion } from '../../util/package-files.ts';
-import type { Api, Content } from '../api.ts';
+import type { Api } from '../api.ts';
+import type { Content } from '../openapi.ts';
 import { datatypeOf } from './datatypes.ts';
 import { headerLengthHeader, printInference, readInference } from './inference-body.ts';
 import { tensorInputs } from './tensor-inputs.ts';
@@ -35,16 +36,15 @@ const errors = { 400: InferenceError, 404: InferenceError, 413: InferenceError, 
 export function addInferenceRoutes(api: Api, services: InferenceServices): void {
   addServerRoutes(api);
   addModelRoutes(api, services);
-  const inferenceBody = { 'application/json': schemas.InferenceRequest, 'application/octet-stream': z.string() };
-  const inferenceAnswer = { 'application/json': schemas.InferenceResponse, 'application/octet-stream': z.string() };
+  const binary = { 'application/octet-stream': z.string().meta({ format: 'binary' }) };
   forModel(api, 'POST', '/infer', {
     name: 'infer',
     summary: 'Answers a batch, given as one tensor. Tensors may also be binary data, behind the JSON.',
     headers: {
       'Inference-Header-Content-Length': z.int().nonnegative().describe('Bytes of JSON; those of tensors are behind it.'),
     },
-    body: inferenceBody,
-    answers: { 200: inferenceAnswer, ...errors },
+    body: { 'application/json': schemas.InferenceRequest, ...binary },
+    answers: { 200: { 'application/json': schemas.InferenceResponse, ...binary }, ...errors },
     handler: (request, reply) => infer(services, request, reply),
   });
 }

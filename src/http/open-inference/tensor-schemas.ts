@@ -34,7 +34,6 @@ export const InferenceRequest = z
       .optional(),
   })
   .meta({ id: 'InferenceRequest' });
-export type InferenceRequest = z.output<typeof InferenceRequest>;
 
 const perInput = <T extends z.ZodType>(one: T): z.ZodUnion<[T, z.ZodArray<T>]> => z.union([one, z.array(one)]);
 
