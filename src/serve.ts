@@ -8,9 +8,13 @@ import { ProcessBackend } from './backends/process-backend.ts';
 import { Supervisor } from './backends/supervisor.ts';
 import { MemoryStore } from './control/memory-store.ts';
 import { Registry } from './control/registry.ts';
+import { Api } from './http/api.ts';
 import { addClusterRoutes, sendClusterError } from './http/cluster-routes.ts';
-import { addManagementRoutes, sendManagementError } from './http/management-routes.ts';
+import { sendManagementError } from './http/management-endpoint.ts';
+import { addManagementRoutes } from './http/management-routes.ts';
+import { addInferenceRoutes, sendInferenceError } from './http/open-inference/inference-routes.ts';
 import { addQueryRoutes, sendQueryError } from './http/query-routes.ts';
+import { applicationEndpoints, queryEndpoints } from './http/query-schemas.ts';
 import { answerErrors, createRestServer, listen } from './http/rest-server.ts';
 import type { Log } from './log.ts';
 import { Metrics } from './metrics/metrics.ts';
@@ -60,7 +64,7 @@ export async function serve(options: ServeOptions, log: Log, onStopAsked: () => 
   const frontend = new QueryFrontend(registry, metrics, options.cacheBytes);
   const parts = { options, log, undo, registry, metrics, frontend };
   const replicas = await openReplicas(parts);
-  const queryPort = await openQuery(parts);
+  const queryPort = await openQuery(parts, replicas.rpc);
   const managementPort = await openManagement(parts, { ...replicas, queryPort, onStopAsked });
   const running = undo.move();
   const rpcPort = replicas.rpc.port;
@@ -113,9 +117,17 @@ async function openBackend({ backend, name, host, stateDir }: ServeOptions, rpc:
   return DockerBackend.open({ cluster: name, dir, rpcPort: rpc.port, listenOn, log });
 }
 
-async function openQuery({ options, log, undo, ...services }: Parts): Promise<number> {
-  const server = createRestServer({ log, maxBodyBytes: options.maxBodyBytes, sendError: sendQueryError });
+async function openQuery({ options, log, undo, ...services }: Parts, rpc: RpcServer): Promise<number> {
+  const { maxBodyBytes } = options;
+  const server = createRestServer({ log, maxBodyBytes, sendError: sendQueryError });
   addQueryRoutes(server, services);
+  const api = new Api(server);
+  api.describe(...queryEndpoints);
+  await server.register(async (scope) => {
+    answerErrors(scope, { log, maxBodyBytes, sendError: sendInferenceError });
+    addInferenceRoutes(api.within(scope), { ...services, replicas: () => rpc.replicas });
+  });
+  api.serveDocument('clipper-ts: queries', () => services.registry.applications.flatMap(applicationEndpoints));
   undo.push(() => server.close());
   return listen(server, { host: options.host, port: options.queryPort }, 'queryPort');
 }
@@ -128,14 +140,16 @@ async function openManagement(
   await mkdir(storeDir, { recursive: true });
   const { maxBodyBytes, host, name } = options;
   const server = createRestServer({ log, maxBodyBytes, sendError: sendManagementError });
-  addManagementRoutes(server, { registry, metrics, replicas: () => rpc.replicas });
+  const api = new Api(server);
+  addManagementRoutes(api, { registry, metrics, replicas: () => rpc.replicas });
   const engine = backend instanceof DockerBackend ? { engineId: backend.engine.facts.id } : {};
   const facts = { ...engine, name, backend: backend.name, pid: process.pid, storeDir, hostname: hostname(), queryPort };
   await server.register(async (scope) => {
     answerErrors(scope, { log, maxBodyBytes, sendError: sendClusterError });
     const deployments = new Deployments(registry, supervisor, storeDir);
-    addClusterRoutes(scope, { info: { ...facts, rpcPort: rpc.port }, deployments, supervisor, stop: onStopAsked });
+    addClusterRoutes(api.within(scope), { info: { ...facts, rpcPort: rpc.port }, deployments, supervisor, stop: onStopAsked });
   });
+  api.serveDocument('clipper-ts: management');
   undo.push(() => server.close());
   return listen(server, { host, port: options.managementPort }, 'managementPort');
 }

@@ -1,25 +1,27 @@
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import type { Deployments } from '../backends/deployments.ts';
 import type { Supervisor } from '../backends/supervisor.ts';
-import type { ClipperError } from '../errors.ts';
+import { type ClipperError, errorCodes } from '../errors.ts';
 import { inputTypes } from '../protocol/input-types.ts';
 import { resolveOptions } from '../util/options.ts';
+import type { Api } from './api.ts';
 import { parseObject } from './json-inputs.ts';
 
+const ClusterInfo = z
+  .object({
+    name: z.string(),
+    backend: z.string(),
+    pid: z.number().int(),
+    storeDir: z.string().describe("Where bundles are put for its replicas, on the server's machine."),
+    hostname: z.string(),
+    engineId: z.string().optional().describe('The Docker engine that replicas run on, where it is one.'),
+    queryPort: z.number().int(),
+    rpcPort: z.number().int(),
+  })
+  .meta({ id: 'Cluster' });
 /** What a server tells its clients of itself. */
-export interface ClusterInfo {
-  readonly name: string;
-  readonly backend: string;
-  readonly pid: number;
-  /** Where bundles are put for its replicas, on the server's machine. */
-  readonly storeDir: string;
-  readonly hostname: string;
-  /** The Docker engine that replicas run on, where it is one. */
-  readonly engineId?: string;
-  readonly queryPort: number;
-  readonly rpcPort: number;
-}
+export type ClusterInfo = Readonly<z.output<typeof ClusterInfo>>;
 
 export interface ClusterServices {
   readonly info: ClusterInfo;
@@ -68,32 +70,106 @@ const LogsBody = z.strictObject({
   tailLines: z.number().int().positive().max(100_000),
 });
 
+const Deployed = z.object({
+  version: z.string(),
+  digest: z.string().describe("Of the bundle; of the image where that is the user's own."),
+});
+const nothing = z.strictObject({});
+const ClusterError = z.object({ code: z.enum(errorCodes), message: z.string() }).meta({ id: 'ClusterError' });
+const errors = { '4XX': ClusterError, '5XX': ClusterError };
+const tag = 'Cluster';
+
 /** Our additions to the management REST: deploys, replicas, logs. Errors are JSON with a code. */
-export function addClusterRoutes(server: FastifyInstance, { info, deployments, supervisor, stop }: ClusterServices): void {
-  server.get('/admin/v1/cluster', () => info);
-  server.post('/admin/v1/deploy', async (request, reply) => {
-    const { sampleBase64, ...body } = resolveOptions(DeployBody, parseObject(request.body), 'the deploy');
-    const sample = sampleBase64 === undefined ? undefined : Buffer.from(sampleBase64, 'base64');
-    return deployments.deploy({ ...body, sample }, abandonedSignal(reply));
+export function addClusterRoutes(api: Api, services: ClusterServices): void {
+  addServerRoutes(api, services);
+  addDeployRoutes(api, services.deployments);
+  addReplicaRoutes(api, services);
+}
+
+interface ClusterEndpoint<B extends z.ZodType, A> {
+  readonly path: string;
+  readonly summary: string;
+  readonly body: B;
+  readonly gives: z.ZodType<A>;
+  /** `abandoned` aborts when the client goes away before its answer. */
+  readonly answer: (body: Readonly<z.output<B>>, abandoned: AbortSignal) => A | Promise<A>;
+}
+
+function post<B extends z.ZodType, A>(api: Api, name: string, endpoint: ClusterEndpoint<B, A>): void {
+  const { path, summary, body, gives, answer } = endpoint;
+  const described = { method: 'POST', path: `/admin/v1/${path}`, name, tag, summary, body } as const;
+  api.serve({ ...described, answers: { 200: gives, ...errors } }, (request, reply) =>
+    answer(resolveOptions(body, parseObject(request.body), name), abandonedSignal(reply)),
+  );
+}
+
+function addServerRoutes(api: Api, { info, stop }: ClusterServices): void {
+  const path = '/admin/v1/cluster';
+  const answers = { 200: ClusterInfo, ...errors };
+  api.serve({ method: 'GET', path, name: 'cluster', tag, summary: 'What the cluster is.', answers }, () => info);
+  api.serve(
+    {
+      method: 'POST',
+      path: '/admin/v1/shutdown',
+      name: 'shutdown',
+      tag,
+      summary: 'Ends the server, and its replicas with it.',
+      answers: { 200: nothing, ...errors },
+    },
+    (_request, reply) => {
+      reply.raw.once('finish', stop);
+      return reply.send({});
+    },
+  );
+}
+
+function addDeployRoutes(api: Api, deployments: Deployments): void {
+  post(api, 'deploy', {
+    path: 'deploy',
+    summary: 'Starts replicas of a bundle or image as a new model version, current once they answer.',
+    body: DeployBody,
+    gives: Deployed,
+    answer: ({ sampleBase64, ...body }, abandoned) => {
+      const sample = sampleBase64 === undefined ? undefined : Buffer.from(sampleBase64, 'base64');
+      return deployments.deploy({ ...body, sample }, abandoned);
+    },
   });
-  server.post('/admin/v1/next-version', (request) => {
-    const { name } = resolveOptions(NameBody, parseObject(request.body), 'the deploy');
-    return { version: deployments.nextVersion(name) };
+  post(api, 'nextVersion', {
+    path: 'next-version',
+    summary: 'The next free version of a model.',
+    body: NameBody,
+    gives: z.object({ version: z.string() }),
+    answer: ({ name }) => ({ version: deployments.nextVersion(name) }),
   });
-  server.post('/admin/v1/replicas', async (request, reply) => {
-    const { name, version, replicas } = resolveOptions(ReplicasBody, parseObject(request.body), 'setNumReplicas');
-    await deployments.setReplicas(name, version, replicas, abandonedSignal(reply));
-    return {};
+}
+
+function addReplicaRoutes(api: Api, { deployments, supervisor }: ClusterServices): void {
+  post(api, 'setNumReplicas', {
+    path: 'replicas',
+    summary: 'Keeps so many replicas of a model version from now on.',
+    body: ReplicasBody,
+    gives: nothing,
+    answer: async ({ name, version, replicas }, abandoned) => {
+      await deployments.setReplicas(name, version, replicas, abandoned);
+      return {};
+    },
   });
-  server.post('/admin/v1/stop', async (request) => {
-    const { models } = resolveOptions(StopBody, parseObject(request.body), 'stopModels');
-    await Promise.all(models.map(({ name, version }) => deployments.stop(name, version)));
-    return {};
+  post(api, 'stopModels', {
+    path: 'stop',
+    summary: 'Stops the replicas of model versions.',
+    body: StopBody,
+    gives: nothing,
+    answer: async ({ models }) => {
+      await Promise.all(models.map(({ name, version }) => deployments.stop(name, version)));
+      return {};
+    },
   });
-  server.post('/admin/v1/logs', (request) => supervisor.logs(resolveOptions(LogsBody, parseObject(request.body), 'getLogs')));
-  server.post('/admin/v1/shutdown', (_request, reply) => {
-    reply.raw.once('finish', stop);
-    return reply.send({});
+  post(api, 'getLogs', {
+    path: 'logs',
+    summary: 'The last lines of replicas, each headed by its instance.',
+    body: LogsBody,
+    gives: z.array(z.string()),
+    answer: async (body) => [...(await supervisor.logs(body))],
   });
 }
 

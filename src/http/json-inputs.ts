@@ -1,3 +1,4 @@
+import type { ZodError } from 'zod';
 import { ClipperError } from '../errors.ts';
 import { encodeInput, type InputType, type InputValues } from '../protocol/input-types.ts';
 import { printShort } from '../util/print.ts';
@@ -37,14 +38,18 @@ function wrong(type: InputType, expected: string, got: unknown, where = ''): Cli
   return new ClipperError('E_INVALID_INPUT', `An input of type ${type} must be ${expected}, got ${printShort(got)}${where}`);
 }
 
-/** Parses a request's body. Throws E_MALFORMED_JSON, also for JSON that is no object. */
+/** Parses a request's body, JSON in UTF-8. Throws E_MALFORMED_JSON, also for JSON that is no object. */
 export function parseObject(body: unknown): Record<string, unknown> {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(typeof body === 'string' ? body : '');
+    parsed = JSON.parse(Buffer.isBuffer(body) ? body.toString() : '');
   } catch (error) {
     throw new ClipperError('E_MALFORMED_JSON', `Error parsing JSON: ${(error as Error).message}`, { cause: error });
   }
   if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return parsed as Record<string, unknown>;
   throw new ClipperError('E_MALFORMED_JSON', `Error parsing JSON: expected an object, got ${printShort(parsed)}`);
 }
+
+/** What is wrong with a body by its schema, field by field, on one line. */
+export const explainIssues = ({ issues }: ZodError): string =>
+  issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ');

@@ -10,7 +10,7 @@ export interface RestServerOptions {
   readonly sendError: (error: ClipperError, reply: FastifyReply) => unknown;
 }
 
-/** An HTTP server whose handlers get the body as text, whatever content type the client claims. */
+/** An HTTP server whose handlers get the body's bytes, whatever content type the client claims. */
 export function createRestServer({ log, maxBodyBytes, sendError }: RestServerOptions): FastifyInstance {
   const sendUnknownPath = (request: FastifyRequest, reply: FastifyReply): unknown =>
     sendError(new ClipperError('E_UNKNOWN_PATH', `There is nothing at ${request.method} ${request.url}`), reply);
@@ -27,7 +27,7 @@ export function createRestServer({ log, maxBodyBytes, sendError }: RestServerOpt
     delete request.headers['content-type'];
     done();
   });
-  server.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
+  server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
   answerErrors(server, { log, maxBodyBytes, sendError });
   server.setNotFoundHandler(sendUnknownPath);
   return server;

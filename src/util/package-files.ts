@@ -19,6 +19,10 @@ const isOurs = (dir: string): boolean => {
 /** The folder of this package, from its sources and from its build alike. */
 export const packageDir: string = findUp(import.meta.dirname, isOurs) ?? import.meta.dirname;
 
+/** This package's version. */
+export const packageVersion = (): string =>
+  (JSON.parse(readFileSync(join(packageDir, 'package.json'), 'utf8')) as { version: string }).version;
+
 /** The built programs that run as processes of their own. */
 export const serverProgram: string = join(packageDir, 'dist', 'server.js');
 export const replicaProgram: string = join(packageDir, 'dist', 'runtime', 'main.js');

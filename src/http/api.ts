@@ -1,0 +1,43 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { packageVersion } from '../util/package-files.ts';
+import { type Endpoint, printOpenApi } from './openapi.ts';
+
+type Handler<P> = (request: FastifyRequest<{ Params: P }>, reply: FastifyReply) => unknown;
+
+/** The endpoints of one port: serves them, and a document of them at `/openapi.json`. */
+export class Api {
+  readonly #server: FastifyInstance;
+  readonly #endpoints: Endpoint[];
+
+  constructor(server: FastifyInstance, endpoints: Endpoint[] = []) {
+    this.#server = server;
+    this.#endpoints = endpoints;
+  }
+
+  /** The same API, for endpoints of an inner scope. */
+  within(scope: FastifyInstance): Api {
+    return new Api(scope, this.#endpoints);
+  }
+
+  /** Serves an endpoint; its path's parameters are the request's `params`. */
+  serve<P = unknown>(endpoint: Endpoint, handler: Handler<P>): void {
+    this.describe(endpoint);
+    const url = endpoint.path.replaceAll(/\{(\w+)\}/g, ':$1');
+    this.#server.route<{ Params: P }>({ method: endpoint.method, url, handler });
+  }
+
+  /** Adds endpoints to the document that are served elsewhere. */
+  describe(...endpoints: readonly Endpoint[]): void {
+    this.#endpoints.push(...endpoints);
+  }
+
+  /** Serves the document. `more` gives the endpoints that come and go. */
+  serveDocument(title: string, more: () => readonly Endpoint[] = () => []): void {
+    const info = { title, version: packageVersion() };
+    const endpoint = { method: 'GET', path: '/openapi.json', name: 'openApi', tag: 'Server', summary: 'This document.' } as const;
+    this.serve({ ...endpoint, answers: { 200: z.looseObject({ openapi: z.string() }) } }, (_request, reply) =>
+      reply.type('application/json; charset=utf-8').send(printOpenApi(info, [...this.#endpoints, ...more()])),
+    );
+  }
+}

@@ -1,0 +1,50 @@
+import type { FastifyReply } from 'fastify';
+import { z } from 'zod';
+import { ClipperError } from '../errors.ts';
+import type { Api } from './api.ts';
+import { explainIssues, parseObject } from './json-inputs.ts';
+import { sendQueryError } from './query-routes.ts';
+
+/** Answers that are plain text. */
+export const text = z.string();
+
+/** An endpoint of Clipper's management. */
+export interface ManagementEndpoint<B extends z.ZodType, A> {
+  readonly summary: string;
+  readonly body: B;
+  /** `text`, or what is answered as JSON. */
+  readonly gives: z.ZodType<A>;
+  readonly answer: (body: z.output<B>) => A | Promise<A>;
+}
+
+/** Adds `POST /admin/<name>`, whose body is checked by its schema. */
+export function addManagementEndpoint<B extends z.ZodType, A>(
+  api: Api,
+  name: string,
+  { summary, body, gives, answer }: ManagementEndpoint<B, A>,
+): void {
+  const refusal = { 'text/plain': text };
+  const isText = (gives as z.ZodType) === text;
+  const answers = { 200: isText ? { 'text/plain': text } : gives, 400: refusal, 500: refusal };
+  const endpoint = { method: 'POST', path: `/admin/${name}`, name, tag: 'Management', summary, body, answers } as const;
+  api.serve(endpoint, async (request, reply) => {
+    const answered = await answer(checkBody(body, request.body));
+    if (isText) return reply.type('text/plain; charset=utf-8').send(answered);
+    return reply.type('application/json; charset=utf-8').send(JSON.stringify(answered));
+  });
+}
+
+function checkBody<B extends z.ZodType>(schema: B, body: unknown): z.output<B> {
+  const checked = schema.safeParse(parseObject(body));
+  if (checked.success) return checked.data;
+  const expected = JSON.stringify(z.toJSONSchema(schema, { io: 'input' }));
+  const message = `Error parsing JSON: ${explainIssues(checked.error)}. Expected JSON schema: ${expected}`;
+  throw new ClipperError('E_MALFORMED_JSON', message);
+}
+
+/** Refusals as Clipper gives them: always 400, with the reason as text. */
+export function sendManagementError(error: ClipperError, reply: FastifyReply): FastifyReply {
+  if (error.code === 'E_UNKNOWN_PATH') return sendQueryError(error, reply);
+  const status = error.status >= 500 ? error.status : 400;
+  return reply.code(status).type('text/plain; charset=utf-8').send(error.message);
+}

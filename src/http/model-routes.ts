@@ -1,0 +1,96 @@
+import { z } from 'zod';
+import { modelKey } from '../control/names.ts';
+import type { Registry } from '../control/registry.ts';
+import type { ModelVersion } from '../control/state-store.ts';
+import { inputTypes, parseInputType } from '../protocol/input-types.ts';
+import type { Api } from './api.ts';
+import { addManagementEndpoint, text } from './management-endpoint.ts';
+import { inputTypeSpelling, modelVersion, none, verbose } from './management-schemas.ts';
+
+const ModelAnswer = z
+  .object({
+    model_name: z.string(),
+    model_version: z.string(),
+    input_type: z.enum(inputTypes),
+    labels: z.array(z.string()),
+    container_name: z.string(),
+    model_data_path: z.string(),
+    batch_size: z.number().int(),
+    is_current_version: z.boolean(),
+  })
+  .meta({ id: 'Model' });
+
+/** Model versions. */
+export function addModelRoutes(api: Api, registry: Registry): void {
+  addChanges(api, registry);
+  addReads(api, registry);
+}
+
+function addChanges(api: Api, registry: Registry): void {
+  addManagementEndpoint(api, 'add_model', {
+    summary: 'Adds a model version and makes it the current one.',
+    body: z.object({
+      ...modelVersion,
+      input_type: inputTypeSpelling,
+      labels: z.array(z.string()).default([]),
+      container_name: z.string().default(''),
+      model_data_path: z.string().default(''),
+      batch_size: z.union([z.literal(-1), z.number().int().positive()], 'must be -1 (adaptive) or greater than 0'),
+    }),
+    gives: text,
+    answer: async (body) => {
+      const { model_name: name, model_version, labels, container_name, model_data_path, batch_size } = body;
+      const inputType = parseInputType(body.input_type);
+      const rest = { containerName: container_name, modelDataPath: model_data_path, batchSize: batch_size };
+      await registry.addModel({ name, version: model_version, inputType, labels, ...rest });
+      await registry.setCurrentVersion(name, model_version);
+      return `Successfully added model with name '${name}' and input type '${inputType}'`;
+    },
+  });
+  addManagementEndpoint(api, 'delete_versioned_model', {
+    summary: 'Deletes a model version.',
+    body: z.object(modelVersion),
+    gives: text,
+    answer: async ({ model_name, model_version }) => {
+      await registry.deleteModel(model_name, model_version);
+      return `Successfully deleted model with name '${model_name}' and version '${model_version}'`;
+    },
+  });
+  addManagementEndpoint(api, 'set_model_version', {
+    summary: 'Makes a version the current one of its model.',
+    body: z.object(modelVersion),
+    gives: text,
+    answer: async ({ model_name, model_version }) => {
+      await registry.setCurrentVersion(model_name, model_version);
+      return `Successfully set model with name '${model_name}' to version '${model_version}'`;
+    },
+  });
+}
+
+function addReads(api: Api, registry: Registry): void {
+  const describe = (model: ModelVersion): z.output<typeof ModelAnswer> => ({
+    model_name: model.name,
+    model_version: model.version,
+    input_type: model.inputType,
+    labels: [...model.labels],
+    container_name: model.containerName,
+    model_data_path: model.modelDataPath,
+    batch_size: model.batchSize,
+    is_current_version: registry.currentVersion(model.name) === model.version,
+  });
+  addManagementEndpoint(api, 'get_all_models', {
+    summary: 'Every model version: `name:version` or, verbose, all of it.',
+    body: verbose,
+    gives: z.array(z.union([z.string(), ModelAnswer])),
+    answer: (body) => registry.models.map((each) => (body.verbose ? describe(each) : modelKey(each.name, each.version))),
+  });
+  addManagementEndpoint(api, 'get_model', {
+    summary: 'One model version, or an empty object.',
+    body: z.object(modelVersion),
+    gives: z.union([ModelAnswer, none]),
+    answer: ({ model_name, model_version }) => {
+      const model = registry.model(model_name, model_version);
+      return model === undefined ? {} : describe(model);
+    },
+  });
+}

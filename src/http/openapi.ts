@@ -1,0 +1,81 @@
+import { STATUS_CODES } from 'node:http';
+import { z } from 'zod';
+
+/** What a body holds, by media type; a schema alone stands for JSON. */
+export type Content = z.ZodType | Readonly<Record<string, z.ZodType>>;
+
+/** One endpoint, as it is served and as the API's document describes it. */
+export interface Endpoint {
+  readonly method: 'GET' | 'POST';
+  /** With its parameters in braces: `/{application}/predict`. */
+  readonly path: string;
+  /** What clients generated from the document call it; unique. */
+  readonly name: string;
+  readonly tag: string;
+  readonly summary: string;
+  /** Request headers that mean something to it. */
+  readonly headers?: Readonly<Record<string, z.ZodType>>;
+  readonly body?: Content;
+  /** By status: `200`, `4XX`. */
+  readonly answers: Readonly<Record<string, Content>>;
+}
+
+type Json = Record<string, unknown>;
+
+/** Writes endpoints as an OpenAPI 3.1 document, in JSON. A schema with an `id` becomes a component, which others refer to. */
+export function printOpenApi(info: { readonly title: string; readonly version: string }, endpoints: readonly Endpoint[]): string {
+  const schemas: Json = {};
+  const paths: Record<string, Json> = {};
+  for (const endpoint of endpoints) {
+    paths[endpoint.path] = { ...paths[endpoint.path], [endpoint.method.toLowerCase()]: describeEndpoint(endpoint, schemas) };
+  }
+  const document = JSON.stringify({ openapi: '3.1.0', info, paths, components: { schemas } });
+  return document.replaceAll('"#/$defs/', '"#/components/schemas/');
+}
+
+function describeEndpoint({ name, tag, summary, path, headers = {}, body, answers }: Endpoint, schemas: Json): Json {
+  const parameters = [
+    ...[...path.matchAll(/\{(\w+)\}/g)].map(([, of]) => ({ name: of, in: 'path', required: true, schema: { type: 'string' } })),
+    ...Object.entries(headers).map(([of, type]) => ({ name: of, in: 'header', schema: describeSchema(type, schemas) })),
+  ];
+  const responses = Object.entries(answers).map(([status, content]) => [
+    status,
+    { description: STATUS_CODES[status] ?? 'Error', content: describeContent(content, schemas) },
+  ]);
+  return {
+    operationId: name,
+    tags: [tag],
+    summary,
+    ...(parameters.length === 0 ? {} : { parameters }),
+    ...(body === undefined ? {} : { requestBody: { required: true, content: describeContent(body, schemas) } }),
+    responses: Object.fromEntries(responses),
+  };
+}
+
+function describeContent(content: Content, schemas: Json): Json {
+  const byType = content instanceof z.ZodType ? { 'application/json': content } : content;
+  return Object.fromEntries(Object.entries(byType).map(([type, schema]) => [type, { schema: describeSchema(schema, schemas) }]));
+}
+
+/** A schema as JSON Schema 2020-12, which is OpenAPI 3.1's; those with an `id` go to `schemas`. */
+function describeSchema(type: z.ZodType, schemas: Json): unknown {
+  const { schema, $defs } = converted.get(type) ?? convertSchema(type);
+  Object.assign(schemas, $defs);
+  return schema;
+}
+
+interface Converted {
+  readonly schema: unknown;
+  readonly $defs: Json | undefined;
+}
+
+// A server's schemas stay the same, and applications share theirs.
+const converted = new WeakMap<z.ZodType, Converted>();
+
+function convertSchema(type: z.ZodType): Converted {
+  // zod leaves an `id` of the outermost schema where it is: only inner ones become references.
+  const { properties, $defs } = z.toJSONSchema(z.object({ type }), { io: 'input' });
+  const result = { schema: properties?.type, $defs };
+  converted.set(type, result);
+  return result;
+}

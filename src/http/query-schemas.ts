@@ -1,0 +1,107 @@
+import { z } from 'zod';
+import type { Application } from '../control/state-store.ts';
+import { errorCodes } from '../errors.ts';
+import { type InputType, inputTypes } from '../protocol/input-types.ts';
+import { defaultReasons } from '../serving/query.ts';
+import type { Endpoint } from './openapi.ts';
+
+/** One request must not keep the others waiting for longer than some milliseconds. */
+export const maxBatchInputs = 10_000;
+
+/** One input in JSON, by input type. */
+export const inputSchemas = {
+  bytes: z
+    .string()
+    .regex(/^([\w+/-]{4})*([\w+/-]{2,3})?={0,2}$/)
+    .describe('base64, also of the alphabet for URLs'),
+  integers: z.array(z.int32()),
+  floats: z.array(z.number()),
+  doubles: z.array(z.number()),
+  strings: z.string(),
+} as const satisfies Record<InputType, z.ZodType>;
+
+const anyInput = z.union([z.array(z.number()), z.string()]).describe("As the application's input type says.");
+const version = z.union([z.string(), z.number()]).optional().describe('The current version of the linked model where left out.');
+
+function bodiesOf(input: z.ZodType, name: string): { readonly predict: z.ZodType; readonly update: z.ZodType } {
+  const batch = z.array(input).max(maxBatchInputs);
+  return {
+    predict: z
+      .union([z.object({ input, version }), z.object({ input: z.never().optional(), input_batch: batch, version })])
+      .meta({ id: `Query${name}` }),
+    update: z.object({ uid: z.number(), input, label: z.number() }).meta({ id: `Feedback${name}` }),
+  };
+}
+
+const typedBodies = Object.fromEntries(
+  inputTypes.map((type) => [type, bodiesOf(inputSchemas[type], `Of${type[0]?.toUpperCase()}${type.slice(1)}`)]),
+) as Record<InputType, ReturnType<typeof bodiesOf>>;
+const anyBodies = bodiesOf(anyInput, '');
+
+/** Bodies of `predict` and `update`, by input type. */
+export const predictBody = (type: InputType): z.ZodType => typedBodies[type].predict;
+export const updateBody = (type: InputType): z.ZodType => typedBodies[type].update;
+
+const Prediction = z
+  .object({
+    query_id: z.number().int(),
+    output: z.unknown().describe('What the replica answered, parsed where it is JSON; or the default output.'),
+    default: z.boolean().describe("Whether the output is the application's default output."),
+    default_explanation: z.string().optional(),
+    default_reason: z.enum(defaultReasons).optional(),
+  })
+  .meta({ id: 'Prediction' });
+const Predictions = z.union([Prediction, z.object({ batch_predictions: z.array(Prediction) })]).meta({ id: 'Predictions' });
+
+const QueryError = z
+  .object({
+    error: z.enum(['Json error', 'Query processing error', 'Not found']),
+    cause: z.string(),
+    code: z.enum(errorCodes),
+  })
+  .meta({ id: 'QueryError' });
+const errors = { 400: QueryError, 404: QueryError, 413: QueryError, 500: QueryError };
+
+/** What the metrics endpoints answer: Prometheus text, or JSON with `Accept: application/json`. */
+export const metricsAnswer = {
+  'text/plain': z.string(),
+  'application/json': z.array(z.looseObject({ name: z.string(), help: z.string(), type: z.string() })),
+};
+
+const ofApplication = (name: string, suffix: string, bodies: ReturnType<typeof bodiesOf>): readonly Endpoint[] => [
+  {
+    method: 'POST',
+    path: `/${name}/predict`,
+    name: `predict${suffix}`,
+    tag: 'Queries',
+    summary: 'Answers one input or a batch within the latency objective: predictions, or the default output and why.',
+    body: bodies.predict,
+    answers: { 200: Predictions, ...errors },
+  },
+  {
+    method: 'POST',
+    path: `/${name}/update`,
+    name: `update${suffix}`,
+    tag: 'Queries',
+    summary: 'Takes feedback: what the right answer to an input is.',
+    body: bodies.update,
+    answers: { 200: { 'text/plain': z.string() }, ...errors },
+  },
+];
+
+/** The endpoints of every application, and metrics. */
+export const queryEndpoints: readonly Endpoint[] = [
+  ...ofApplication('{application}', '', anyBodies),
+  {
+    method: 'GET',
+    path: '/metrics',
+    name: 'metrics',
+    tag: 'Server',
+    summary: 'What the server counts.',
+    answers: { 200: metricsAnswer },
+  },
+];
+
+/** The endpoints of one application, which say what its inputs are. */
+export const applicationEndpoints = ({ name, inputType }: Application): readonly Endpoint[] =>
+  ofApplication(name, `_${name}`, typedBodies[inputType]);
