@@ -14,7 +14,7 @@ export type { ApplicationOptions, LogOptions, ModelOptions, PredictOptions } fro
 export type { Deployment } from './client/post-deploy.ts';
 export type { OnProgress, ProgressEvent } from './client/progress.ts';
 export { type ConnectOptions, connectClipper, type StartOptions, startClipper } from './client/start.ts';
-export type { ApplicationInfo, Input, ModelInfo, Prediction, ReplicaInfo } from './client/wire.ts';
+export type { ApplicationInfo, Input, InputOf, ModelInfo, Prediction, ReplicaInfo } from './client/wire.ts';
 export { captureClosure } from './closure/capture.ts';
 export { type CaptureNode, type CaptureReport, explainClosure } from './closure/explain.ts';
 export type { Flag } from './closure/explain-flags.ts';

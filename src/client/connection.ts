@@ -7,21 +7,19 @@ import { type BuildOptions, type BuiltModel, buildModel } from './build-model.ts
 import { type DeployModelOptions, deployModel } from './deploy-model.ts';
 import { type ApplicationOptions, type LogOptions, type ModelOptions, type PredictOptions, schemas } from './options.ts';
 import type { Deployment } from './post-deploy.ts';
+import { type FindInputType, QueryClient } from './query-client.ts';
 import { RestClient } from './rest-client.ts';
 import {
   type ApplicationInfo,
   applicationInfo,
-  type Input,
+  type InputOf,
   type ModelInfo,
   modelInfo,
   type Prediction,
-  plainInput,
-  prediction,
   type ReplicaInfo,
   replicaInfo,
   type WireApplication,
   type WireModel,
-  type WirePrediction,
   type WireReplica,
 } from './wire.ts';
 
@@ -41,6 +39,7 @@ export class ClipperConnection implements AsyncDisposable {
   readonly cluster: ClusterInfo | undefined;
   readonly management: RestClient;
   readonly #query: RestClient;
+  readonly #predictions: QueryClient;
   readonly #stopServer: (() => Promise<void>) | undefined;
   #closing: Promise<void> | undefined;
 
@@ -49,7 +48,9 @@ export class ClipperConnection implements AsyncDisposable {
     this.managementUrl = managementUrl;
     this.cluster = cluster;
     this.management = new RestClient(managementUrl);
-    this.#query = new RestClient(queryUrl);
+    this.#query = new RestClient(queryUrl, { keepAlive: true });
+    const findType: FindInputType = async (application) => (await this.getAppInfo(application))?.inputType;
+    this.#predictions = new QueryClient(this.#query, cluster === undefined ? undefined : findType);
     this.#stopServer = stopServer;
   }
 
@@ -170,9 +171,8 @@ export class ClipperConnection implements AsyncDisposable {
   }
 
   /** The query frontend's metrics, as JSON. */
-  async inspectInstance(): Promise<unknown> {
-    const response = await fetch(`${this.queryUrl}/metrics`, { headers: { accept: 'application/json' } });
-    return response.json();
+  inspectInstance(): Promise<unknown> {
+    return this.#query.get('/metrics', { accept: 'application/json' });
   }
 
   /** Stops every replica of these models. The models stay registered. */
@@ -203,29 +203,32 @@ export class ClipperConnection implements AsyncDisposable {
     await this.management.untilGone();
   }
 
-  /** Asks an application for one prediction. Throws E_UNKNOWN_APPLICATION, E_INVALID_INPUT, E_UNKNOWN_VERSION. */
-  async predict(application: string, input: Input, options: PredictOptions = {}): Promise<Prediction> {
+  /**
+   * Asks an application for one prediction. Throws E_UNKNOWN_APPLICATION, E_UNKNOWN_VERSION, and E_INVALID_INPUT for an
+   * input that is not of the application's type, before it is sent.
+   */
+  async predict<T extends InputType = InputType>(
+    application: string,
+    input: InputOf<T>,
+    options: PredictOptions = {},
+  ): Promise<Prediction> {
     const { version } = resolveOptions(schemas.PredictOptions, options, 'predict');
-    const answer = await this.#query.post(`/${application}/predict`, { input: plainInput(input), version });
-    return prediction(answer as WirePrediction);
+    return this.#predictions.predict(application, input, version);
   }
 
   /** Asks for one prediction for each input, in their order. */
-  async predictBatch(
+  async predictBatch<T extends InputType = InputType>(
     application: string,
-    inputs: readonly Input[],
+    inputs: readonly InputOf<T>[],
     options: PredictOptions = {},
   ): Promise<readonly Prediction[]> {
     const { version } = resolveOptions(schemas.PredictOptions, options, 'predictBatch');
-    const body = { input_batch: inputs.map(plainInput), version };
-    const answer = (await this.#query.post(`/${application}/predict`, body)) as
-      | WirePrediction
-      | { batch_predictions: readonly WirePrediction[] };
-    return 'batch_predictions' in answer ? answer.batch_predictions.map(prediction) : [prediction(answer)];
+    return this.#predictions.predictBatch(application, inputs, version);
   }
 
   /** Ends the connection and, where this connection started it and it isn't detached, the server with its replicas. */
   close(): Promise<void> {
+    this.#query.close();
     this.#closing ??= this.#stopServer?.() ?? Promise.resolve();
     return this.#closing;
   }

@@ -1,55 +1,106 @@
+import * as http from 'node:http';
+import * as https from 'node:https';
 import { setTimeout } from 'node:timers/promises';
 import { ClipperError, isErrorCode, messageOf } from '../errors.ts';
 
-/** Posts JSON to a Clipper server, ours or Berkeley's. */
+interface Outgoing {
+  readonly method: 'GET' | 'POST';
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array;
+  readonly signal?: AbortSignal | undefined;
+}
+
+interface Incoming {
+  readonly status: number;
+  readonly type: string;
+  readonly text: string;
+}
+
+/** More connections than this at once are asked in turn. */
+const maxSockets = 1_000;
+
+/** Asks a Clipper server, ours or Berkeley's, over Node's own HTTP client: of small requests it does several times as many as fetch. */
 export class RestClient {
   readonly url: string;
+  readonly #agent: http.Agent;
 
-  constructor(url: string) {
+  /** With `keepAlive` connections are used again. A request that finds one closed is sent twice: only where that does no harm. */
+  constructor(url: string, { keepAlive = false } = {}) {
     this.url = url;
+    const { Agent } = url.startsWith('https:') ? https : http;
+    this.#agent = new Agent({ keepAlive, maxSockets });
   }
 
   /** The answer's JSON, or its text where it is none. Throws the server's own error, E_REFUSED or E_SERVER_UNREACHABLE. */
-  async post(path: string, body: unknown, signal?: AbortSignal): Promise<unknown> {
-    return this.#ask(
-      path,
-      { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) },
-      signal,
-    );
+  post(path: string, body: unknown, signal?: AbortSignal): Promise<unknown> {
+    const headers = { 'content-type': 'application/json' };
+    return this.#ask(path, { method: 'POST', headers, body: JSON.stringify(body), signal });
   }
 
-  async get(path: string, signal?: AbortSignal): Promise<unknown> {
-    return this.#ask(path, {}, signal);
+  /** The same for a body of bytes. */
+  postBytes(path: string, body: Uint8Array, mediaType: string): Promise<unknown> {
+    return this.#ask(path, { method: 'POST', headers: { 'content-type': mediaType }, body });
+  }
+
+  get(path: string, headers: Readonly<Record<string, string>> = {}): Promise<unknown> {
+    return this.#ask(path, { method: 'GET', headers });
   }
 
   /** Waits until nothing listens at the address any more. */
   async untilGone(): Promise<void> {
-    for (;;) {
-      const isThere = await fetch(this.url).then(
+    const isThere = (): Promise<boolean> =>
+      this.#send('', { method: 'GET' }).then(
         () => true,
         () => false,
       );
-      if (!isThere) return;
-      await setTimeout(20);
-    }
+    while (await isThere()) await setTimeout(20);
   }
 
-  async #ask(path: string, request: RequestInit, signal: AbortSignal | undefined): Promise<unknown> {
-    let response: Response;
-    let text: string;
-    try {
-      response = await fetch(`${this.url}${path}`, signal === undefined ? request : { ...request, signal });
-      text = await response.text();
-    } catch (error) {
-      throw signal?.aborted === true
+  /** Closes connections that nothing is asked on. */
+  close(): void {
+    for (const socket of Object.values(this.#agent.freeSockets).flat()) socket?.destroy();
+  }
+
+  async #ask(path: string, request: Outgoing): Promise<unknown> {
+    const { status, type, text } = await this.#send(path, request).catch((error: unknown) => {
+      throw request.signal?.aborted === true
         ? new ClipperError('E_CANCELLED', `${path} was cancelled`, { cause: error })
         : unreachable(this.url, error);
-    }
-    if (!response.ok) throw remoteError(text, `${this.url}${path} answered ${response.status}`);
+    });
+    if (status < 200 || status > 299) throw remoteError(text, `${this.url}${path} answered ${status}`);
     // Clipper's own server says JSON of texts too.
-    const isJson = response.headers.get('content-type')?.includes('json') === true;
-    return isJson ? (parsed(text) ?? text) : text;
+    return type.includes('json') ? (parsed(text) ?? text) : text;
   }
+
+  async #send(path: string, request: Outgoing): Promise<Incoming> {
+    return exchange(new URL(`${this.url}${path}`), request, this.#agent);
+  }
+}
+
+/** One request and its whole answer, on a connection of the agent's, or of its own where there is none. */
+function exchange(url: URL, outgoing: Outgoing, agent: http.Agent | false): Promise<Incoming> {
+  const { request } = url.protocol === 'https:' ? https : http;
+  const { method, headers = {}, body, signal } = outgoing;
+  return new Promise((resolve, reject) => {
+    let isAnswered = false;
+    const sent = request(url, { method, headers, agent, ...(signal === undefined ? {} : { signal }) }, (response) => {
+      isAnswered = true;
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk: string) => {
+        text += chunk;
+      });
+      const { statusCode: status = 0, headers: answered } = response;
+      response.once('end', () => resolve({ status, type: answered['content-type'] ?? '', text })).once('error', reject);
+    });
+    sent.on('error', (error) => {
+      // A server that refuses a large body may close the connection while it is still sent: the answer is what counts.
+      if (isAnswered) return;
+      // The server closed an idle connection while it was taken up again.
+      if (sent.reusedSocket && signal?.aborted !== true) resolve(exchange(url, outgoing, false));
+      else reject(error);
+    });
+    sent.end(body);
+  });
 }
 
 function parsed(text: string): unknown {
@@ -61,8 +112,8 @@ function parsed(text: string): unknown {
 }
 
 function unreachable(url: string, error: unknown): ClipperError {
-  const { cause } = error as { cause?: unknown };
-  const why = cause === undefined ? messageOf(error) : messageOf(cause);
+  // Where a name has several addresses, the error is of all of them and has no message.
+  const why = messageOf(error) || (error as NodeJS.ErrnoException).code;
   return new ClipperError('E_SERVER_UNREACHABLE', `No Clipper server answers at ${url}: ${why}. Start one with startClipper()`, {
     cause: error,
   });

@@ -12,8 +12,16 @@ export interface Prediction {
   readonly defaultReason?: DefaultReason;
 }
 
-/** One input as a caller has it: an array of numbers of any kind, bytes, or a string. */
-export type Input = ArrayLike<number> | Uint8Array | string;
+/** One input of each type as a caller has it: an array of numbers of any kind, bytes, or a string. */
+interface Inputs {
+  readonly bytes: Uint8Array;
+  readonly integers: ArrayLike<number>;
+  readonly floats: ArrayLike<number>;
+  readonly doubles: ArrayLike<number>;
+  readonly strings: string;
+}
+export type InputOf<T extends InputType> = Inputs[T];
+export type Input = InputOf<InputType>;
 
 /** A model version as management describes it. */
 export interface ModelInfo {

@@ -41,7 +41,7 @@ function wrong(type: InputType, expected: string, got: unknown, where = ''): Cli
 export function parseObject(body: unknown): Record<string, unknown> {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(typeof body === 'string' ? body : '');
+    parsed = JSON.parse(Buffer.isBuffer(body) ? body.toString() : '');
   } catch (error) {
     throw new ClipperError('E_MALFORMED_JSON', `Error parsing JSON: ${(error as Error).message}`, { cause: error });
   }

@@ -6,11 +6,9 @@ import type { Metrics } from '../metrics.ts';
 import type { Answer, QueryFrontend } from '../serving/query-frontend.ts';
 import { printShort } from '../util/print.ts';
 import { inputBytes, parseObject } from './json-inputs.ts';
+import { isRaw, maxBatchInputs, type RawQuery, rawInputs } from './raw-inputs.ts';
 
-type ForApplication = FastifyRequest<{ Params: { application: string } }>;
-
-/** One request must not keep the others waiting for longer than some milliseconds. */
-const maxBatchInputs = 10_000;
+type ForApplication = FastifyRequest<{ Params: { application: string }; Querystring: RawQuery }>;
 
 export interface QueryServices {
   readonly registry: Registry;
@@ -22,7 +20,7 @@ export interface QueryServices {
 export function addQueryRoutes(server: FastifyInstance, { registry, frontend, metrics }: QueryServices): void {
   server.post('/:application/predict', async (request: ForApplication, reply) => {
     const application = registry.knownApplication(request.params.application);
-    const { inputs, version } = readQuery(application, request.body);
+    const { inputs, version } = readQuery(application, request);
     const answers = await frontend.query(application, inputs, version);
     return reply.type('application/json; charset=utf-8').send(printAnswers(answers));
   });
@@ -47,7 +45,12 @@ export function sendQueryError(error: ClipperError, reply: FastifyReply): Fastif
   return reply.code(error.status).send({ error: title, cause: error.message, code: error.code });
 }
 
-function readQuery(application: Application, body: unknown): { inputs: readonly Uint8Array[]; version: string | undefined } {
+function readQuery(
+  application: Application,
+  { headers, query, body }: ForApplication,
+): { inputs: readonly Uint8Array[]; version: string | undefined } {
+  const mediaType = headers['content-type'];
+  if (isRaw(mediaType)) return { inputs: rawInputs(application.inputType, { mediaType, query, body }), version: query.version };
   const { input, input_batch: batch, version } = parseObject(body);
   if (version !== undefined && typeof version !== 'string' && typeof version !== 'number') {
     throw new ClipperError('E_INVALID_INPUT', `"version" must be a string or a number, got ${printShort(version)}`);

@@ -59,7 +59,10 @@ export function encodeInput(value: InputValues[InputType]): Uint8Array {
   return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
 }
 
-const elements = { integers: Int32Array, floats: Float32Array, doubles: Float64Array };
+/** The typed arrays of the numeric types. */
+export const elements = { integers: Int32Array, floats: Float32Array, doubles: Float64Array };
+
+export const isNumeric = (type: InputType): type is keyof typeof elements => Object.hasOwn(elements, type);
 
 /** Reads one input back from its bytes. Throws E_PROTOCOL where the length is no multiple of the element size. */
 export function decodeInput<T extends InputType>(type: T, frame: Uint8Array): InputValues[T] {
