@@ -1,27 +1,24 @@
 import { inspect } from 'node:util';
 import { ClipperError } from '../src/errors.ts';
-import type { Output, RemoteError } from '../src/protocol/messages.ts';
+import type { Output } from '../src/protocol/content.ts';
+import type { RemoteError } from '../src/protocol/messages.ts';
 
 /** Maps a batch of inputs to one output each, in order. */
 export type BatchFunction<Input> = (inputs: readonly Input[]) => unknown;
 
 /**
- * Runs a batch so that one bad input never hurts its neighbours: a batch that throws is halved until only the culprits
- * fail. The function may therefore see an input more than once, but only after a failure.
+ * Runs a batch so that one bad input never hurts its neighbours: a batch that throws, or that returns another number of outputs than
+ * it has inputs, is halved until only the culprits fail. The function may therefore see an input more than once, but only after a failure.
  */
 export async function answerBatch<Input>(predict: BatchFunction<Input>, inputs: readonly Input[]): Promise<Output[]> {
-  let outputs: unknown;
   try {
-    outputs = await predict(inputs);
+    return Array.from(checkedOutputs(await predict(inputs), inputs.length), answer);
   } catch (error) {
     if (inputs.length === 1) return [failure(error)];
     const half = inputs.length >> 1;
     const first = await answerBatch(predict, inputs.slice(0, half));
     return [...first, ...(await answerBatch(predict, inputs.slice(half)))];
   }
-  const wrong = shapeError(outputs, inputs.length);
-  if (wrong !== undefined) return inputs.map(() => failure(wrong));
-  return Array.from(outputs as ArrayLike<unknown>, answer);
 }
 
 /** Runs a function of one input over a batch, concurrently where it is asynchronous. */
@@ -37,17 +34,17 @@ export async function answerEach<Input>(predict: (input: Input) => unknown, inpu
   );
 }
 
-function shapeError(outputs: unknown, expected: number): ClipperError | undefined {
+function checkedOutputs(outputs: unknown, expected: number): ArrayLike<unknown> {
   const isList = Array.isArray(outputs) || (ArrayBuffer.isView(outputs) && 'length' in outputs);
   if (!isList) {
     const got = outputs === null ? 'null' : typeof outputs;
-    return new ClipperError('E_INVALID_INPUT', `predict must return an array with one output per input, but returned ${got}`);
+    throw new ClipperError('E_INVALID_INPUT', `predict must return an array with one output per input, but returned ${got}`);
   }
   const { length } = outputs as ArrayLike<unknown>;
-  if (length === expected) return undefined;
-  return new ClipperError(
+  if (length === expected) return outputs as ArrayLike<unknown>;
+  throw new ClipperError(
     'E_INVALID_INPUT',
-    `predict must return one output per input, but returned ${length} outputs for ${expected} inputs`,
+    `predict must return one output per input, but returned ${length} outputs for ${expected} input${expected === 1 ? '' : 's'}`,
   );
 }
 

@@ -12,6 +12,8 @@ export interface ContainerEnvironment {
   readonly readyFile: string;
   /** Whether the server understands errors in answers. Clipper's own does not. */
   readonly errorsExtension: boolean;
+  /** Whether it also understands batches in one frame. */
+  readonly packedExtension: boolean;
   /** The supervisor's name for this replica, where it has one. */
   readonly instance: string | undefined;
 }
@@ -22,6 +24,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Container
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
     throw new ClipperError('E_INVALID_OPTION', `CLIPPER_PORT must be a port from 1 to 65535, got "${env.CLIPPER_PORT}"`);
   }
+  const extensions = (env.CLIPPER_RPC_EXTENSIONS ?? '').split(',');
   return {
     modelName: required(env, 'CLIPPER_MODEL_NAME'),
     modelVersion: required(env, 'CLIPPER_MODEL_VERSION'),
@@ -30,7 +33,8 @@ export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Container
     inputType: parseInputType(env.CLIPPER_INPUT_TYPE ?? 'doubles'),
     modelPath: env.CLIPPER_MODEL_PATH ?? '/model',
     readyFile: env.CLIPPER_READY_FILE ?? '/model_is_ready.check',
-    errorsExtension: (env.CLIPPER_RPC_EXTENSIONS ?? '').split(',').includes('errors'),
+    errorsExtension: extensions.includes('errors'),
+    packedExtension: extensions.includes('packed'),
     instance: env.CLIPPER_INSTANCE,
   };
 }

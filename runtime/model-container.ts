@@ -1,6 +1,6 @@
 import { ClipperError } from '../src/errors.ts';
+import type { Output } from '../src/protocol/content.ts';
 import type { InputType, InputValues } from '../src/protocol/input-types.ts';
-import type { Output } from '../src/protocol/messages.ts';
 import { answerBatch } from './answers.ts';
 
 /** What predict methods return: one output per input, in order. An output that is not a string is sent as JSON. */

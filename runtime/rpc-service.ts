@@ -1,12 +1,12 @@
 import { writeFile } from 'node:fs/promises';
 import { Dealer } from 'zeromq';
 import { messageOf } from '../src/errors.ts';
+import type { Output, OutputForm } from '../src/protocol/content.ts';
 import { decodeInput, type InputType } from '../src/protocol/input-types.ts';
 import {
   type ContainerMessage,
   decodeServerMessage,
   encodeContainerMessage,
-  type Output,
   readRemoteError,
   rpcVersion,
   type ServerMessage,
@@ -23,6 +23,7 @@ const printedType = (type: InputType): string => (type === 'integers' ? 'ints' :
 /** Serves a model container to a Clipper server over its container RPC. */
 export class RPCService {
   readonly #environment: ContainerEnvironment;
+  readonly #form: OutputForm;
   #answers: Answerer = async () => [];
   #socket: Dealer | undefined;
   #sending: Promise<void> = Promise.resolve();
@@ -35,6 +36,8 @@ export class RPCService {
     const { modelName, modelVersion } = options;
     const known = { CLIPPER_MODEL_NAME: modelName, CLIPPER_MODEL_VERSION: modelVersion };
     this.#environment = { ...readEnvironment({ ...known, ...process.env }), ...options };
+    const { errorsExtension, packedExtension } = this.#environment;
+    this.#form = errorsExtension && packedExtension ? 'packed' : errorsExtension ? 'statuses' : 'clipper';
   }
 
   /** Serves until `stop()` or SIGTERM; reconnects for as long as it takes. */
@@ -109,7 +112,8 @@ export class RPCService {
 
   #announce(): void {
     const { modelName, modelVersion, inputType, errorsExtension, instance } = this.#environment;
-    const extensions = { errors: true, ...(instance === undefined ? {} : { instance }) };
+    const isPacked = this.#form === 'packed' ? { packed: true } : {};
+    const extensions = { errors: true, ...isPacked, ...(instance === undefined ? {} : { instance }) };
     this.#send({
       kind: 'newContainer',
       modelName,
@@ -128,9 +132,10 @@ export class RPCService {
   }
 
   async #work({ messageId, request, inputType, inputs }: Extract<ServerMessage, { kind: 'request' }>): Promise<void> {
+    const began = performance.now();
     // Feedback has no function to go to, yet Clipper waits for an answer to every message.
-    const answered = request === 'feedback' ? [] : await this.#answer(inputType, inputs);
-    this.#send({ kind: 'response', messageId, outputs: answered });
+    const outputs = request === 'feedback' ? [] : await this.#answer(inputType, inputs);
+    this.#send({ kind: 'response', messageId, outputs, computeMicros: 1_000 * (performance.now() - began) });
   }
 
   async #answer(inputType: InputType, inputs: readonly Uint8Array[]): Promise<Output[]> {
@@ -155,7 +160,7 @@ export class RPCService {
 
   #send(message: ContainerMessage): void {
     const socket = this.#socket;
-    const frames = encodeContainerMessage(message, { errors: this.#environment.errorsExtension });
+    const frames = encodeContainerMessage(message, this.#form);
     this.#sending = this.#sending.then(async () => {
       try {
         if (socket !== undefined && !socket.closed) await socket.send(frames);

@@ -71,6 +71,6 @@ export const clipperVariables = (
   CLIPPER_INPUT_TYPE: spec.inputType,
   CLIPPER_IP: host,
   CLIPPER_PORT: String(port),
-  CLIPPER_RPC_EXTENSIONS: 'errors',
+  CLIPPER_RPC_EXTENSIONS: 'errors,packed',
   CLIPPER_INSTANCE: instance,
 });

@@ -160,7 +160,8 @@ async function askSample(replica: RpcReplica, sample: Uint8Array, signal: AbortS
   const late = setTimeout(() => given.reject(new ClipperError('E_SAMPLE_FAILED', message)), sampleTimeoutMs);
   signal.addEventListener('abort', abort);
   try {
-    const [output] = await Promise.race([replica.predict([sample]), given.promise]);
+    const { outputs } = await Promise.race([replica.predict([sample]), given.promise]);
+    const [output] = outputs;
     if (output?.failed === true) throw sampleFailed(readRemoteError(output.text));
   } finally {
     clearTimeout(late);

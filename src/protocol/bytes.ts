@@ -1,13 +1,12 @@
 import { ClipperError } from '../errors.ts';
 
 const encoder = new TextEncoder();
-// A leading byte order mark is part of the text.
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 export const utf8 = (text: string): Uint8Array => encoder.encode(text);
-export const textOf = (frame: Uint8Array): string => decoder.decode(frame);
+export const bufferOf = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+export const textOf = (frame: Uint8Array): string => bufferOf(frame).toString('utf8');
 
 export function u32(value: number): Uint8Array {
   const bytes = new Uint8Array(4);

@@ -1,5 +1,15 @@
 import { ClipperError } from '../errors.ts';
-import { readU32, readU64s, textOf, u32, u64s, utf8 } from './bytes.ts';
+import { readU32, readU64s, textOf, u32, utf8 } from './bytes.ts';
+import {
+  decodeInputs,
+  decodeOutputs,
+  encodeInputs,
+  encodeOutputs,
+  type Inputs,
+  type OutputForm,
+  type Outputs,
+  unexpected,
+} from './content.ts';
 import { type InputType, inputTypeCode, inputTypeOfCode } from './input-types.ts';
 
 /** The version of Clipper's container RPC that both sides must speak. */
@@ -13,14 +23,10 @@ const requests = { predict: 0, feedback: 1 } as const;
 export interface Extensions {
   /** Outputs carry a status each, so that a failed input answers with its error. */
   readonly errors: boolean;
+  /** The replica takes the inputs of a batch in one frame and answers so, and keeps a further batch waiting while it works. */
+  readonly packed?: boolean;
   /** The supervisor's name for the process or container that this replica runs in. */
   readonly instance?: string;
-}
-
-/** One answer: the output's text, or with `failed` the JSON of a RemoteError. */
-export interface Output {
-  readonly text: string;
-  readonly failed: boolean;
 }
 
 /** Why a function failed in a replica. */
@@ -52,26 +58,17 @@ export type ContainerMessage =
       readonly rpcVersion: number;
       readonly extensions?: Extensions;
     }
-  | { readonly kind: 'response'; readonly messageId: number; readonly outputs: readonly Output[] };
+  | ({ readonly kind: 'response'; readonly messageId: number } & Outputs);
 
 /** From the server to a replica. */
 export type ServerMessage =
   | { readonly kind: 'heartbeat'; readonly requestMetadata: boolean }
-  | {
-      readonly kind: 'request';
-      readonly messageId: number;
-      readonly request: keyof typeof requests;
-      readonly inputType: InputType;
-      readonly inputs: readonly Uint8Array[];
-    };
+  | ({ readonly kind: 'request'; readonly messageId: number; readonly request: keyof typeof requests } & Inputs);
 
 const delimiter = new Uint8Array(0);
 
-const unexpected = (what: string, expected: string, got: unknown): ClipperError =>
-  new ClipperError('E_PROTOCOL', `Expected ${expected} as the ${what}, got ${String(got)}`);
-
-/** The frames of a replica's message, delimiter first. Output statuses are sent only with `errors`. */
-export function encodeContainerMessage(message: ContainerMessage, { errors = false } = {}): Uint8Array[] {
+/** The frames of a replica's message, delimiter first. */
+export function encodeContainerMessage(message: ContainerMessage, form: OutputForm = 'clipper'): Uint8Array[] {
   switch (message.kind) {
     case 'heartbeat':
       return [delimiter, u32(types.heartbeat)];
@@ -81,12 +78,8 @@ export function encodeContainerMessage(message: ContainerMessage, { errors = fal
       const announced = [delimiter, u32(types.newContainer), ...frames, u32(message.rpcVersion)];
       return extensions === undefined ? announced : [...announced, utf8(JSON.stringify(extensions))];
     }
-    case 'response': {
-      const texts = message.outputs.map(({ text }) => utf8(text));
-      const statuses = errors ? message.outputs.map(({ failed }) => Number(failed)) : [];
-      const header = u64s([texts.length, ...texts.map(({ byteLength }) => byteLength), ...statuses]);
-      return [delimiter, u32(types.content), u32(message.messageId), u64s([header.byteLength]), header, ...texts];
-    }
+    case 'response':
+      return [delimiter, u32(types.content), u32(message.messageId), ...encodeOutputs(message, form)];
     default:
       throw new TypeError(`No encoding for ${String(message satisfies never)}`);
   }
@@ -117,8 +110,12 @@ function decodeNewContainer(frames: readonly Uint8Array[]): ContainerMessage {
 
 function decodeExtensions(text: string): Extensions {
   try {
-    const { errors, instance } = JSON.parse(text) as Record<string, unknown>;
-    return { errors: errors === true, ...(typeof instance === 'string' ? { instance } : {}) };
+    const { errors, packed, instance } = JSON.parse(text) as Record<string, unknown>;
+    return {
+      errors: errors === true,
+      ...(packed === true ? { packed } : {}),
+      ...(typeof instance === 'string' ? { instance } : {}),
+    };
   } catch (error) {
     throw new ClipperError('E_PROTOCOL', 'Expected JSON in the extensions frame', { cause: error });
   }
@@ -126,35 +123,26 @@ function decodeExtensions(text: string): Extensions {
 
 function decodeResponse(frames: readonly Uint8Array[]): ContainerMessage {
   const messageId = readU32(frames[2], 'message id');
-  const [headerBytes] = readU64s(frames[3], 'header size');
-  const header = readU64s(frames[4], 'response header');
-  if (headerBytes !== header.length * 8) throw unexpected('header size', `${header.length * 8}`, headerBytes);
-  const texts = frames.slice(5);
-  const count = texts.length;
-  if (header[0] !== count) throw unexpected('output count', `${count} (the output frames)`, header[0]);
-  if (header.length !== 1 + count && header.length !== 1 + 2 * count) {
-    throw unexpected('header length', `${1 + count} or ${1 + 2 * count}`, header.length);
-  }
-  const outputs = texts.map((frame, index) => {
-    if (header[1 + index] !== frame.byteLength) throw unexpected('output size', `${frame.byteLength}`, header[1 + index]);
-    return { text: textOf(frame), failed: header[1 + count + index] === 1 };
-  });
-  return { kind: 'response', messageId, outputs };
+  checkHeaderSize(frames[3], frames[4]);
+  return { kind: 'response', messageId, ...decodeOutputs(frames[4], frames.slice(5)) };
+}
+
+function checkHeaderSize(sizeFrame: Uint8Array | undefined, header: Uint8Array | undefined): void {
+  const [size] = readU64s(sizeFrame, 'header size');
+  if (header === undefined || size !== header.byteLength)
+    throw unexpected('header size', String(header?.byteLength ?? 'a header'), size);
 }
 
 /** The frames of a server's message, delimiter first. */
-export function encodeServerMessage(message: ServerMessage): Uint8Array[] {
+export function encodeServerMessage(message: ServerMessage, isPacked = false): Uint8Array[] {
   switch (message.kind) {
     case 'heartbeat': {
       const what = message.requestMetadata ? heartbeats.requestMetadata : heartbeats.keepAlive;
       return [delimiter, u32(rpcVersion), u32(types.heartbeat), u32(what)];
     }
     case 'request': {
-      const { messageId, request, inputType, inputs } = message;
-      const sizes = inputs.map(({ byteLength }) => byteLength);
-      const header = u64s([inputTypeCode(inputType), inputs.length, ...sizes]);
-      const head = [delimiter, u32(rpcVersion), u32(types.content), u32(messageId), u32(requests[request])];
-      return [...head, u64s([header.byteLength]), header, ...inputs];
+      const head = [delimiter, u32(rpcVersion), u32(types.content), u32(message.messageId), u32(requests[message.request])];
+      return [...head, ...encodeInputs(message, isPacked)];
     }
     default:
       throw new TypeError(`No encoding for ${String(message satisfies never)}`);
@@ -179,12 +167,6 @@ export function decodeServerMessage(frames: readonly Uint8Array[]): ServerMessag
 function decodeRequest(frames: readonly Uint8Array[]): ServerMessage {
   const messageId = readU32(frames[3], 'message id');
   const request = readU32(frames[4], 'request type') === requests.feedback ? 'feedback' : 'predict';
-  const header = readU64s(frames[6], 'request header');
-  const inputs = frames.slice(7);
-  const [type = Number.NaN, count] = header;
-  if (count !== inputs.length) throw unexpected('input count', `${inputs.length} (the input frames)`, count);
-  inputs.forEach((input, index) => {
-    if (header[2 + index] !== input.byteLength) throw unexpected('input size', `${input.byteLength}`, header[2 + index]);
-  });
-  return { kind: 'request', messageId, request, inputType: inputTypeOfCode(type), inputs };
+  checkHeaderSize(frames[5], frames[6]);
+  return { kind: 'request', messageId, request, ...decodeInputs(frames[6], frames.slice(7)) };
 }

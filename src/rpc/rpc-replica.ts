@@ -1,6 +1,7 @@
 import { ClipperError } from '../errors.ts';
+import type { Outputs } from '../protocol/content.ts';
 import type { InputType } from '../protocol/input-types.ts';
-import type { ContainerMessage, Output } from '../protocol/messages.ts';
+import type { ContainerMessage } from '../protocol/messages.ts';
 
 export type Announcement = Extract<ContainerMessage, { kind: 'newContainer' }>;
 
@@ -11,7 +12,7 @@ interface PendingBatch {
   readonly size: number;
   /** On the clock of performance.now(): whoever has not answered by then is taken for hung. */
   readonly overdueAt: number;
-  readonly resolve: (outputs: readonly Output[]) => void;
+  readonly resolve: (answer: Outputs) => void;
   readonly reject: (error: ClipperError) => void;
 }
 
@@ -27,6 +28,8 @@ export class RpcReplica {
   readonly instance: string | undefined;
   /** Counts from 0 per model version. */
   readonly replicaId: number;
+  /** How many batches it may have at a time: a replica of ours keeps the next at hand while it works on one. */
+  readonly maxInFlight: 1 | 2;
   heardAt = performance.now();
   /** How often its connection was tried since it was heard last. */
   probes = 0;
@@ -40,6 +43,7 @@ export class RpcReplica {
     this.inputType = announcement.inputType;
     this.instance = announcement.extensions?.instance;
     this.replicaId = replicaId;
+    this.maxInFlight = announcement.extensions?.packed === true ? 2 : 1;
     this.#send = send;
   }
 
@@ -55,7 +59,7 @@ export class RpcReplica {
   }
 
   /** One output per input, in order. Rejects with E_REPLICA_LOST when the replica goes away, or hangs, first. */
-  predict(inputs: readonly Uint8Array[], patienceMs: number = leastPatienceMs): Promise<readonly Output[]> {
+  predict(inputs: readonly Uint8Array[], patienceMs: number = leastPatienceMs): Promise<Outputs> {
     const overdueAt = performance.now() + Math.max(leastPatienceMs, patienceMs);
     return new Promise((resolve, reject) => {
       if (this.#lost !== undefined) return reject(new ClipperError('E_REPLICA_LOST', this.#lost));
@@ -70,13 +74,14 @@ export class RpcReplica {
   }
 
   /** Takes a response; false where no batch waits for it. A response of the wrong size fails its whole batch. */
-  settle(messageId: number, outputs: readonly Output[]): boolean {
+  settle({ messageId, ...answer }: Extract<ContainerMessage, { kind: 'response' }>): boolean {
     const batch = this.#pending.get(messageId);
     if (batch === undefined) return false;
     this.#pending.delete(messageId);
-    if (outputs.length === batch.size) batch.resolve(outputs);
+    const { length } = answer.outputs;
+    if (length === batch.size) batch.resolve(answer);
     else {
-      const message = `Replica ${this.model}:${this.replicaId} answered ${outputs.length} outputs to ${batch.size} inputs`;
+      const message = `Replica ${this.model}:${this.replicaId} answered ${length} outputs to ${batch.size} inputs`;
       batch.reject(new ClipperError('E_PROTOCOL', message));
     }
     return true;

@@ -32,7 +32,7 @@ export class RpcServer implements AsyncDisposable {
   readonly #options: RpcServerOptions;
   readonly #socket = new Router({ linger: 0, handover: true, mandatory: true, sendTimeout: 0 });
   readonly #replicas = new Map<string, RpcReplica>();
-  readonly #outbox: Array<{ readonly identity: string; readonly message: ServerMessage }> = [];
+  readonly #outbox: Array<{ readonly identity: string; readonly frames: Uint8Array[] }> = [];
   readonly #watch: NodeJS.Timeout;
   #sending = false;
   /** While the socket binds, it can't receive or send. */
@@ -142,7 +142,7 @@ export class RpcServer implements AsyncDisposable {
       this.#send(identity, { kind: 'heartbeat', requestMetadata: replica === undefined });
     } else if (message.kind === 'newContainer') {
       this.#admit(identity, message);
-    } else if (replica?.settle(message.messageId, message.outputs) !== true) {
+    } else if (replica?.settle(message) !== true) {
       this.#options.log.warn({ replica: replica?.model, messageId: message.messageId }, 'an answer to no question was ignored');
     }
   }
@@ -158,11 +158,12 @@ export class RpcServer implements AsyncDisposable {
       return;
     }
     this.#drop(identity, 'it announced itself again');
-    const { inputType } = announcement;
+    const { inputType, extensions } = announcement;
+    const isPacked = extensions?.packed === true;
     const replica = new RpcReplica(announcement, this.#freeReplicaId(model), (inputs) => {
       const messageId = this.#nextMessageId;
       this.#nextMessageId = (messageId + 1) >>> 0;
-      this.#send(identity, { kind: 'request', messageId, request: 'predict', inputType, inputs });
+      this.#send(identity, { kind: 'request', messageId, request: 'predict', inputType, inputs }, isPacked);
       return messageId;
     });
     this.#replicas.set(identity, replica);
@@ -200,8 +201,8 @@ export class RpcServer implements AsyncDisposable {
     }
   }
 
-  #send(identity: string, message: ServerMessage): void {
-    this.#outbox.push({ identity, message });
+  #send(identity: string, message: ServerMessage, isPacked = false): void {
+    this.#outbox.push({ identity, frames: [Buffer.from(identity, 'latin1'), ...encodeServerMessage(message, isPacked)] });
     if (!this.#sending) void this.#flush();
   }
 
@@ -209,9 +210,9 @@ export class RpcServer implements AsyncDisposable {
   async #flush(): Promise<void> {
     this.#sending = true;
     for (let next = this.#outbox.shift(); next !== undefined; next = this.#outbox.shift()) {
-      const { identity, message } = next;
+      const { identity, frames } = next;
       try {
-        await this.#socket.send([Buffer.from(identity, 'latin1'), ...encodeServerMessage(message)]);
+        await this.#socket.send(frames);
       } catch (error) {
         if (this.#socket.closed) break;
         if (isBusy(error)) {

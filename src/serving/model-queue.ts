@@ -1,5 +1,5 @@
 import { isClipperError, messageOf } from '../errors.ts';
-import type { Output } from '../protocol/messages.ts';
+import type { Output } from '../protocol/content.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
 import { Fifo } from '../util/fifo.ts';
 import type { BatchSizePolicy } from './batch-size.ts';
@@ -107,7 +107,7 @@ export class ModelQueue {
     try {
       const latest = batch.reduce((most, { deadline }) => Math.max(most, deadline), sentAt);
       const inputs = batch.map(({ input }) => input);
-      const outputs = await replica.predict(inputs, 2 * (latest - sentAt));
+      const { outputs } = await replica.predict(inputs, 2 * (latest - sentAt));
       this.#observe(replica, batch, sentAt);
       for (const [index, query] of batch.entries()) query.settle({ kind: 'answered', output: outputs[index] as Output });
     } catch (error) {

@@ -102,7 +102,7 @@ function contract(open: Open): void {
     await cluster.backend.start(spec, 'm-1-0');
     const replica = await next;
     expect([replica.model, replica.inputType, replica.instance]).toEqual(['m:1', 'doubles', 'm-1-0']);
-    expect(await replica.predict([numbers(1, 2, 3), numbers()])).toEqual([
+    expect((await replica.predict([numbers(1, 2, 3), numbers()])).outputs).toEqual([
       { text: '6', failed: false },
       { text: '0', failed: false },
     ]);
@@ -119,7 +119,7 @@ function contract(open: Open): void {
     };
     const running = await cluster.backend.start(await cluster.spec(greet, { env: { GREETING: 'hello' } }), 'm-1-0');
     const replica = await next;
-    expect(await replica.predict([numbers(1)])).toEqual([{ text: 'hello', failed: false }]);
+    expect((await replica.predict([numbers(1)])).outputs).toEqual([{ text: 'hello', failed: false }]);
     // Of two outputs, no backend knows what was written first.
     const lines = ['Serving predictions for doubles input type.', 'said', 'seen 1'];
     const logs = async (tailLines: number) => [...(await cluster.backend.logs('m-1-0', { tailLines }))].sort();

@@ -11,7 +11,13 @@ export function startReplica(
   model: ModelContainer | Answerer,
   environment: Partial<ContainerEnvironment> & { readonly port: number },
 ): Replica {
-  const defaults = { modelName: 'm', modelVersion: '1', errorsExtension: true, readyFile: devNull } as const;
+  const defaults = {
+    modelName: 'm',
+    modelVersion: '1',
+    errorsExtension: true,
+    packedExtension: true,
+    readyFile: devNull,
+  } as const;
   const service = new RPCService({ ...defaults, ...environment });
   const serving = service.start(model);
   const stop = async (): Promise<void> => {

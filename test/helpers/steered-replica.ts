@@ -1,5 +1,5 @@
+import type { Output } from '../../src/protocol/content.ts';
 import type { InputValues } from '../../src/protocol/input-types.ts';
-import type { Output } from '../../src/protocol/messages.ts';
 import { type Deferred, deferred } from '../../src/util/deferred.ts';
 import { type Replica, startReplica } from './replica.ts';
 import { until } from './until.ts';

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { isClipperError } from '../../src/errors.ts';
+import type { OutputForm } from '../../src/protocol/content.ts';
 import { inputTypes } from '../../src/protocol/input-types.ts';
 import {
   type ContainerMessage,
@@ -15,9 +16,9 @@ const u32 = fc.nat(0xffffffff);
 const text = fc.string({ unit: 'grapheme' });
 const bytes = fc.uint8Array({ maxLength: 40 });
 const inputType = fc.constantFrom(...inputTypes);
-const isExtended = fc.boolean();
+const form = fc.constantFrom('clipper' as const, 'statuses' as const, 'packed' as const);
 
-const extensions = fc.record({ errors: fc.boolean(), instance: text }, { requiredKeys: ['errors'] });
+const extensions = fc.record({ errors: fc.boolean(), packed: fc.constant(true), instance: text }, { requiredKeys: ['errors'] });
 const announcement = {
   kind: fc.constant('newContainer' as const),
   modelName: text,
@@ -33,6 +34,7 @@ const containerMessage: fc.Arbitrary<ContainerMessage> = fc.oneof(
     kind: fc.constant('response' as const),
     messageId: u32,
     outputs: fc.array(fc.record({ text, failed: fc.boolean() })),
+    computeMicros: u32,
   }),
 );
 const serverMessage: fc.Arbitrary<ServerMessage> = fc.oneof(
@@ -46,10 +48,16 @@ const serverMessage: fc.Arbitrary<ServerMessage> = fc.oneof(
   }),
 );
 
-const withoutStatuses = (message: ContainerMessage): ContainerMessage =>
-  message.kind === 'response'
-    ? { ...message, outputs: message.outputs.map((output) => ({ text: output.text, failed: false })) }
-    : message;
+/** What a form carries of a message. */
+function carried(message: ContainerMessage, form: OutputForm): ContainerMessage {
+  if (message.kind !== 'response' || form === 'packed') return message;
+  const { computeMicros: _, outputs, ...rest } = message;
+  return { ...rest, outputs: form === 'statuses' ? outputs : outputs.map(({ text }) => ({ text, failed: false })) };
+}
+
+/** Inputs that are views of one buffer, as arrays of their own. */
+const plain = (message: ServerMessage): ServerMessage =>
+  message.kind === 'request' ? { ...message, inputs: message.inputs.map((input) => Uint8Array.from(input)) } : message;
 
 const hex = (frames: readonly Uint8Array[]): string[] => frames.map((frame) => Buffer.from(frame).toString('hex'));
 
@@ -65,9 +73,8 @@ function expectTamed(decode: (frames: readonly Uint8Array[]) => unknown, frames:
 describe('messages of a replica', () => {
   test('decode undoes encode', () => {
     fc.assert(
-      fc.property(containerMessage, isExtended, (message, errors) => {
-        const decoded = decodeContainerMessage(encodeContainerMessage(message, { errors }));
-        expect(decoded).toEqual(errors ? message : withoutStatuses(message));
+      fc.property(containerMessage, form, (message, how) => {
+        expect(decodeContainerMessage(encodeContainerMessage(message, how))).toEqual(carried(message, how));
       }),
     );
   });
@@ -100,11 +107,19 @@ describe('messages of a replica', () => {
       { text: 'a', failed: false },
       { text: 'b', failed: true },
     ];
-    const [, , , headerBytes, header] = hex(
-      encodeContainerMessage({ kind: 'response', messageId: 7, outputs }, { errors: true }),
-    );
+    const [, , , headerBytes, header] = hex(encodeContainerMessage({ kind: 'response', messageId: 7, outputs }, 'statuses'));
     expect(headerBytes).toBe('2800000000000000');
     expect(header).toBe(['02', '01', '01', '00', '01'].map((low) => low.padEnd(16, '0')).join(''));
+  });
+
+  test('packed outputs are one frame, and the header ends with the time that they took', () => {
+    const outputs = [
+      { text: 'a', failed: false },
+      { text: 'é', failed: true },
+    ];
+    const frames = hex(encodeContainerMessage({ kind: 'response', messageId: 7, outputs, computeMicros: 12 }, 'packed'));
+    const header = ['02', '01', '02', '00', '01', '0c'].map((low) => low.padEnd(16, '0')).join('');
+    expect(frames.slice(3)).toEqual(['3000000000000000', header, '61c3a9']);
   });
 
   test('extensions are one further frame of JSON', () => {
@@ -118,8 +133,8 @@ describe('messages of a replica', () => {
 describe('messages of the server', () => {
   test('decode undoes encode', () => {
     fc.assert(
-      fc.property(serverMessage, (message) => {
-        expect(decodeServerMessage(encodeServerMessage(message))).toEqual(message);
+      fc.property(serverMessage, fc.boolean(), (message, isPacked) => {
+        expect(plain(decodeServerMessage(encodeServerMessage(message, isPacked)))).toEqual(message);
       }),
     );
   });
@@ -192,9 +207,12 @@ describe('nonsense', () => {
       };
     };
     const share = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
-    const errors = (message: ContainerMessage): Uint8Array[] => encodeContainerMessage(message, { errors: true });
-    fc.assert(fc.property(containerMessage, share, cut(errors, decodeContainerMessage)));
-    fc.assert(fc.property(serverMessage, share, cut(encodeServerMessage, decodeServerMessage)));
+    for (const how of ['statuses', 'packed'] as const) {
+      const encode = (message: ContainerMessage): Uint8Array[] => encodeContainerMessage(message, how);
+      const encodeForReplica = (message: ServerMessage): Uint8Array[] => encodeServerMessage(message, how === 'packed');
+      fc.assert(fc.property(containerMessage, share, cut(encode, decodeContainerMessage)));
+      fc.assert(fc.property(serverMessage, share, cut(encodeForReplica, decodeServerMessage)));
+    }
   });
 
   test('a response whose header disagrees with its frames is refused', () => {

@@ -68,7 +68,7 @@ describe('predictions', () => {
       '',
     ]);
     await container.respond(Buffer.from(frames[3] ?? '', 'hex'), ['1', 'zwei']);
-    expect(await answered).toEqual([
+    expect((await answered).outputs).toEqual([
       { text: '1', failed: false },
       { text: 'zwei', failed: false },
     ]);
@@ -88,7 +88,7 @@ describe('predictions', () => {
     await vandal.send(Buffer.alloc(0), u32(1), u32(0), u64s(2 ** 40), u64s(2 ** 40));
     await vandal.announce({ inputType: '7' });
     await until(() => rpc.log.filter(({ msg }) => msg === 'a message was ignored').length === 6, 'six messages ignored');
-    expect(await healthy.predict([input])).toEqual([{ text: 'fine', failed: false }]);
+    expect((await healthy.predict([input])).outputs).toEqual([{ text: 'fine', failed: false }]);
     expect(rpc.lost).toEqual([]);
   });
 
@@ -101,7 +101,7 @@ describe('predictions', () => {
     await container.respond(u32((messageId.readUInt32LE() + 1) >>> 0), ['wrong']);
     await container.respond(messageId, ['right']);
     await container.respond(messageId, ['twice']);
-    expect(await answered).toEqual([{ text: 'right', failed: false }]);
+    expect((await answered).outputs).toEqual([{ text: 'right', failed: false }]);
     await until(() => rpc.log.filter(({ msg }) => msg === 'an answer to no question was ignored').length === 2, 'two warnings');
   });
 
@@ -126,7 +126,7 @@ describe('predictions', () => {
     const late = await container.receiveRequest();
     await container.respond(early, ['old']);
     await container.respond(late, ['new']);
-    expect(await since).toEqual([{ text: 'new', failed: false }]);
+    expect((await since).outputs).toEqual([{ text: 'new', failed: false }]);
   });
 });
 

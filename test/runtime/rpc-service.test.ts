@@ -71,7 +71,7 @@ test.each([
   await using _replica = startReplica(new Printing(), { port: rpc.port, inputType, instance: 'one' });
   const replica = await rpc.replica();
   expect(replica).toMatchObject({ model: 'm:1', inputType, instance: 'one' });
-  expect(await replica.predict(encoded(inputs))).toEqual(texts.map((text) => ({ text, failed: false })));
+  expect((await replica.predict(encoded(inputs))).outputs).toEqual(texts.map((text) => ({ text, failed: false })));
   expect(printed).toContain(`Serving predictions for ${name} input type.`);
 });
 
@@ -80,7 +80,8 @@ describe('a function that fails', () => {
   const ask = async (container: ModelContainer, inputs: Uint8Array[], errorsExtension = true) => {
     await using rpc = await listenForReplicas();
     await using _replica = startReplica(container, { port: rpc.port, errorsExtension });
-    return await (await rpc.replica()).predict(inputs);
+    const { outputs } = await (await rpc.replica()).predict(inputs);
+    return outputs;
   };
 
   test('on one input leaves its neighbours answered', async () => {
@@ -93,7 +94,7 @@ describe('a function that fails', () => {
   });
 
   test.each([
-    ['too few outputs', () => [1], 'returned 1 outputs for 2 inputs'],
+    ['too few outputs', () => [], 'returned 0 outputs for 1 input'],
     ['no array', () => 'ab', 'must return an array with one output per input, but returned string'],
     ['nothing', async () => undefined, 'but returned undefined'],
     ['what JSON has no text for', (inputs: readonly unknown[]) => inputs.map(() => () => 1), 'must be a string or JSON'],
@@ -102,6 +103,13 @@ describe('a function that fails', () => {
     const outputs = await ask(new Doubles(predict), doubles(1, 2));
     expect(outputs.map(({ failed }) => failed)).toEqual([true, true]);
     expect(errorOf(outputs[0]?.text).message).toContain(message);
+  });
+
+  test('by leaving out the output of one input leaves its neighbours answered', async () => {
+    const outputs = await ask(new Doubles((inputs) => inputs.map(([x]) => x).filter((x) => x !== 3)), doubles(1, 2, 3, 4, 5));
+    expect(outputs.map(({ failed }) => failed)).toEqual([false, false, true, false, false]);
+    expect(outputs.map(({ text }) => text).toSpliced(2, 1)).toEqual(['1', '2', '4', '5']);
+    expect(errorOf(outputs[2]?.text).message).toContain('returned 0 outputs for 1 input');
   });
 
   test('by throwing what is no Error shows what it threw', async () => {
@@ -131,9 +139,9 @@ describe('a function that fails', () => {
     await using rpc = await listenForReplicas();
     await using _replica = startReplica(negate, { port: rpc.port });
     const replica = await rpc.replica();
-    const [output] = await replica.predict([new Uint8Array(7)]);
-    expect(errorOf(output?.text).message).toBe('Expected a multiple of 8 bytes for doubles, got 7');
-    expect(await replica.predict(doubles(2))).toEqual([{ text: '-2', failed: false }]);
+    const { outputs } = await replica.predict([new Uint8Array(7)]);
+    expect(errorOf(outputs[0]?.text).message).toBe('Expected a multiple of 8 bytes for doubles, got 7');
+    expect((await replica.predict(doubles(2))).outputs).toEqual([{ text: '-2', failed: false }]);
   });
 });
 
@@ -154,14 +162,14 @@ describe('stop', () => {
     const stopped = replica.service.stop();
     result.resolve([42]);
     await stopped;
-    expect(await answered).toEqual([{ text: '42', failed: false }]);
+    expect((await answered).outputs).toEqual([{ text: '42', failed: false }]);
   });
 });
 
 describe('a server', () => {
   const answerOf = async (rpc: ObservedRpcServer): Promise<string | undefined> => {
-    const [output] = await (await rpc.replica()).predict(doubles(3));
-    return output?.text;
+    const { outputs } = await (await rpc.replica()).predict(doubles(3));
+    return outputs[0]?.text;
   };
 
   test('that comes later or comes back is found', async () => {

@@ -1,8 +1,8 @@
 import { MemoryStore } from '../../src/control/memory-store.ts';
 import { Registry } from '../../src/control/registry.ts';
 import { Metrics } from '../../src/metrics.ts';
+import type { Output } from '../../src/protocol/content.ts';
 import { encodeInput, type InputType } from '../../src/protocol/input-types.ts';
-import type { Output } from '../../src/protocol/messages.ts';
 import { RpcServer } from '../../src/rpc/rpc-server.ts';
 import { type Answer, QueryFrontend } from '../../src/serving/query-frontend.ts';
 import { quietConsole } from '../helpers/quiet-console.ts';

@@ -1,0 +1,102 @@
+import { ClipperError } from '../errors.ts';
+import { readU64s, textOf, u64s, utf8 } from './bytes.ts';
+import { type InputType, inputTypeCode, inputTypeOfCode } from './input-types.ts';
+
+/** One answer: the output's text, or with `failed` the JSON of a RemoteError. */
+export interface Output {
+  readonly text: string;
+  readonly failed: boolean;
+}
+
+/** The inputs of a batch, which share one type. */
+export interface Inputs {
+  readonly inputType: InputType;
+  readonly inputs: readonly Uint8Array[];
+}
+
+/** The outputs of a batch; with how long the function took, where the replica says so. */
+export interface Outputs {
+  readonly outputs: readonly Output[];
+  readonly computeMicros?: number;
+}
+
+/**
+ * How outputs travel: as Clipper has them, each in a frame; with a status each; or packed: with statuses and the time that they took,
+ * all in one frame. Frames, not bytes, are what a message of many small outputs costs.
+ */
+export type OutputForm = 'clipper' | 'statuses' | 'packed';
+
+export const unexpected = (what: string, expected: string, got: unknown): ClipperError =>
+  new ClipperError('E_PROTOCOL', `Expected ${expected} as the ${what}, got ${String(got)}`);
+
+/** Header size, header, and a frame for each input or, packed, one for all. */
+export function encodeInputs({ inputType, inputs }: Inputs, isPacked: boolean): Uint8Array[] {
+  const header = u64s([inputTypeCode(inputType), inputs.length, ...inputs.map(({ byteLength }) => byteLength)]);
+  const size = u64s([header.byteLength]);
+  return isPacked ? [size, header, Buffer.concat(inputs)] : [size, header, ...inputs];
+}
+
+/** Reads inputs from the frames after the header size. Packed ones are views of one buffer. Throws E_PROTOCOL. */
+export function decodeInputs(headerFrame: Uint8Array | undefined, frames: readonly Uint8Array[]): Inputs {
+  const [type = Number.NaN, count, ...sizes] = readU64s(headerFrame, 'request header');
+  const inputType = inputTypeOfCode(type);
+  if (count !== sizes.length) throw unexpected('input count', `${sizes.length} (the sizes in the header)`, count);
+  const [only] = frames;
+  if (frames.length === 1 && count !== 1 && only !== undefined) return { inputType, inputs: unpack(only, sizes, 'input') };
+  if (count !== frames.length) throw unexpected('input count', `${frames.length} (the input frames)`, count);
+  frames.forEach((input, index) => {
+    if (sizes[index] !== input.byteLength) throw unexpected('input size', `${input.byteLength}`, sizes[index]);
+  });
+  return { inputType, inputs: frames };
+}
+
+/** Header size, header, and a frame for each output or, packed, one for all. */
+export function encodeOutputs({ outputs, computeMicros = 0 }: Outputs, form: OutputForm): Uint8Array[] {
+  if (form === 'packed') {
+    const sizes = outputs.map(({ text }) => Buffer.byteLength(text));
+    const header = u64s([sizes.length, ...sizes, ...outputs.map(statusOf), Math.round(computeMicros)]);
+    return [u64s([header.byteLength]), header, utf8(outputs.map(({ text }) => text).join(''))];
+  }
+  const texts = outputs.map(({ text }) => utf8(text));
+  const statuses = form === 'statuses' ? outputs.map(statusOf) : [];
+  const header = u64s([texts.length, ...texts.map(({ byteLength }) => byteLength), ...statuses]);
+  return [u64s([header.byteLength]), header, ...texts];
+}
+
+const statusOf = ({ failed }: Output): number => Number(failed);
+
+/** Reads outputs from their header and the frames after it, in whichever form they are. Throws E_PROTOCOL. */
+export function decodeOutputs(headerFrame: Uint8Array | undefined, frames: readonly Uint8Array[]): Outputs {
+  const header = readU64s(headerFrame, 'response header');
+  const count = header[0] ?? Number.NaN;
+  const failed = (index: number): boolean => header[1 + count + index] === 1;
+  if (header.length === 2 + 2 * count) {
+    const [packed] = frames;
+    if (packed === undefined || frames.length > 1) throw unexpected('packed outputs', 'one frame', `${frames.length} frames`);
+    const texts = unpack(packed, header.slice(1, 1 + count), 'output');
+    return {
+      outputs: texts.map((text, index) => ({ text: textOf(text), failed: failed(index) })),
+      computeMicros: header.at(-1) ?? 0,
+    };
+  }
+  if (count !== frames.length) throw unexpected('output count', `${frames.length} (the output frames)`, count);
+  if (header.length !== 1 + count && header.length !== 1 + 2 * count) {
+    throw unexpected('header length', `${1 + count}, ${1 + 2 * count} or ${2 + 2 * count}`, header.length);
+  }
+  const outputs = frames.map((frame, index) => {
+    if (header[1 + index] !== frame.byteLength) throw unexpected('output size', `${frame.byteLength}`, header[1 + index]);
+    return { text: textOf(frame), failed: failed(index) };
+  });
+  return { outputs };
+}
+
+/** The parts of a frame, one after another. */
+function unpack(frame: Uint8Array, sizes: readonly number[], what: string): Uint8Array[] {
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  if (total !== frame.byteLength) throw unexpected(`total ${what} size`, `${frame.byteLength}`, total);
+  let end = 0;
+  return sizes.map((size) => {
+    end += size;
+    return frame.subarray(end - size, end);
+  });
+}
