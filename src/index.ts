@@ -10,6 +10,7 @@ export {
   type EndpointOptions,
 } from './client/deploy.ts';
 export type { DeployModelOptions } from './client/deploy-model.ts';
+export type { FeedbackOptions, FeedbackRecord } from './client/feedback.ts';
 export type { ApplicationOptions, LogOptions, ModelOptions, PredictOptions } from './client/options.ts';
 export type { Deployment } from './client/post-deploy.ts';
 export type { OnProgress, ProgressEvent } from './client/progress.ts';

@@ -30,6 +30,13 @@ export class Metrics {
     registers: [this.#registry],
   });
 
+  readonly #feedbackFailures = new Counter({
+    name: 'clipper_feedback_failures_total',
+    help: 'Feedback that a replica did not take, by model: its function threw, or had more to take than is kept for it.',
+    labelNames: ['model'],
+    registers: [this.#registry],
+  });
+
   predicted(application: string, seconds: number, reason = ''): void {
     this.#predictions.inc({ application, reason });
     this.#latency.observe({ application }, seconds);
@@ -41,6 +48,10 @@ export class Metrics {
 
   feedbackReceived(application: string): void {
     this.#feedback.inc({ application });
+  }
+
+  feedbackFailed(model: string, count: number): void {
+    this.#feedbackFailures.inc({ model }, count);
   }
 
   text(): Promise<string> {

@@ -9,12 +9,15 @@ import { Supervisor } from './backends/supervisor.ts';
 import { MemoryStore } from './control/memory-store.ts';
 import { Registry } from './control/registry.ts';
 import { addClusterRoutes, sendClusterError } from './http/cluster-routes.ts';
+import { addFeedbackRoutes } from './http/feedback-routes.ts';
 import { addManagementRoutes, sendManagementError } from './http/management-routes.ts';
 import { addQueryRoutes, sendQueryError } from './http/query-routes.ts';
 import { answerErrors, createRestServer, listen } from './http/rest-server.ts';
 import type { Log } from './log.ts';
 import { Metrics } from './metrics.ts';
 import { RpcServer } from './rpc/rpc-server.ts';
+import { Feedback } from './serving/feedback.ts';
+import { FeedbackStore } from './serving/feedback-store.ts';
 import { QueryFrontend } from './serving/query-frontend.ts';
 import { UndoStack } from './util/undo-stack.ts';
 
@@ -47,6 +50,7 @@ interface Parts {
   readonly registry: Registry;
   readonly metrics: Metrics;
   readonly frontend: QueryFrontend;
+  readonly feedback: Feedback;
 }
 
 /**
@@ -59,7 +63,10 @@ export async function serve(options: ServeOptions, log: Log, onStopAsked: () => 
   const registry = await Registry.open(new MemoryStore());
   const frontend = new QueryFrontend(registry, metrics, options.cacheBytes);
   undo.push(async () => frontend.close());
-  const parts = { options, log, undo, registry, metrics, frontend };
+  const store = new FeedbackStore(join(options.stateDir, 'feedback'));
+  undo.push(() => store.close());
+  const feedback = new Feedback({ registry, metrics, store, replicas: () => replicas.rpc.replicas });
+  const parts = { options, log, undo, registry, metrics, frontend, feedback };
   const replicas = await openReplicas(parts);
   const queryPort = await openQuery(parts);
   const managementPort = await openManagement(parts, { ...replicas, queryPort, onStopAsked });
@@ -122,20 +129,21 @@ async function openQuery({ options, log, undo, ...services }: Parts): Promise<nu
 }
 
 async function openManagement(
-  { options, log, undo, registry, metrics }: Parts,
+  { options, log, undo, registry, metrics, feedback }: Parts,
   { rpc, backend, supervisor, queryPort, onStopAsked }: Replicas & { queryPort: number; onStopAsked: () => void },
 ): Promise<number> {
   const storeDir = join(options.stateDir, 'bundles');
   await mkdir(storeDir, { recursive: true });
   const { maxBodyBytes, host, name } = options;
   const server = createRestServer({ log, maxBodyBytes, sendError: sendManagementError });
-  addManagementRoutes(server, { registry, metrics, replicas: () => rpc.replicas });
+  addManagementRoutes(server, { registry, metrics, feedback, replicas: () => rpc.replicas });
   const engine = backend instanceof DockerBackend ? { engineId: backend.engine.facts.id } : {};
   const facts = { ...engine, name, backend: backend.name, pid: process.pid, storeDir, hostname: hostname(), queryPort };
   await server.register(async (scope) => {
     answerErrors(scope, { log, maxBodyBytes, sendError: sendClusterError });
     const deployments = new Deployments(registry, supervisor, storeDir);
     addClusterRoutes(scope, { info: { ...facts, rpcPort: rpc.port }, deployments, supervisor, stop: onStopAsked });
+    addFeedbackRoutes(scope, { registry, feedback });
   });
   undo.push(() => server.close());
   return listen(server, { host, port: options.managementPort }, 'managementPort');

@@ -5,6 +5,7 @@ import type { InputType } from '../protocol/input-types.ts';
 import { resolveOptions } from '../util/options.ts';
 import { type BuildOptions, type BuiltModel, buildModel } from './build-model.ts';
 import { type DeployModelOptions, deployModel } from './deploy-model.ts';
+import { type FeedbackOptions, type FeedbackRecord, readFeedback, sendFeedback } from './feedback.ts';
 import { type ApplicationOptions, type LogOptions, type ModelOptions, type PredictOptions, schemas } from './options.ts';
 import type { Deployment } from './post-deploy.ts';
 import { type FindInputType, QueryClient } from './query-client.ts';
@@ -49,7 +50,7 @@ export class ClipperConnection implements AsyncDisposable {
     this.cluster = cluster;
     this.management = new RestClient(managementUrl);
     this.#query = new RestClient(queryUrl, { keepAlive: true });
-    const findType: FindInputType = async (application) => (await this.getAppInfo(application))?.inputType;
+    const findType: FindInputType = async (application) => (await this.#knownApp(application)).inputType;
     this.#predictions = new QueryClient(this.#query, cluster === undefined ? undefined : findType);
     this.#stopServer = stopServer;
   }
@@ -226,6 +227,20 @@ export class ClipperConnection implements AsyncDisposable {
     return this.#predictions.predictBatch(application, inputs, version);
   }
 
+  /**
+   * Tells an application what would have been right for an input: it is kept, and given to the functions that learn from
+   * it. Throws E_UNKNOWN_APPLICATION, E_INVALID_INPUT, E_INVALID_OPTION.
+   */
+  sendFeedback<T extends InputType = InputType>(application: string, options: FeedbackOptions<T>): Promise<void> {
+    return sendFeedback(this.#query, application, options);
+  }
+
+  /** The feedback that is kept of an application, oldest first, as it comes. Throws E_UNKNOWN_APPLICATION. */
+  async *getFeedback<T extends InputType = InputType>(application: string): AsyncGenerator<FeedbackRecord<T>> {
+    const { inputType } = await this.#knownApp(application);
+    yield* readFeedback(this.management, application, inputType as T);
+  }
+
   /** Ends the connection and, where this connection started it and it isn't detached, the server with its replicas. */
   close(): Promise<void> {
     this.#query.close();
@@ -235,6 +250,12 @@ export class ClipperConnection implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #knownApp(name: string): Promise<ApplicationInfo> {
+    const found = await this.getAppInfo(name);
+    if (found !== undefined) return found;
+    throw new ClipperError('E_UNKNOWN_APPLICATION', `No application with name '${name}' exists`);
   }
 
   async #stop(isWanted: (model: ModelInfo) => boolean): Promise<void> {

@@ -26,7 +26,7 @@ const DeploySchema = z.strictObject(deployShape);
 const EndpointSchema = z.strictObject({ ...deployShape, ...applicationShape });
 
 type DeployConfig = Readonly<z.output<typeof DeploySchema>>;
-type Shared = Omit<z.input<typeof DeploySchema>, 'inputType' | 'predict' | 'predictOne' | 'setup'>;
+type Shared = Omit<z.input<typeof DeploySchema>, keyof ModelFunctions<InputType, unknown>>;
 
 /** What to deploy. Give either `predict` or `predictOne`; their inputs are typed by `inputType`. */
 export interface DeployOptions<T extends InputType = InputType, Context = undefined> extends Shared, ModelFunctions<T, Context> {}

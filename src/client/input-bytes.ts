@@ -40,6 +40,9 @@ const isList = (input: unknown): input is ArrayLike<unknown> =>
 const wrong = (type: InputType, expected: string, got: unknown, where = ''): ClipperError =>
   new ClipperError('E_INVALID_INPUT', `An input of type ${type} must be ${expected}, got ${printShort(got)}${where}`);
 
+/** Whether a value can be an input, of whatever type. */
+export const isInput = (value: unknown): value is Input => typeof value === 'string' || isList(value);
+
 /** A copy of an input, for a caller may fill the same array anew before it is sent. What is no input is returned as it is. */
 export function copyInput(input: Input): Input {
   // Of a Buffer its own `slice` is no copy.

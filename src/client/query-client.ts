@@ -1,12 +1,12 @@
-import { ClipperError, type ErrorCode, isClipperError } from '../errors.ts';
-import { encodeInputs, inputMediaType, inputsMediaType } from '../protocol/input-batch.ts';
+import { type ErrorCode, isClipperError } from '../errors.ts';
+import { encodeInputBatch, inputMediaType, inputsMediaType } from '../protocol/input-batch.ts';
 import type { InputType } from '../protocol/input-types.ts';
 import { copyInput, inputBytes } from './input-bytes.ts';
 import type { RestClient } from './rest-client.ts';
 import { type Input, type Prediction, plainInput, prediction, type WirePrediction } from './wire.ts';
 
-/** Finds an application's input type; undefined where there is no such application. */
-export type FindInputType = (application: string) => Promise<InputType | undefined>;
+/** Finds an application's input type. Throws E_UNKNOWN_APPLICATION. */
+export type FindInputType = (application: string) => Promise<InputType>;
 
 /** A query's inputs, in the two forms that a body may have. */
 interface Inputs {
@@ -45,7 +45,7 @@ export class QueryClient {
     const answer = await this.#ask(application, version, {
       json: () => ({ input_batch: copies.map(plainInput) }),
       mediaType: inputsMediaType,
-      bytes: (type) => encodeInputs(copies.map((input) => inputBytes(type, input))),
+      bytes: (type) => encodeInputBatch(copies.map((input) => inputBytes(type, input))),
     });
     const answers = answer as WirePrediction | { batch_predictions: readonly WirePrediction[] };
     return 'batch_predictions' in answers ? answers.batch_predictions.map(prediction) : [prediction(answers)];
@@ -69,14 +69,11 @@ export class QueryClient {
     }
   }
 
-  /** What an application takes, asked once. Throws E_UNKNOWN_APPLICATION. */
+  /** What an application takes, asked once. */
   #typeOf(application: string, findType: FindInputType): Promise<InputType> {
     const known = this.#types.get(application);
     if (known !== undefined) return known;
-    const asked = findType(application).then((type) => {
-      if (type !== undefined) return type;
-      throw new ClipperError('E_UNKNOWN_APPLICATION', `No application with name '${application}' exists`);
-    });
+    const asked = findType(application);
     this.#types.set(application, asked);
     asked.catch(() => this.#types.delete(application));
     return asked;

@@ -1,19 +1,13 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
 import { setTimeout } from 'node:timers/promises';
-import { ClipperError, isErrorCode, messageOf } from '../errors.ts';
+import { ClipperError, isClipperError, isErrorCode, messageOf } from '../errors.ts';
 
 interface Outgoing {
   readonly method: 'GET' | 'POST';
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array;
   readonly signal?: AbortSignal | undefined;
-}
-
-interface Incoming {
-  readonly status: number;
-  readonly type: string;
-  readonly text: string;
 }
 
 /** More connections than this at once are asked in turn. */
@@ -46,11 +40,29 @@ export class RestClient {
     return this.#ask(path, { method: 'GET', headers });
   }
 
+  /** The lines of an answer as they come, for what is too much to be held. Throws what `post` does. */
+  async *lines(path: string): AsyncGenerator<string> {
+    const response = await this.#open(path, { method: 'GET' });
+    let rest = '';
+    try {
+      for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
+        const lines = (rest + chunk).split('\n');
+        rest = lines.pop() ?? '';
+        yield* lines;
+      }
+    } catch (error) {
+      throw unreachable(this.url, error);
+    }
+  }
+
   /** Waits until nothing listens at the address any more. */
   async untilGone(): Promise<void> {
     const isThere = (): Promise<boolean> =>
       this.#send('', { method: 'GET' }).then(
-        () => true,
+        (response) => {
+          response.resume();
+          return true;
+        },
         () => false,
       );
     while (await isThere()) await setTimeout(20);
@@ -62,44 +74,64 @@ export class RestClient {
   }
 
   async #ask(path: string, request: Outgoing): Promise<unknown> {
-    const { status, type, text } = await this.#send(path, request).catch((error: unknown) => {
-      throw request.signal?.aborted === true
-        ? new ClipperError('E_CANCELLED', `${path} was cancelled`, { cause: error })
-        : unreachable(this.url, error);
+    const response = await this.#open(path, request);
+    const text = await textOf(response).catch((error: unknown) => {
+      throw this.#failure(path, request, error);
     });
-    if (status < 200 || status > 299) throw remoteError(text, `${this.url}${path} answered ${status}`);
     // Clipper's own server says JSON of texts too.
-    return type.includes('json') ? (parsed(text) ?? text) : text;
+    return response.headers['content-type']?.includes('json') === true ? (parsed(text) ?? text) : text;
   }
 
-  async #send(path: string, request: Outgoing): Promise<Incoming> {
+  /** The answer to a request, where it is a success. */
+  async #open(path: string, request: Outgoing): Promise<http.IncomingMessage> {
+    try {
+      const response = await this.#send(path, request);
+      const { statusCode: status = 0 } = response;
+      if (status >= 200 && status < 300) return response;
+      throw remoteError(await textOf(response), `${this.url}${path} answered ${status}`);
+    } catch (error) {
+      throw isClipperError(error) ? error : this.#failure(path, request, error);
+    }
+  }
+
+  async #send(path: string, request: Outgoing): Promise<http.IncomingMessage> {
     return exchange(new URL(`${this.url}${path}`), request, this.#agent);
+  }
+
+  #failure(path: string, { signal }: Outgoing, error: unknown): ClipperError {
+    if (signal?.aborted === true) return new ClipperError('E_CANCELLED', `${path} was cancelled`, { cause: error });
+    return unreachable(this.url, error);
   }
 }
 
-/** One request and its whole answer, on a connection of the agent's, or of its own where there is none. */
-function exchange(url: URL, outgoing: Outgoing, agent: http.Agent | false): Promise<Incoming> {
+/** Sends a request, on a connection of the agent's, or of its own where there is none. */
+function exchange(url: URL, outgoing: Outgoing, agent: http.Agent | false): Promise<http.IncomingMessage> {
   const { request } = url.protocol === 'https:' ? https : http;
   const { method, headers = {}, body, signal } = outgoing;
   return new Promise((resolve, reject) => {
     let isAnswered = false;
     const sent = request(url, { method, headers, agent, ...(signal === undefined ? {} : { signal }) }, (response) => {
       isAnswered = true;
-      let text = '';
-      response.setEncoding('utf8').on('data', (chunk: string) => {
-        text += chunk;
-      });
-      const { statusCode: status = 0, headers: answered } = response;
-      response.once('end', () => resolve({ status, type: answered['content-type'] ?? '', text })).once('error', reject);
+      resolve(response);
     });
     sent.on('error', (error) => {
-      // A server that refuses a large body may close the connection while it is still sent: the answer is what counts.
+      // A server that refuses a large body may close the connection while it is still sent.
       if (isAnswered) return;
       // The server closed an idle connection while it was taken up again.
       if (sent.reusedSocket && signal?.aborted !== true) resolve(exchange(url, outgoing, false));
       else reject(error);
     });
     sent.end(body);
+  });
+}
+
+function textOf(response: http.IncomingMessage): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    response.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk;
+    });
+    response.once('end', () => resolve(text)).once('error', reject);
   });
 }
 

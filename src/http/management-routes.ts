@@ -7,12 +7,14 @@ import { ClipperError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
 import { parseInputType } from '../protocol/input-types.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
+import type { Feedback } from '../serving/feedback.ts';
 import { parseObject } from './json-inputs.ts';
 import { sendMetrics, sendQueryError } from './query-routes.ts';
 
 export interface ManagementServices {
   readonly registry: Registry;
   readonly metrics: Metrics;
+  readonly feedback: Feedback;
   readonly replicas: () => readonly RpcReplica[];
 }
 
@@ -57,7 +59,7 @@ function post<S extends z.ZodType>(
   });
 }
 
-function addApplicationRoutes(server: FastifyInstance, { registry }: ManagementServices): void {
+function addApplicationRoutes(server: FastifyInstance, { registry, feedback }: ManagementServices): void {
   post(server, 'add_app', {
     body: z.object({
       name: z.string(),
@@ -75,6 +77,7 @@ function addApplicationRoutes(server: FastifyInstance, { registry }: ManagementS
     body: z.object({ name: z.string() }),
     answer: async ({ name }) => {
       await registry.deleteApplication(name);
+      await feedback.forget(name);
       return `Successfully deleted application with name '${name}'`;
     },
   });

@@ -3,6 +3,7 @@ import type { Registry } from '../control/registry.ts';
 import type { Application } from '../control/state-store.ts';
 import { ClipperError } from '../errors.ts';
 import type { Metrics } from '../metrics.ts';
+import type { Feedback, StoredFeedback } from '../serving/feedback.ts';
 import type { Answer, QueryFrontend } from '../serving/query-frontend.ts';
 import { printShort } from '../util/print.ts';
 import { inputBytes, parseObject } from './json-inputs.ts';
@@ -14,20 +15,21 @@ export interface QueryServices {
   readonly registry: Registry;
   readonly frontend: QueryFrontend;
   readonly metrics: Metrics;
+  readonly feedback: Feedback;
 }
 
 /** Clipper's query REST: predictions, feedback and metrics. */
-export function addQueryRoutes(server: FastifyInstance, { registry, frontend, metrics }: QueryServices): void {
+export function addQueryRoutes(server: FastifyInstance, { registry, frontend, metrics, feedback }: QueryServices): void {
   server.post('/:application/predict', async (request: ForApplication, reply) => {
     const application = registry.knownApplication(request.params.application);
     const { inputs, version } = readQuery(application, request);
     const answers = await frontend.query(application, inputs, version);
     return reply.type('application/json; charset=utf-8').send(printAnswers(answers));
   });
-  server.post('/:application/update', (request: ForApplication, reply) => {
+  server.post('/:application/update', async (request: ForApplication, reply) => {
     const application = registry.knownApplication(request.params.application);
-    checkFeedback(application, parseObject(request.body));
-    metrics.feedbackReceived(application.name);
+    const given = readFeedback(parseObject(request.body));
+    await feedback.receive(application, given, inputBytes(application.inputType, given.input));
     return reply.type('text/plain; charset=utf-8').send('Feedback received? 1');
   });
   server.get('/metrics', (request, reply) => sendMetrics(metrics, request, reply));
@@ -67,11 +69,13 @@ function readQuery(
   throw new ClipperError('E_INVALID_INPUT', `Expected "input", or "input_batch" with an array of inputs, got ${got}`);
 }
 
-function checkFeedback(application: Application, { uid, input, label }: Record<string, unknown>): void {
-  if (typeof uid !== 'number' || typeof label !== 'number') {
-    throw new ClipperError('E_INVALID_INPUT', 'Feedback must hold the numbers "uid" and "label", and "input"');
+function readFeedback({ uid, input, label }: Record<string, unknown>): Omit<StoredFeedback, 'time'> {
+  // A number like 1e999 is read as an infinite one, which could not be written down.
+  const isInfinite = (value: unknown): boolean => Math.abs(value as number) === Number.POSITIVE_INFINITY;
+  if (typeof uid !== 'number' || typeof label !== 'number' || [uid, label, input].flat().some(isInfinite)) {
+    throw new ClipperError('E_INVALID_INPUT', 'Feedback must hold the numbers "uid" and "label", and "input", all finite');
   }
-  inputBytes(application.inputType, input);
+  return { uid, input, label };
 }
 
 /** A batch of one is answered like a single input. */

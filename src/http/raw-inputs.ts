@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { ClipperError } from '../errors.ts';
-import { decodeInputs, inputMediaType, inputsMediaType } from '../protocol/input-batch.ts';
+import { decodeInputBatch, inputMediaType, inputsMediaType } from '../protocol/input-batch.ts';
 import { elements, type InputType, isNumeric, parseInputType } from '../protocol/input-types.ts';
 
 /** One request must not keep the others waiting for longer than some milliseconds. */
@@ -30,7 +30,7 @@ export function rawInputs(type: InputType, { mediaType, query, body }: RawBody):
     throw new ClipperError('E_INVALID_INPUT', `The application takes inputs of type ${type}, got ${query.input_type}`);
   }
   const bytes = Buffer.isBuffer(body) ? body : Buffer.alloc(0);
-  const inputs = nameOf(mediaType) === inputMediaType ? [bytes] : decodeInputs(bytes, maxBatchInputs);
+  const inputs = nameOf(mediaType) === inputMediaType ? [bytes] : decodeInputBatch(bytes, maxBatchInputs);
   for (const input of inputs) checkInput(type, input);
   return inputs;
 }

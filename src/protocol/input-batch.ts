@@ -2,7 +2,7 @@ import { ClipperError } from '../errors.ts';
 
 /** The content type of a body that is one input's raw bytes. */
 export const inputMediaType = 'application/octet-stream';
-/** The content type of a body that is several inputs, as `encodeInputs` writes them. */
+/** The content type of a body that is several inputs, as `encodeInputBatch` writes them. */
 export const inputsMediaType = 'application/vnd.clipper.inputs';
 
 /** Numbers of every type start at a multiple of their size. */
@@ -14,7 +14,7 @@ const headBytes = (count: number): number => aligned(4 + 4 * count);
  * Several inputs in one body: their count and the byte length of each as u32, zeros up to a multiple of 8, then one input
  * after another, each with zeros up to a multiple of 8. All numbers are little-endian.
  */
-export function encodeInputs(inputs: readonly Uint8Array[]): Uint8Array {
+export function encodeInputBatch(inputs: readonly Uint8Array[]): Uint8Array {
   const head = headBytes(inputs.length);
   const body = new Uint8Array(inputs.reduce((sum, { byteLength }) => sum + aligned(byteLength), head));
   const view = new DataView(body.buffer);
@@ -29,7 +29,7 @@ export function encodeInputs(inputs: readonly Uint8Array[]): Uint8Array {
 }
 
 /** The inputs of a body, as views of it. Throws E_INVALID_INPUT saying what was expected and got, also for more than `maxInputs`. */
-export function decodeInputs(body: Uint8Array, maxInputs = Number.POSITIVE_INFINITY): Uint8Array[] {
+export function decodeInputBatch(body: Uint8Array, maxInputs = Number.POSITIVE_INFINITY): Uint8Array[] {
   const size = body.byteLength;
   if (size < 4) throw wrong('at least 4 bytes, the count of inputs', size);
   const view = new DataView(body.buffer, body.byteOffset, size);

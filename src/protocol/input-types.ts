@@ -77,7 +77,7 @@ function decodeFrame(type: InputType, frame: Uint8Array): InputValues[InputType]
   if (frame.byteLength % size !== 0) {
     throw new ClipperError('E_PROTOCOL', `Expected a multiple of ${size} bytes for ${type}, got ${frame.byteLength}`);
   }
-  // A typed array must start at a multiple of its element size, which a slice of a received message may not.
-  const aligned = frame.byteOffset % size === 0 ? frame : frame.slice();
+  // A typed array must start at a multiple of its element size, which a part of a received message may not. A Buffer's slice is no copy.
+  const aligned = frame.byteOffset % size === 0 ? frame : new Uint8Array(frame);
   return new Elements(aligned.buffer as ArrayBuffer, aligned.byteOffset, frame.byteLength / size);
 }

@@ -1,5 +1,5 @@
 import type { Answerer } from '../../runtime/model-container.ts';
-import { encodeInputs } from '../../src/protocol/input-batch.ts';
+import { encodeInputBatch } from '../../src/protocol/input-batch.ts';
 import { encodeInput, type InputType } from '../../src/protocol/input-types.ts';
 import { type Cluster, type Reply, startCluster } from '../helpers/cluster.ts';
 import { quietConsole } from '../helpers/quiet-console.ts';
@@ -44,11 +44,11 @@ test.each([
       default: false,
     });
     const none = ['1', type, type === 'strings' ? '' : []];
-    const batch = encodeInputs([bytes, new Uint8Array(0), bytes]);
+    const batch = encodeInputBatch([bytes, new Uint8Array(0), bytes]);
     expect(outputs(await cluster.query('/a/predict', batch, several))).toEqual([seen, none, seen]);
-    expect((await cluster.query('/a/predict', encodeInputs([bytes]), several)).json).toMatchObject({ output: seen });
+    expect((await cluster.query('/a/predict', encodeInputBatch([bytes]), several)).json).toMatchObject({ output: seen });
     expect((await cluster.query('/a/predict', new Uint8Array(0), one)).json).toMatchObject({ output: none });
-    expect((await cluster.query('/a/predict', encodeInputs([]), several)).text).toBe('{"batch_predictions":[]}');
+    expect((await cluster.query('/a/predict', encodeInputBatch([]), several)).text).toBe('{"batch_predictions":[]}');
   });
 });
 
@@ -68,10 +68,10 @@ test('the URL names a version, and the content type may have parameters', async 
 test.each([
   ['doubles', one, new Uint8Array(12), '/a/predict', 'a multiple of 8 bytes, got 12'],
   ['integers', one, new Uint8Array(5), '/a/predict', 'a multiple of 4 bytes, got 5'],
-  ['floats', several, encodeInputs([new Uint8Array(4), new Uint8Array(3)]), '/a/predict', 'a multiple of 4 bytes, got 3'],
+  ['floats', several, encodeInputBatch([new Uint8Array(4), new Uint8Array(3)]), '/a/predict', 'a multiple of 4 bytes, got 3'],
   ['strings', one, Uint8Array.of(0xff), '/a/predict', 'must be UTF-8'],
   ['bytes', several, new Uint8Array(3), '/a/predict', 'at least 4 bytes'],
-  ['bytes', several, encodeInputs(Array(10_001).fill(new Uint8Array(0))), '/a/predict', '10000 inputs at most, got 10001'],
+  ['bytes', several, encodeInputBatch(Array(10_001).fill(new Uint8Array(0))), '/a/predict', '10000 inputs at most, got 10001'],
   ['doubles', one, new Uint8Array(8), '/a/predict?input_type=integers', 'of type doubles, got integers'],
 ] as const)('an application of %s refuses bytes that do not fit', async (inputType, headers, body, path, cause) => {
   await using cluster = await startCluster();

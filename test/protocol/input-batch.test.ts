@@ -1,18 +1,18 @@
 import * as fc from 'fast-check';
-import { decodeInputs, encodeInputs } from '../../src/protocol/input-batch.ts';
+import { decodeInputBatch, encodeInputBatch } from '../../src/protocol/input-batch.ts';
 
 test('a body is the count, the lengths and the inputs, each part filled up to a multiple of 8 bytes', () => {
-  const body = encodeInputs([Uint8Array.of(1, 2, 3), new Uint8Array(0), Uint8Array.of(4)]);
+  const body = encodeInputBatch([Uint8Array.of(1, 2, 3), new Uint8Array(0), Uint8Array.of(4)]);
   const head = '03000000' + '03000000' + '00000000' + '01000000';
   expect(Buffer.from(body).toString('hex')).toBe(`${head}${'0102030000000000'}${'0400000000000000'}`);
-  expect(Buffer.from(encodeInputs([])).toString('hex')).toBe('0000000000000000');
+  expect(Buffer.from(encodeInputBatch([])).toString('hex')).toBe('0000000000000000');
 });
 
 test('inputs come back as they were, as views of the body at multiples of 8', () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array()), (inputs) => {
-      const body = encodeInputs(inputs);
-      const decoded = decodeInputs(body);
+      const body = encodeInputBatch(inputs);
+      const decoded = decodeInputBatch(body);
       expect(decoded).toEqual(inputs);
       expect(decoded.every(({ buffer, byteOffset }) => buffer === body.buffer && byteOffset % 8 === 0)).toBe(true);
     }),
@@ -29,13 +29,13 @@ test.each([
   ['no filling behind an input', u32s(1, 4, 0), /16 bytes.* got 12/],
   ['more than it announces', u32s(1, 4, 0, 0, 0, 0), /16 bytes.* got 24/],
 ])('a body with %s is refused', (_what, body, message) => {
-  expect(() => decodeInputs(body)).toThrow(
+  expect(() => decodeInputBatch(body)).toThrow(
     expect.objectContaining({ code: 'E_INVALID_INPUT', message: expect.stringMatching(message) }),
   );
 });
 
 test('more inputs than are allowed are refused', () => {
-  const body = encodeInputs([u32s(1), u32s(2), u32s(3)]);
-  expect(() => decodeInputs(body, 2)).toThrow(/2 inputs at most, got 3/);
-  expect(decodeInputs(body, 3)).toHaveLength(3);
+  const body = encodeInputBatch([u32s(1), u32s(2), u32s(3)]);
+  expect(() => decodeInputBatch(body, 2)).toThrow(/2 inputs at most, got 3/);
+  expect(decodeInputBatch(body, 3)).toHaveLength(3);
 });
