@@ -64,7 +64,8 @@ function plainArrays(_key: string, value: unknown): unknown {
   return ArrayBuffer.isView(value) && !(value instanceof DataView) ? Array.from(value as Uint8Array) : value;
 }
 
-function failure(thrown: unknown): Output {
+/** What was thrown, as the output that stands for it. */
+export function failure(thrown: unknown): Output {
   const error: RemoteError =
     thrown instanceof Error
       ? { name: thrown.name, message: thrown.message, ...(thrown.stack === undefined ? {} : { stack: ownFrames(thrown.stack) }) }

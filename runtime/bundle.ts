@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { answerBatch, answerEach } from './answers.ts';
+import type { FeedbackFunction } from './feedback.ts';
 import type { Answerer } from './model-container.ts';
 
 /** The part of a bundle's manifest that the runtime reads. */
@@ -15,16 +16,27 @@ interface Manifest {
 interface Entry {
   readonly default: (inputs: unknown, context: unknown) => unknown;
   readonly setup?: () => unknown;
+  readonly feedback?: (input: unknown, label: number, context: unknown) => unknown;
 }
 
-/** Loads the function of a bundle and runs its `setup`, whose result is passed to every call. */
-export async function loadBundle(dir: string): Promise<Answerer> {
+/** The functions of a bundle, ready to be called. */
+export interface LoadedBundle {
+  readonly answers: Answerer;
+  readonly feedback: FeedbackFunction | undefined;
+}
+
+/** Loads the functions of a bundle and runs its `setup`, whose result is passed to every call. */
+export async function loadBundle(dir: string): Promise<LoadedBundle> {
   const manifest = JSON.parse(await readFile(join(dir, 'manifest.json'), 'utf8')) as Manifest;
   // Stacks name the places in the user's files that the bundle was made of.
   process.setSourceMapsEnabled(true);
   const entry = (await import(pathToFileURL(join(dir, manifest.entry)).href)) as Entry;
   const predict = entry.default;
   const context = await entry.setup?.();
-  if (manifest.takes === 'one') return (_type, inputs) => answerEach((input) => predict(input, context), inputs);
-  return (_type, inputs) => answerBatch((batch) => predict(batch, context), inputs);
+  const answers: Answerer =
+    manifest.takes === 'one'
+      ? (_type, inputs) => answerEach((input) => predict(input, context), inputs)
+      : (_type, inputs) => answerBatch((batch) => predict(batch, context), inputs);
+  const { feedback } = entry;
+  return { answers, feedback: feedback && ((input, label) => feedback(input, label, context)) };
 }

@@ -11,9 +11,9 @@ async function main(): Promise<void> {
   process.once('disconnect', () => process.exit(0));
   const earlyStop = (): never => process.exit(0);
   process.once('SIGTERM', earlyStop);
-  const answers = await loadBundle(environment.modelPath);
+  const { answers, feedback } = await loadBundle(environment.modelPath);
   process.off('SIGTERM', earlyStop);
-  await service.start(answers);
+  await service.start(answers, feedback);
 }
 
 main().then(

@@ -12,7 +12,10 @@ import {
   type ServerMessage,
 } from '../src/protocol/messages.ts';
 import { type ContainerEnvironment, readEnvironment } from './environment.ts';
+import { type FeedbackFunction, takeFeedback } from './feedback.ts';
 import { type Answerer, containerAnswers, ModelContainer } from './model-container.ts';
+
+type Request = Extract<ServerMessage, { kind: 'request' }>;
 
 const quietMs = 5_000;
 const silenceMs = 30_000;
@@ -25,9 +28,11 @@ export class RPCService {
   readonly #environment: ContainerEnvironment;
   readonly #form: OutputForm;
   #answers: Answerer = async () => [];
+  #feedback: FeedbackFunction | undefined;
   #socket: Dealer | undefined;
   #sending: Promise<void> = Promise.resolve();
   #working: Promise<void> = Promise.resolve();
+  #learning: Promise<void> = Promise.resolve();
   #stopping = false;
   #ready = false;
 
@@ -40,8 +45,9 @@ export class RPCService {
     this.#form = errorsExtension && packedExtension ? 'packed' : errorsExtension ? 'statuses' : 'clipper';
   }
 
-  /** Serves until `stop()` or SIGTERM; reconnects for as long as it takes. */
-  async start(model: ModelContainer | Answerer): Promise<void> {
+  /** Serves until `stop()` or SIGTERM; reconnects for as long as it takes. Feedback goes to `feedback`, where it is given. */
+  async start(model: ModelContainer | Answerer, feedback?: FeedbackFunction): Promise<void> {
+    this.#feedback = feedback;
     this.#answers = model instanceof ModelContainer ? containerAnswers(model) : model;
     const stop = (): void => void this.stop();
     process.on('SIGTERM', stop).on('SIGINT', stop);
@@ -56,6 +62,7 @@ export class RPCService {
   async stop(): Promise<void> {
     this.#stopping = true;
     await this.#working;
+    await this.#learning;
     await this.#sending;
     this.#socket?.close();
   }
@@ -107,13 +114,16 @@ export class RPCService {
     // Of what is not taken any more the server learns when the connection closes.
     if (this.#stopping) return;
     const request = message;
-    this.#working = this.#working.then(() => this.#work(request));
+    // Apart from queries, which must not wait for a function that learns.
+    if (request.request === 'feedback') this.#learning = this.#learning.then(() => this.#learn(request));
+    else this.#working = this.#working.then(() => this.#work(request));
   }
 
   #announce(): void {
     const { modelName, modelVersion, inputType, errorsExtension, instance } = this.#environment;
     const isPacked = this.#form === 'packed' ? { packed: true } : {};
-    const extensions = { errors: true, ...isPacked, ...(instance === undefined ? {} : { instance }) };
+    const takesFeedback = this.#feedback === undefined ? {} : { feedback: true };
+    const extensions = { errors: true, ...isPacked, ...takesFeedback, ...(instance === undefined ? {} : { instance }) };
     this.#send({
       kind: 'newContainer',
       modelName,
@@ -131,10 +141,19 @@ export class RPCService {
     });
   }
 
-  async #work({ messageId, request, inputType, inputs }: Extract<ServerMessage, { kind: 'request' }>): Promise<void> {
+  /** Answers what failed, mostly nothing: Clipper waits for an answer to every message. */
+  async #learn({ messageId, ...given }: Request): Promise<void> {
+    // A server that was not told of the extension means something else by feedback.
+    const feedback = this.#environment.errorsExtension ? this.#feedback : undefined;
+    const failures =
+      feedback === undefined ? [] : await takeFeedback(feedback, given).catch((error) => [failed(messageOf(error))]);
+    for (const output of failures) logFailure('feedback', output);
+    this.#send({ kind: 'response', messageId, outputs: failures });
+  }
+
+  async #work({ messageId, inputType, inputs }: Request): Promise<void> {
     const began = performance.now();
-    // Feedback has no function to go to, yet Clipper waits for an answer to every message.
-    const outputs = request === 'feedback' ? [] : await this.#answer(inputType, inputs);
+    const outputs = await this.#answer(inputType, inputs);
     this.#send({ kind: 'response', messageId, outputs, computeMicros: 1_000 * (performance.now() - began) });
   }
 
@@ -143,7 +162,7 @@ export class RPCService {
     const wrongType = `This container serves ${expected}, but the server sent ${inputType}`;
     const outputs = inputType === expected ? await this.#predict(inputs) : inputs.map(() => failed(wrongType));
     for (const output of outputs) {
-      if (output.failed) logFailure(output);
+      if (output.failed) logFailure('predict', output);
     }
     return this.#environment.errorsExtension ? outputs : outputs.map(withoutExtension);
   }
@@ -173,9 +192,9 @@ export class RPCService {
 
 const failed = (message: string): Output => ({ text: JSON.stringify({ name: 'Error', message }), failed: true });
 
-function logFailure({ text }: Output): void {
+function logFailure(what: string, { text }: Output): void {
   const { name, message, stack } = readRemoteError(text);
-  console.error(`predict failed: ${stack ?? `${name}: ${message}`}`);
+  console.error(`${what} failed: ${stack ?? `${name}: ${message}`}`);
 }
 
 /** Clipper has no error answer; an output that says so beats a dead container and a caller who learns nothing. */

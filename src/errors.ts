@@ -6,6 +6,7 @@ const table = {
   E_UNKNOWN_APPLICATION: { status: 404, retryable: false },
   E_UNKNOWN_MODEL: { status: 404, retryable: false },
   E_UNKNOWN_VERSION: { status: 400, retryable: false },
+  E_UNKNOWN_QUERY: { status: 404, retryable: false },
   E_UNKNOWN_PATH: { status: 404, retryable: false },
   E_APPLICATION_EXISTS: { status: 409, retryable: false },
   E_MODEL_EXISTS: { status: 409, retryable: false },

@@ -10,11 +10,21 @@ export {
   type EndpointOptions,
 } from './client/deploy.ts';
 export type { DeployModelOptions } from './client/deploy-model.ts';
+export type { FeedbackOptions, FeedbackRecord } from './client/feedback.ts';
 export type { ApplicationOptions, LogOptions, ModelOptions, PredictOptions } from './client/options.ts';
 export type { Deployment } from './client/post-deploy.ts';
 export type { OnProgress, ProgressEvent } from './client/progress.ts';
 export { type ConnectOptions, connectClipper, type StartOptions, startClipper } from './client/start.ts';
-export type { ApplicationInfo, Input, ModelInfo, Prediction, ReplicaInfo } from './client/wire.ts';
+export type {
+  ApplicationInfo,
+  Explanation,
+  FailedPrediction,
+  Input,
+  InputOf,
+  ModelInfo,
+  Prediction,
+  ReplicaInfo,
+} from './client/wire.ts';
 export { captureClosure } from './closure/capture.ts';
 export { type CaptureNode, type CaptureReport, explainClosure } from './closure/explain.ts';
 export type { Flag } from './closure/explain-flags.ts';
@@ -25,4 +35,4 @@ export { type Reduce, reduceSymbol, registerReducer } from './closure/reducers.t
 export type { Reduced } from './closure/reducers-known.ts';
 export { ClipperError, type ErrorCode, errorCodes, isClipperError } from './errors.ts';
 export type { InputType, InputValues } from './protocol/input-types.ts';
-export type { DefaultReason } from './serving/query.ts';
+export type { DefaultReason, Timeline } from './serving/query.ts';

@@ -10,15 +10,19 @@ import { MemoryStore } from './control/memory-store.ts';
 import { Registry } from './control/registry.ts';
 import { Api } from './http/api.ts';
 import { addClusterRoutes, sendClusterError } from './http/cluster-routes.ts';
+import { addFeedbackRoutes } from './http/feedback-routes.ts';
 import { sendManagementError } from './http/management-endpoint.ts';
 import { addManagementRoutes } from './http/management-routes.ts';
 import { addInferenceRoutes, sendInferenceError } from './http/open-inference/inference-routes.ts';
+import type { Endpoint } from './http/openapi.ts';
 import { addQueryRoutes, sendQueryError } from './http/query-routes.ts';
 import { applicationEndpoints, queryEndpoints } from './http/query-schemas.ts';
 import { answerErrors, createRestServer, listen } from './http/rest-server.ts';
 import type { Log } from './log.ts';
 import { Metrics } from './metrics/metrics.ts';
 import { RpcServer } from './rpc/rpc-server.ts';
+import { Feedback } from './serving/feedback.ts';
+import { FeedbackStore } from './serving/feedback-store.ts';
 import { QueryFrontend } from './serving/query-frontend.ts';
 import { UndoStack } from './util/undo-stack.ts';
 
@@ -51,6 +55,7 @@ interface Parts {
   readonly registry: Registry;
   readonly metrics: Metrics;
   readonly frontend: QueryFrontend;
+  readonly feedback: Feedback;
 }
 
 /**
@@ -62,10 +67,13 @@ export async function serve(options: ServeOptions, log: Log, onStopAsked: () => 
   const metrics = new Metrics();
   const registry = await Registry.open(new MemoryStore());
   const frontend = new QueryFrontend(registry, metrics, options.cacheBytes);
-  const parts = { options, log, undo, registry, metrics, frontend };
+  const store = new FeedbackStore(join(options.stateDir, 'feedback'));
+  undo.push(() => store.close());
+  const feedback = new Feedback({ registry, metrics, store, replicas: () => replicas.rpc.replicas });
+  const parts = { options, log, undo, registry, metrics, frontend, feedback };
   const replicas = await openReplicas(parts);
-  const queryPort = await openQuery(parts, replicas.rpc);
-  const managementPort = await openManagement(parts, { ...replicas, queryPort, onStopAsked });
+  const { queryPort, queryEndpoints } = await openQuery(parts, replicas.rpc);
+  const managementPort = await openManagement(parts, { ...replicas, queryPort, queryEndpoints, onStopAsked });
   const running = undo.move();
   const rpcPort = replicas.rpc.port;
   return { queryPort, managementPort, rpcPort, [Symbol.asyncDispose]: () => running[Symbol.asyncDispose]() };
@@ -117,39 +125,60 @@ async function openBackend({ backend, name, host, stateDir }: ServeOptions, rpc:
   return DockerBackend.open({ cluster: name, dir, rpcPort: rpc.port, listenOn, log });
 }
 
-async function openQuery({ options, log, undo, ...services }: Parts, rpc: RpcServer): Promise<number> {
+/** What is served of queries, and where. */
+interface QueryPort {
+  readonly queryPort: number;
+  readonly queryEndpoints: () => readonly Endpoint[];
+}
+
+async function openQuery({ options, log, undo, ...services }: Parts, rpc: RpcServer): Promise<QueryPort> {
   const { maxBodyBytes } = options;
   const server = createRestServer({ log, maxBodyBytes, sendError: sendQueryError });
   addQueryRoutes(server, services);
   const api = new Api(server);
   api.describe(...queryEndpoints);
+  const ofApplications = (): readonly Endpoint[] => services.registry.applications.flatMap(applicationEndpoints);
   await server.register(async (scope) => {
     answerErrors(scope, { log, maxBodyBytes, sendError: sendInferenceError });
     addInferenceRoutes(api.within(scope), { ...services, replicas: () => rpc.replicas });
   });
-  api.serveDocument('clipper-ts: queries', () => services.registry.applications.flatMap(applicationEndpoints));
+  api.serveDocument('clipper-ts: queries', ofApplications);
   undo.push(() => server.close());
-  return listen(server, { host: options.host, port: options.queryPort }, 'queryPort');
+  const queryPort = await listen(server, { host: options.host, port: options.queryPort }, 'queryPort');
+  return { queryPort, queryEndpoints: () => [...api.endpoints, ...ofApplications()] };
 }
 
 async function openManagement(
-  { options, log, undo, registry, metrics }: Parts,
-  { rpc, backend, supervisor, queryPort, onStopAsked }: Replicas & { queryPort: number; onStopAsked: () => void },
+  { options, log, undo, registry, metrics, feedback }: Parts,
+  {
+    rpc,
+    backend,
+    supervisor,
+    queryPort,
+    queryEndpoints: ofQueries,
+    onStopAsked,
+  }: Replicas & QueryPort & { onStopAsked: () => void },
 ): Promise<number> {
   const storeDir = join(options.stateDir, 'bundles');
   await mkdir(storeDir, { recursive: true });
   const { maxBodyBytes, host, name } = options;
   const server = createRestServer({ log, maxBodyBytes, sendError: sendManagementError });
   const api = new Api(server);
-  addManagementRoutes(api, { registry, metrics, replicas: () => rpc.replicas });
+  addManagementRoutes(api, { registry, metrics, feedback, replicas: () => rpc.replicas });
   const engine = backend instanceof DockerBackend ? { engineId: backend.engine.facts.id } : {};
   const facts = { ...engine, name, backend: backend.name, pid: process.pid, storeDir, hostname: hostname(), queryPort };
   await server.register(async (scope) => {
     answerErrors(scope, { log, maxBodyBytes, sendError: sendClusterError });
     const deployments = new Deployments(registry, supervisor, storeDir);
     addClusterRoutes(api.within(scope), { info: { ...facts, rpcPort: rpc.port }, deployments, supervisor, stop: onStopAsked });
+    addFeedbackRoutes(api.within(scope), { registry, feedback });
   });
-  api.serveDocument('clipper-ts: management');
+  // The query port's document tells nothing of management; this one tells of both.
+  api.serveDocument('clipper-ts', ({ hostname: asked }) =>
+    ofQueries()
+      .filter(({ path }) => path !== '/openapi.json')
+      .map((endpoint) => ({ ...endpoint, url: `http://${asked}:${queryPort}` })),
+  );
   undo.push(() => server.close());
   return listen(server, { host, port: options.managementPort }, 'managementPort');
 }

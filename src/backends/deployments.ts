@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { modelKey } from '../control/names.ts';
 import type { Registry } from '../control/registry.ts';
-import type { ModelVersion } from '../control/state-store.ts';
+import type { ModelVersion, ServingSettings } from '../control/state-store.ts';
 import { ClipperError, isClipperError } from '../errors.ts';
 import type { InputType } from '../protocol/input-types.ts';
 import { type RemoteError, readRemoteError } from '../protocol/messages.ts';
@@ -11,13 +11,12 @@ import { deferred } from '../util/deferred.ts';
 import type { NetworkChoice, ReplicaSource, ReplicaSpec, Resources } from './backend.ts';
 import { cancelled, type Supervisor } from './supervisor.ts';
 
-export interface DeployRequest {
+export interface DeployRequest extends ServingSettings {
   readonly name: string;
   /** Left out: the next free integer. */
   readonly version?: string | undefined;
   readonly inputType: InputType;
   readonly labels: readonly string[];
-  readonly batchSize: number;
   readonly replicas: number;
   readonly env: Readonly<Record<string, string>>;
   readonly resources: Resources;
@@ -133,9 +132,10 @@ export class Deployments {
     return { kind: 'image', image };
   }
 
-  #describe({ name, inputType, labels, batchSize, digest = '', image }: DeployRequest): Omit<ModelVersion, 'version'> {
+  #describe({ name, inputType, labels, digest = '', image, ...request }: DeployRequest): Omit<ModelVersion, 'version'> {
     const containerName = image ?? `clipper-ts/closure:${digest.slice(0, 12)}`;
-    return { name, inputType, labels, containerName, modelDataPath: digest, batchSize };
+    const { batchSize, batchDelayMicros = 0, hedge = false, cache = true } = request;
+    return { name, inputType, labels, containerName, modelDataPath: digest, batchSize, batchDelayMicros, hedge, cache };
   }
 
   /** The integer after the largest that is in use or being deployed. */

@@ -5,23 +5,25 @@ import type { InputType } from '../protocol/input-types.ts';
 import { resolveOptions } from '../util/options.ts';
 import { type BuildOptions, type BuiltModel, buildModel } from './build-model.ts';
 import { type DeployModelOptions, deployModel } from './deploy-model.ts';
+import { type FeedbackOptions, type FeedbackRecord, readFeedback, sendFeedback } from './feedback.ts';
 import { type ApplicationOptions, type LogOptions, type ModelOptions, type PredictOptions, schemas } from './options.ts';
 import type { Deployment } from './post-deploy.ts';
+import { type FindInputType, QueryClient } from './query-client.ts';
 import { RestClient } from './rest-client.ts';
 import {
   type ApplicationInfo,
   applicationInfo,
-  type Input,
+  type FailedPrediction,
+  failedPrediction,
+  type InputOf,
   type ModelInfo,
   modelInfo,
   type Prediction,
-  plainInput,
-  prediction,
   type ReplicaInfo,
   replicaInfo,
   type WireApplication,
+  type WireFailure,
   type WireModel,
-  type WirePrediction,
   type WireReplica,
 } from './wire.ts';
 
@@ -41,6 +43,7 @@ export class ClipperConnection implements AsyncDisposable {
   readonly cluster: ClusterInfo | undefined;
   readonly management: RestClient;
   readonly #query: RestClient;
+  readonly #predictions: QueryClient;
   readonly #stopServer: (() => Promise<void>) | undefined;
   #closing: Promise<void> | undefined;
 
@@ -49,19 +52,21 @@ export class ClipperConnection implements AsyncDisposable {
     this.managementUrl = managementUrl;
     this.cluster = cluster;
     this.management = new RestClient(managementUrl);
-    this.#query = new RestClient(queryUrl);
+    this.#query = new RestClient(queryUrl, { keepAlive: true });
+    const findType: FindInputType = async (application) => (await this.#knownApp(application)).inputType;
+    this.#predictions = new QueryClient(this.#query, cluster === undefined ? undefined : findType);
     this.#stopServer = stopServer;
   }
 
   /** Makes a REST endpoint, and links it to a model where one is named. Throws E_INVALID_OPTION, E_REFUSED. */
   async registerApplication(options: ApplicationOptions): Promise<void> {
-    const { name, inputType, defaultOutput, sloMicros, model } = resolveOptions(
+    const { name, inputType, defaultOutput, sloMicros, model, cache } = resolveOptions(
       schemas.ApplicationOptions,
       options,
       'registerApplication',
     );
     checkName(name, 'application name');
-    const body = { name, input_type: inputType, default_output: defaultOutput, latency_slo_micros: sloMicros };
+    const body = { name, input_type: inputType, default_output: defaultOutput, latency_slo_micros: sloMicros, cache };
     await this.management.post('/admin/add_app', body);
     if (model === undefined) return;
     await this.linkModelToApp(name, model).catch(async (error: unknown) => {
@@ -85,7 +90,8 @@ export class ClipperConnection implements AsyncDisposable {
 
   /** Makes a model version known whose containers are started by someone else. */
   async registerModel(options: ModelOptions): Promise<void> {
-    const { name, version, inputType, image, labels, batchSize } = resolveOptions(schemas.ModelOptions, options, 'registerModel');
+    const checked = resolveOptions(schemas.ModelOptions, options, 'registerModel');
+    const { name, version, inputType, image, labels, batchSize, batchDelayMicros, hedge, cache } = checked;
     await this.management.post('/admin/add_model', {
       model_name: checkName(name, 'model name'),
       model_version: checkVersion(version),
@@ -94,6 +100,9 @@ export class ClipperConnection implements AsyncDisposable {
       model_data_path: '',
       labels,
       batch_size: batchSize,
+      batch_delay_micros: batchDelayMicros,
+      hedge,
+      cache: typeof cache === 'boolean' ? cache : { ttl_micros: cache.ttlMicros },
     });
   }
 
@@ -170,9 +179,8 @@ export class ClipperConnection implements AsyncDisposable {
   }
 
   /** The query frontend's metrics, as JSON. */
-  async inspectInstance(): Promise<unknown> {
-    const response = await fetch(`${this.queryUrl}/metrics`, { headers: { accept: 'application/json' } });
-    return response.json();
+  inspectInstance(): Promise<unknown> {
+    return this.#query.get('/metrics', { accept: 'application/json' });
   }
 
   /** Stops every replica of these models. The models stay registered. */
@@ -203,35 +211,62 @@ export class ClipperConnection implements AsyncDisposable {
     await this.management.untilGone();
   }
 
-  /** Asks an application for one prediction. Throws E_UNKNOWN_APPLICATION, E_INVALID_INPUT, E_UNKNOWN_VERSION. */
-  async predict(application: string, input: Input, options: PredictOptions = {}): Promise<Prediction> {
-    const { version } = resolveOptions(schemas.PredictOptions, options, 'predict');
-    const answer = await this.#query.post(`/${application}/predict`, { input: plainInput(input), version });
-    return prediction(answer as WirePrediction);
+  /**
+   * Asks an application for one prediction. Throws E_UNKNOWN_APPLICATION, E_UNKNOWN_VERSION, and E_INVALID_INPUT for an
+   * input that is not of the application's type, before it is sent.
+   */
+  async predict<T extends InputType = InputType>(
+    application: string,
+    input: InputOf<T>,
+    options: PredictOptions = {},
+  ): Promise<Prediction> {
+    return this.#predictions.predict(application, input, resolveOptions(schemas.PredictOptions, options, 'predict'));
+  }
+
+  /** The latest default outputs that an application gave, the last one first, with what happened to each query. */
+  async getFailedQueries(application: string): Promise<readonly FailedPrediction[]> {
+    const failed = (await this.#query.get(`/${application}/queries`)) as readonly WireFailure[];
+    return failed.map(failedPrediction);
   }
 
   /** Asks for one prediction for each input, in their order. */
-  async predictBatch(
+  async predictBatch<T extends InputType = InputType>(
     application: string,
-    inputs: readonly Input[],
+    inputs: readonly InputOf<T>[],
     options: PredictOptions = {},
   ): Promise<readonly Prediction[]> {
-    const { version } = resolveOptions(schemas.PredictOptions, options, 'predictBatch');
-    const body = { input_batch: inputs.map(plainInput), version };
-    const answer = (await this.#query.post(`/${application}/predict`, body)) as
-      | WirePrediction
-      | { batch_predictions: readonly WirePrediction[] };
-    return 'batch_predictions' in answer ? answer.batch_predictions.map(prediction) : [prediction(answer)];
+    return this.#predictions.predictBatch(application, inputs, resolveOptions(schemas.PredictOptions, options, 'predictBatch'));
+  }
+
+  /**
+   * Tells an application what would have been right for an input: it is kept, and given to the functions that learn from
+   * it. Throws E_UNKNOWN_APPLICATION, E_INVALID_INPUT, E_INVALID_OPTION.
+   */
+  sendFeedback<T extends InputType = InputType>(application: string, options: FeedbackOptions<T>): Promise<void> {
+    return sendFeedback(this.#query, application, options);
+  }
+
+  /** The feedback that is kept of an application, oldest first, as it comes. Throws E_UNKNOWN_APPLICATION. */
+  async *getFeedback<T extends InputType = InputType>(application: string): AsyncGenerator<FeedbackRecord<T>> {
+    const { inputType } = await this.#knownApp(application);
+    yield* readFeedback(this.management, application, inputType as T);
   }
 
   /** Ends the connection and, where this connection started it and it isn't detached, the server with its replicas. */
   close(): Promise<void> {
+    this.#query.close();
     this.#closing ??= this.#stopServer?.() ?? Promise.resolve();
     return this.#closing;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #knownApp(name: string): Promise<ApplicationInfo> {
+    const found = await this.getAppInfo(name);
+    if (found !== undefined) return found;
+    throw new ClipperError('E_UNKNOWN_APPLICATION', `No application with name '${name}' exists`);
   }
 
   async #stop(isWanted: (model: ModelInfo) => boolean): Promise<void> {

@@ -16,17 +16,17 @@ import { printShort } from '../util/print.ts';
 import type { ClipperConnection } from './connection.ts';
 import { isVersionTaken, ModelBuild } from './model-build.ts';
 import { captureModel, functionShape, type ModelFunctions, rootsOf, takesOf } from './model-function.ts';
-import { applicationShape, imageShape, replicasShape } from './options.ts';
+import { applicationShape, imageShape, type PredictOptions, replicasShape } from './options.ts';
 import { checkDeploy, checkEngine, type Deployment, ownCluster, postDeploy, withVersion } from './post-deploy.ts';
 import { cancelledIf, Progress } from './progress.ts';
-import type { ApplicationInfo } from './wire.ts';
+import type { ApplicationInfo, InputOf, Prediction } from './wire.ts';
 
 const deployShape = { ...functionShape, ...replicasShape, ...imageShape };
 const DeploySchema = z.strictObject(deployShape);
 const EndpointSchema = z.strictObject({ ...deployShape, ...applicationShape });
 
 type DeployConfig = Readonly<z.output<typeof DeploySchema>>;
-type Shared = Omit<z.input<typeof DeploySchema>, 'inputType' | 'predict' | 'predictOne' | 'setup'>;
+type Shared = Omit<z.input<typeof DeploySchema>, keyof ModelFunctions<InputType, unknown>>;
 
 /** What to deploy. Give either `predict` or `predictOne`; their inputs are typed by `inputType`. */
 export interface DeployOptions<T extends InputType = InputType, Context = undefined> extends Shared, ModelFunctions<T, Context> {}
@@ -38,10 +38,14 @@ export interface EndpointOptions<T extends InputType = InputType, Context = unde
 }
 
 /** A deployment and the application that it answers. */
-export interface Endpoint extends Deployment {
+export interface Endpoint<T extends InputType = InputType> extends Deployment {
   readonly application: string;
   /** Where to POST `{"input": …}`. */
   readonly url: string;
+  /** Asks the application, as the connection's `predict` does. */
+  predict(input: InputOf<T>, options?: PredictOptions): Promise<Prediction>;
+  /** Asks for one prediction for each input, in their order. */
+  predictBatch(inputs: readonly InputOf<T>[], options?: PredictOptions): Promise<readonly Prediction[]>;
 }
 
 /**
@@ -65,7 +69,7 @@ export async function deployPredictFunction<T extends InputType, Context = undef
 export async function createEndpoint<T extends InputType, Context = undefined>(
   clipper: ClipperConnection,
   options: EndpointOptions<T, Context>,
-): Promise<Endpoint> {
+): Promise<Endpoint<T>> {
   checkConnection(clipper);
   const { defaultOutput, sloMicros, ...config } = resolveOptions(EndpointSchema, options, 'createEndpoint');
   const { name } = config;
@@ -78,7 +82,13 @@ export async function createEndpoint<T extends InputType, Context = undefined>(
       if (!(await hasEndpoint(clipper, name, wanted))) throw error;
     });
   }
-  return { ...deployment, application: name, url: `${clipper.queryUrl}/${name}/predict` };
+  return {
+    ...deployment,
+    application: name,
+    url: `${clipper.queryUrl}/${name}/predict`,
+    predict: (input, asked) => clipper.predict(name, input, asked),
+    predictBatch: (inputs, asked) => clipper.predictBatch(name, inputs, asked),
+  };
 }
 
 /** Whether an application with these settings is linked to the model of its name. Throws E_APPLICATION_EXISTS for another. */

@@ -19,6 +19,7 @@ export const functionShape = {
   predict: aFunction.optional().describe('Maps a batch of inputs to one output each, in order.'),
   predictOne: aFunction.optional().describe('Maps one input to its output.'),
   setup: aFunction.optional().describe('Runs once in each replica; what it returns is passed to the function as its context.'),
+  feedback: aFunction.optional().describe('Runs in each replica on each feedback: input, label, context.'),
   secrets: secretsOption,
   packages: packagesOption,
   ...progressShape,
@@ -32,6 +33,7 @@ export interface ModelFunctions<T extends InputType, Context> {
   predict?: (inputs: InputValues[T][], context: Context) => ArrayLike<unknown> | Promise<ArrayLike<unknown>>;
   predictOne?: (input: InputValues[T], context: Context) => unknown;
   setup?: () => Context | Promise<Context>;
+  feedback?: (input: InputValues[T], label: number, context: Context) => unknown;
 }
 
 /** Captures the functions of a model, together, so that they keep sharing what they share. */
@@ -50,11 +52,11 @@ export async function captureModel(config: FunctionConfig, progress: Progress): 
 export const takesOf = ({ predict }: FunctionConfig): Takes => (predict === undefined ? 'one' : 'batch');
 
 /** Throws E_INVALID_OPTION unless there is one function to predict. */
-export function rootsOf({ predict, predictOne, setup }: FunctionConfig): Record<string, Function> {
+export function rootsOf({ predict, predictOne, setup, feedback }: FunctionConfig): Record<string, Function> {
   const main = predict ?? predictOne;
   if (main === undefined || (predict !== undefined && predictOne !== undefined)) {
     const got = main === undefined ? 'neither' : 'both';
     throw new ClipperError('E_INVALID_OPTION', `Give either predict (a batch of inputs) or predictOne (one input), got ${got}`);
   }
-  return setup === undefined ? { default: main } : { default: main, setup };
+  return { default: main, ...(setup && { setup }), ...(feedback && { feedback }) };
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { maxReplicas, networkSchema, resourcesSchema } from '../http/cluster-routes.ts';
+import { servingShape } from '../http/serving-schemas.ts';
 import { registryOption } from '../image/registry.ts';
 import { type InputType, inputTypeSpellings, isInputTypeSpelling, parseInputType } from '../protocol/input-types.ts';
 import type { OnProgress } from './progress.ts';
@@ -23,12 +24,7 @@ export const progressShape = {
 export const replicasShape = {
   labels: z.array(z.string()).default([]),
   replicas: z.number().int().positive().max(maxReplicas).default(1).describe('How many copies to run.'),
-  batchSize: z
-    .number()
-    .int()
-    .refine((size) => size === -1 || size > 0, 'must be -1 (adaptive) or greater than 0')
-    .default(-1)
-    .describe('Inputs a batch at most; -1: adaptive.'),
+  ...servingShape,
   env: z
     .record(
       z.string().regex(/^[^=\s\0]+$/, 'a name must have no "=" and no space in it'),
@@ -63,6 +59,7 @@ const ApplicationOptions = z.strictObject({
   name: z.string(),
   ...applicationShape,
   model: z.string().optional().describe('The name of a model to link at once.'),
+  cache: z.boolean().default(true).describe('Whether its queries may be answered from the cache.'),
 });
 export type ApplicationOptions = Omit<z.input<typeof ApplicationOptions>, 'inputType'> & {
   readonly inputType: InputType | (string & {});
@@ -74,7 +71,7 @@ const ModelOptions = z.strictObject({
   inputType: inputTypeOption,
   image: z.string().default('').describe('The image of the containers that will serve it.'),
   labels: z.array(z.string()).default([]),
-  batchSize: z.number().int().default(-1).describe('Inputs a batch at most; -1: adaptive.'),
+  ...servingShape,
 });
 export type ModelOptions = z.input<typeof ModelOptions>;
 
@@ -87,6 +84,7 @@ export type LogOptions = z.input<typeof LogOptions>;
 
 const PredictOptions = z.strictObject({
   version: z.union([z.string(), z.number()]).transform(String).optional().describe('Another version than the current one.'),
+  explain: z.boolean().default(false).describe('Asks what happened to the query, and when.'),
 });
 export type PredictOptions = z.input<typeof PredictOptions>;
 

@@ -2,13 +2,14 @@ import type { z } from 'zod';
 import { checkLabel, checkName, checkVersion } from '../control/names.ts';
 import { ClipperError } from '../errors.ts';
 import type { ClusterInfo, DeployBody } from '../http/cluster-routes.ts';
-import { inputBytes } from '../http/json-inputs.ts';
+import { servingOf } from '../http/serving-schemas.ts';
 import type { InputType } from '../protocol/input-types.ts';
+import { inputBytes } from './input-bytes.ts';
 import { isVersionTaken } from './model-build.ts';
 import type { replicasShape } from './options.ts';
 import { cancelledIf, type Progress } from './progress.ts';
 import type { RestClient } from './rest-client.ts';
-import { type Input, plainInput } from './wire.ts';
+import type { Input } from './wire.ts';
 
 /** A server to deploy to. */
 export interface DeployTarget {
@@ -68,7 +69,7 @@ export function checkDeploy({ name, version, labels, inputType, sample }: Deploy
   checkName(name, 'model name');
   if (version !== undefined) checkVersion(version);
   labels.forEach(checkLabel);
-  if (sample !== undefined) inputBytes(inputType, plainInput(sample));
+  if (sample !== undefined) inputBytes(inputType, sample);
 }
 
 /** Has a server start replicas of a bundle or an image, and make the version current. */
@@ -78,13 +79,13 @@ export async function postDeploy(
   what: { readonly digest?: string; readonly image?: string; readonly version?: string | undefined },
   progress: Progress,
 ): Promise<Started> {
-  const { name, inputType, labels, batchSize, replicas, env, resources, network, sample, signal } = config;
+  const { name, inputType, labels, replicas, env, resources, network, sample, signal } = config;
   progress.report('start', `starting ${replicas} replica${replicas === 1 ? '' : 's'}`);
   const { version = config.version, ...source } = what;
   const body: DeployBody = {
-    ...{ name, inputType, labels, batchSize, replicas, env, resources, network, ...source },
+    ...{ name, inputType, labels, ...servingOf(config), replicas, env, resources, network, ...source },
     ...(version === undefined ? {} : { version: checkVersion(version) }),
-    ...(sample === undefined ? {} : { sampleBase64: Buffer.from(inputBytes(inputType, plainInput(sample))).toString('base64') }),
+    ...(sample === undefined ? {} : { sampleBase64: Buffer.from(inputBytes(inputType, sample)).toString('base64') }),
   };
   const started = (await management.post('/admin/v1/deploy', body, signal).catch((error: unknown) => {
     cancelledIf(signal, name);

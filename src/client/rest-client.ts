@@ -1,55 +1,138 @@
+import * as http from 'node:http';
+import * as https from 'node:https';
 import { setTimeout } from 'node:timers/promises';
-import { ClipperError, isErrorCode, messageOf } from '../errors.ts';
+import { ClipperError, isClipperError, isErrorCode, messageOf } from '../errors.ts';
 
-/** Posts JSON to a Clipper server, ours or Berkeley's. */
+interface Outgoing {
+  readonly method: 'GET' | 'POST';
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** More connections than this at once are asked in turn. */
+const maxSockets = 1_000;
+
+/** Asks a Clipper server, ours or Berkeley's, over Node's own HTTP client: of small requests it does several times as many as fetch. */
 export class RestClient {
   readonly url: string;
+  readonly #agent: http.Agent;
 
-  constructor(url: string) {
+  /** With `keepAlive` connections are used again. A request that finds one closed is sent twice: only where that does no harm. */
+  constructor(url: string, { keepAlive = false } = {}) {
     this.url = url;
+    const { Agent } = url.startsWith('https:') ? https : http;
+    this.#agent = new Agent({ keepAlive, maxSockets });
   }
 
   /** The answer's JSON, or its text where it is none. Throws the server's own error, E_REFUSED or E_SERVER_UNREACHABLE. */
-  async post(path: string, body: unknown, signal?: AbortSignal): Promise<unknown> {
-    return this.#ask(
-      path,
-      { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) },
-      signal,
-    );
+  post(path: string, body: unknown, signal?: AbortSignal): Promise<unknown> {
+    const headers = { 'content-type': 'application/json' };
+    return this.#ask(path, { method: 'POST', headers, body: JSON.stringify(body), signal });
   }
 
-  async get(path: string, signal?: AbortSignal): Promise<unknown> {
-    return this.#ask(path, {}, signal);
+  /** The same for a body of bytes. */
+  postBytes(path: string, body: Uint8Array, mediaType: string): Promise<unknown> {
+    return this.#ask(path, { method: 'POST', headers: { 'content-type': mediaType }, body });
+  }
+
+  get(path: string, headers: Readonly<Record<string, string>> = {}): Promise<unknown> {
+    return this.#ask(path, { method: 'GET', headers });
+  }
+
+  /** The lines of an answer as they come, for what is too much to be held. Throws what `post` does. */
+  async *lines(path: string): AsyncGenerator<string> {
+    const response = await this.#open(path, { method: 'GET' });
+    let rest = '';
+    try {
+      for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
+        const lines = (rest + chunk).split('\n');
+        rest = lines.pop() ?? '';
+        yield* lines;
+      }
+    } catch (error) {
+      throw unreachable(this.url, error);
+    }
   }
 
   /** Waits until nothing listens at the address any more. */
   async untilGone(): Promise<void> {
-    for (;;) {
-      const isThere = await fetch(this.url).then(
-        () => true,
+    const isThere = (): Promise<boolean> =>
+      this.#send('', { method: 'GET' }).then(
+        (response) => {
+          response.resume();
+          return true;
+        },
         () => false,
       );
-      if (!isThere) return;
-      await setTimeout(20);
+    while (await isThere()) await setTimeout(20);
+  }
+
+  /** Closes connections that nothing is asked on. */
+  close(): void {
+    for (const socket of Object.values(this.#agent.freeSockets).flat()) socket?.destroy();
+  }
+
+  async #ask(path: string, request: Outgoing): Promise<unknown> {
+    const response = await this.#open(path, request);
+    const text = await textOf(response).catch((error: unknown) => {
+      throw this.#failure(path, request, error);
+    });
+    // Clipper's own server says JSON of texts too.
+    return response.headers['content-type']?.includes('json') === true ? (parsed(text) ?? text) : text;
+  }
+
+  /** The answer to a request, where it is a success. */
+  async #open(path: string, request: Outgoing): Promise<http.IncomingMessage> {
+    try {
+      const response = await this.#send(path, request);
+      const { statusCode: status = 0 } = response;
+      if (status >= 200 && status < 300) return response;
+      throw remoteError(await textOf(response), `${this.url}${path} answered ${status}`);
+    } catch (error) {
+      throw isClipperError(error) ? error : this.#failure(path, request, error);
     }
   }
 
-  async #ask(path: string, request: RequestInit, signal: AbortSignal | undefined): Promise<unknown> {
-    let response: Response;
-    let text: string;
-    try {
-      response = await fetch(`${this.url}${path}`, signal === undefined ? request : { ...request, signal });
-      text = await response.text();
-    } catch (error) {
-      throw signal?.aborted === true
-        ? new ClipperError('E_CANCELLED', `${path} was cancelled`, { cause: error })
-        : unreachable(this.url, error);
-    }
-    if (!response.ok) throw remoteError(text, `${this.url}${path} answered ${response.status}`);
-    // Clipper's own server says JSON of texts too.
-    const isJson = response.headers.get('content-type')?.includes('json') === true;
-    return isJson ? (parsed(text) ?? text) : text;
+  async #send(path: string, request: Outgoing): Promise<http.IncomingMessage> {
+    return exchange(new URL(`${this.url}${path}`), request, this.#agent);
   }
+
+  #failure(path: string, { signal }: Outgoing, error: unknown): ClipperError {
+    if (signal?.aborted === true) return new ClipperError('E_CANCELLED', `${path} was cancelled`, { cause: error });
+    return unreachable(this.url, error);
+  }
+}
+
+/** Sends a request, on a connection of the agent's, or of its own where there is none. */
+function exchange(url: URL, outgoing: Outgoing, agent: http.Agent | false): Promise<http.IncomingMessage> {
+  const { request } = url.protocol === 'https:' ? https : http;
+  const { method, headers = {}, body, signal } = outgoing;
+  return new Promise((resolve, reject) => {
+    let isAnswered = false;
+    const sent = request(url, { method, headers, agent, ...(signal === undefined ? {} : { signal }) }, (response) => {
+      isAnswered = true;
+      resolve(response);
+    });
+    sent.on('error', (error) => {
+      // A server that refuses a large body may close the connection while it is still sent.
+      if (isAnswered) return;
+      // The server closed an idle connection while it was taken up again.
+      if (sent.reusedSocket && signal?.aborted !== true) resolve(exchange(url, outgoing, false));
+      else reject(error);
+    });
+    sent.end(body);
+  });
+}
+
+function textOf(response: http.IncomingMessage): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    response.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk;
+    });
+    response.once('end', () => resolve(text)).once('error', reject);
+  });
 }
 
 function parsed(text: string): unknown {
@@ -61,8 +144,8 @@ function parsed(text: string): unknown {
 }
 
 function unreachable(url: string, error: unknown): ClipperError {
-  const { cause } = error as { cause?: unknown };
-  const why = cause === undefined ? messageOf(error) : messageOf(cause);
+  // Where a name has several addresses, the error is of all of them and has no message.
+  const why = messageOf(error) || (error as NodeJS.ErrnoException).code;
   return new ClipperError('E_SERVER_UNREACHABLE', `No Clipper server answers at ${url}: ${why}. Start one with startClipper()`, {
     cause: error,
   });

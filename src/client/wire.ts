@@ -1,5 +1,6 @@
 import type { InputType } from '../protocol/input-types.ts';
-import type { DefaultReason } from '../serving/query.ts';
+import type { RemoteError } from '../protocol/messages.ts';
+import type { DefaultReason, Timeline } from '../serving/query.ts';
 
 /** What an application answers: the prediction, or its default output and why. */
 export interface Prediction {
@@ -10,10 +11,37 @@ export interface Prediction {
   readonly default: boolean;
   readonly defaultExplanation?: string;
   readonly defaultReason?: DefaultReason;
+  /** Where it was asked for. */
+  readonly explain?: Explanation;
 }
 
-/** One input as a caller has it: an array of numbers of any kind, bytes, or a string. */
-export type Input = ArrayLike<number> | Uint8Array | string;
+/** What happened to a query. */
+export interface Explanation {
+  /** `name:version`; undefined where no model is linked. */
+  readonly model?: string;
+  readonly timeline: Timeline;
+  /** What the function threw. */
+  readonly error?: RemoteError;
+}
+
+/** A query that was given the default output. */
+export interface FailedPrediction extends Explanation {
+  readonly queryId: number;
+  readonly at: Date;
+  readonly defaultReason: DefaultReason;
+  readonly defaultExplanation: string;
+}
+
+/** One input of each type as a caller has it: an array of numbers of any kind, bytes, or a string. */
+interface Inputs {
+  readonly bytes: Uint8Array;
+  readonly integers: ArrayLike<number>;
+  readonly floats: ArrayLike<number>;
+  readonly doubles: ArrayLike<number>;
+  readonly strings: string;
+}
+export type InputOf<T extends InputType> = Inputs[T];
+export type Input = InputOf<InputType>;
 
 /** A model version as management describes it. */
 export interface ModelInfo {
@@ -72,6 +100,20 @@ export interface WirePrediction {
   readonly default: boolean;
   readonly default_explanation?: string;
   readonly default_reason?: DefaultReason;
+  readonly explain?: WireExplanation;
+}
+
+type WireTimeline = Omit<Timeline, 'batchSize' | 'computeMicros'> & {
+  readonly batch_size?: number;
+  readonly compute_micros?: number;
+};
+type WireExplanation = Omit<Explanation, 'timeline'> & { readonly timeline: WireTimeline };
+
+export interface WireFailure extends WireExplanation {
+  readonly query_id: number;
+  readonly at: string;
+  readonly default_reason: DefaultReason;
+  readonly default_explanation: string;
 }
 
 export const applicationInfo = (wire: WireApplication): ApplicationInfo => ({
@@ -104,6 +146,28 @@ export const prediction = (wire: WirePrediction): Prediction => ({
   default: wire.default,
   ...(wire.default_explanation === undefined ? {} : { defaultExplanation: wire.default_explanation }),
   ...(wire.default_reason === undefined ? {} : { defaultReason: wire.default_reason }),
+  ...(wire.explain === undefined ? {} : { explain: explanation(wire.explain) }),
+});
+
+function explanation({ model, error, timeline }: WireExplanation): Explanation {
+  const { batch_size: batchSize, compute_micros: computeMicros, ...times } = timeline;
+  return {
+    ...(model === undefined ? {} : { model }),
+    timeline: {
+      ...times,
+      ...(batchSize === undefined ? {} : { batchSize }),
+      ...(computeMicros === undefined ? {} : { computeMicros }),
+    },
+    ...(error === undefined ? {} : { error }),
+  };
+}
+
+export const failedPrediction = (wire: WireFailure): FailedPrediction => ({
+  queryId: wire.query_id,
+  at: new Date(wire.at),
+  defaultReason: wire.default_reason,
+  defaultExplanation: wire.default_explanation,
+  ...explanation(wire),
 });
 
 /** An input as JSON has it: bytes in base64, numbers as an array. */

@@ -9,23 +9,25 @@ export interface Application {
   readonly cache?: boolean;
 }
 
-export interface ModelVersion {
+/** How the queries of a model version are batched and their outputs kept. */
+export interface ServingSettings {
+  /** Inputs a batch at most; -1: adaptive. */
+  readonly batchSize: number;
+  /** How long a batch that is not full waits for more; left out: not at all. */
+  readonly batchDelayMicros?: number;
+  /** Whether a batch that is slow is sent to a second replica too; left out: no. */
+  readonly hedge?: boolean;
+  /** Whether outputs are kept, and for how long; left out: as long as there is room. */
+  readonly cache?: boolean | { readonly ttlMicros: number };
+}
+
+export interface ModelVersion extends ServingSettings {
   readonly name: string;
   readonly version: string;
   readonly inputType: InputType;
   readonly labels: readonly string[];
   readonly containerName: string;
   readonly modelDataPath: string;
-  /** Inputs a batch at most; -1: adaptive. */
-  readonly batchSize: number;
-  /** How long a batch that is not full waits for more; left out: not at all. */
-  readonly batchDelayMicros?: number;
-  /** Whether a slow batch is sent to a second replica. */
-  readonly hedge?: boolean;
-  /** Whether its outputs are kept; left out: yes. */
-  readonly cache?: boolean;
-  /** For how long; left out: as long as there is room. */
-  readonly cacheTtlMicros?: number;
 }
 
 /** Where a cluster's state is kept: applications, model versions, current versions and links. */

@@ -32,12 +32,16 @@ export class Api {
     this.#endpoints.push(...endpoints);
   }
 
-  /** Serves the document. `more` gives the endpoints that come and go. */
-  serveDocument(title: string, more: () => readonly Endpoint[] = () => []): void {
+  get endpoints(): readonly Endpoint[] {
+    return this.#endpoints;
+  }
+
+  /** Serves the document. `more` gives the endpoints that come and go, and those of elsewhere. */
+  serveDocument(title: string, more: (request: FastifyRequest) => readonly Endpoint[]): void {
     const info = { title, version: packageVersion() };
     const endpoint = { method: 'GET', path: '/openapi.json', name: 'openApi', tag: 'Server', summary: 'This document.' } as const;
-    this.serve({ ...endpoint, answers: { 200: z.looseObject({ openapi: z.string() }) } }, (_request, reply) =>
-      reply.type('application/json; charset=utf-8').send(printOpenApi(info, [...this.#endpoints, ...more()])),
+    this.serve({ ...endpoint, answers: { 200: z.looseObject({ openapi: z.string() }) } }, (request, reply) =>
+      reply.type('application/json; charset=utf-8').send(printOpenApi(info, [...this.#endpoints, ...more(request)])),
     );
   }
 }

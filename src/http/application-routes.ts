@@ -3,36 +3,51 @@ import type { Registry } from '../control/registry.ts';
 import type { Application } from '../control/state-store.ts';
 import { ClipperError } from '../errors.ts';
 import { inputTypes, parseInputType } from '../protocol/input-types.ts';
+import type { Feedback } from '../serving/feedback.ts';
 import type { Api } from './api.ts';
 import { addManagementEndpoint, text } from './management-endpoint.ts';
 import { inputTypeSpelling, none, verbose } from './management-schemas.ts';
 
 const latency_slo_micros = z.number().int().positive().describe('Queries are answered within so many microseconds.');
+const cache = z.boolean().describe('Whether queries may be answered from the cache.');
 const ApplicationAnswer = z
   .object({
     name: z.string(),
     input_type: z.enum(inputTypes),
     default_output: z.string(),
     latency_slo_micros: z.number().int(),
+    cache: cache.optional(),
     linked_models: z.array(z.string()),
   })
   .meta({ id: 'Application' });
 
+interface ApplicationServices {
+  readonly registry: Registry;
+  readonly feedback: Feedback;
+}
+
 /** Applications, and the models that they are linked to. */
-export function addApplicationRoutes(api: Api, registry: Registry): void {
-  addChanges(api, registry);
+export function addApplicationRoutes(api: Api, { registry, feedback }: ApplicationServices): void {
+  addChanges(api, { registry, feedback });
   addReads(api, registry);
   addLinks(api, registry);
 }
 
-function addChanges(api: Api, registry: Registry): void {
+function addChanges(api: Api, { registry, feedback }: ApplicationServices): void {
   addManagementEndpoint(api, 'add_app', {
     summary: 'Adds an application.',
-    body: z.object({ name: z.string(), input_type: inputTypeSpelling, default_output: z.string(), latency_slo_micros }),
+    body: z.object({
+      name: z.string(),
+      input_type: inputTypeSpelling,
+      default_output: z.string(),
+      latency_slo_micros,
+      cache: cache.optional(),
+    }),
     gives: text,
-    answer: async ({ name, input_type, default_output, latency_slo_micros }) => {
+    answer: async ({ name, input_type, default_output, latency_slo_micros, cache: isCached = true }) => {
       const inputType = parseInputType(input_type);
-      await registry.addApplication({ name, inputType, defaultOutput: default_output, latencySloMicros: latency_slo_micros });
+      const settings = { defaultOutput: default_output, latencySloMicros: latency_slo_micros, cache: isCached };
+      await registry.addApplication({ name, inputType, ...settings });
       return `Successfully added application with name '${name}'`;
     },
   });
@@ -42,17 +57,25 @@ function addChanges(api: Api, registry: Registry): void {
     gives: text,
     answer: async ({ name }) => {
       await registry.deleteApplication(name);
+      await feedback.forget(name);
       return `Successfully deleted application with name '${name}'`;
     },
   });
 }
 
 function addReads(api: Api, registry: Registry): void {
-  const describe = ({ name, inputType, defaultOutput, latencySloMicros }: Application): z.output<typeof ApplicationAnswer> => ({
+  const describe = ({
+    name,
+    inputType,
+    defaultOutput,
+    latencySloMicros,
+    cache: isCached = true,
+  }: Application): z.output<typeof ApplicationAnswer> => ({
     name,
     input_type: inputType,
     default_output: defaultOutput,
     latency_slo_micros: latencySloMicros,
+    ...(isCached ? {} : { cache: false }),
     linked_models: [...registry.linkedModels(name)],
   });
   addManagementEndpoint(api, 'get_all_applications', {

@@ -7,6 +7,7 @@ import { inputTypes } from '../protocol/input-types.ts';
 import { resolveOptions } from '../util/options.ts';
 import type { Api } from './api.ts';
 import { parseObject } from './json-inputs.ts';
+import { servingShape } from './serving-schemas.ts';
 
 const ClusterInfo = z
   .object({
@@ -46,7 +47,7 @@ const DeployBody = z.strictObject({
   version: z.string().optional(),
   inputType: z.enum(inputTypes),
   labels: z.array(z.string()),
-  batchSize: z.number().int(),
+  ...servingShape,
   replicas: z.number().int().positive().max(maxReplicas),
   env: z.record(z.string(), z.string()),
   resources: resourcesSchema,
@@ -76,7 +77,7 @@ const Deployed = z.object({
 });
 const nothing = z.strictObject({});
 const ClusterError = z.object({ code: z.enum(errorCodes), message: z.string() }).meta({ id: 'ClusterError' });
-const errors = { '4XX': ClusterError, '5XX': ClusterError };
+export const clusterErrors = { '4XX': ClusterError, '5XX': ClusterError };
 const tag = 'Cluster';
 
 /** Our additions to the management REST: deploys, replicas, logs. Errors are JSON with a code. */
@@ -98,14 +99,14 @@ interface ClusterEndpoint<B extends z.ZodType, A> {
 function post<B extends z.ZodType, A>(api: Api, name: string, endpoint: ClusterEndpoint<B, A>): void {
   const { path, summary, body, gives, answer } = endpoint;
   const described = { method: 'POST', path: `/admin/v1/${path}`, name, tag, summary, body } as const;
-  api.serve({ ...described, answers: { 200: gives, ...errors } }, (request, reply) =>
+  api.serve({ ...described, answers: { 200: gives, ...clusterErrors } }, (request, reply) =>
     answer(resolveOptions(body, parseObject(request.body), name), abandonedSignal(reply)),
   );
 }
 
 function addServerRoutes(api: Api, { info, stop }: ClusterServices): void {
   const path = '/admin/v1/cluster';
-  const answers = { 200: ClusterInfo, ...errors };
+  const answers = { 200: ClusterInfo, ...clusterErrors };
   api.serve({ method: 'GET', path, name: 'cluster', tag, summary: 'What the cluster is.', answers }, () => info);
   api.serve(
     {
@@ -114,7 +115,7 @@ function addServerRoutes(api: Api, { info, stop }: ClusterServices): void {
       name: 'shutdown',
       tag,
       summary: 'Ends the server, and its replicas with it.',
-      answers: { 200: nothing, ...errors },
+      answers: { 200: nothing, ...clusterErrors },
     },
     (_request, reply) => {
       reply.raw.once('finish', stop);

@@ -6,7 +6,14 @@ import { inputTypes, parseInputType } from '../protocol/input-types.ts';
 import type { Api } from './api.ts';
 import { addManagementEndpoint, text } from './management-endpoint.ts';
 import { inputTypeSpelling, modelVersion, none, verbose } from './management-schemas.ts';
+import { batchSize } from './serving-schemas.ts';
 
+/** Ours beside Clipper's `batch_size`. */
+const settings = {
+  batch_delay_micros: z.number().int().nonnegative().describe('How long a batch that is not full waits for more.'),
+  hedge: z.boolean().describe('Whether a slow batch is sent to a second replica too.'),
+  cache: z.union([z.boolean(), z.object({ ttl_micros: z.number().int().positive() })]).describe('Whether outputs are kept.'),
+};
 const ModelAnswer = z
   .object({
     model_name: z.string(),
@@ -16,6 +23,7 @@ const ModelAnswer = z
     container_name: z.string(),
     model_data_path: z.string(),
     batch_size: z.number().int(),
+    ...z.object(settings).partial().shape,
     is_current_version: z.boolean(),
   })
   .meta({ id: 'Model' });
@@ -35,13 +43,17 @@ function addChanges(api: Api, registry: Registry): void {
       labels: z.array(z.string()).default([]),
       container_name: z.string().default(''),
       model_data_path: z.string().default(''),
-      batch_size: z.union([z.literal(-1), z.number().int().positive()], 'must be -1 (adaptive) or greater than 0'),
+      batch_size: batchSize,
+      ...z.object(settings).partial().shape,
     }),
     gives: text,
     answer: async (body) => {
-      const { model_name: name, model_version, labels, container_name, model_data_path, batch_size } = body;
+      const { model_name: name, model_version, labels, container_name, model_data_path } = body;
       const inputType = parseInputType(body.input_type);
-      const rest = { containerName: container_name, modelDataPath: model_data_path, batchSize: batch_size };
+      const { batch_size, batch_delay_micros = 0, hedge = false, cache = true } = body;
+      const kept = typeof cache === 'boolean' ? cache : { ttlMicros: cache.ttl_micros };
+      const serving = { batchSize: batch_size, batchDelayMicros: batch_delay_micros, hedge, cache: kept };
+      const rest = { containerName: container_name, modelDataPath: model_data_path, ...serving };
       await registry.addModel({ name, version: model_version, inputType, labels, ...rest });
       await registry.setCurrentVersion(name, model_version);
       return `Successfully added model with name '${name}' and input type '${inputType}'`;
@@ -67,6 +79,13 @@ function addChanges(api: Api, registry: Registry): void {
   });
 }
 
+/** What isn't as Clipper has it. */
+const describeSettings = ({ batchDelayMicros = 0, hedge = false, cache = true }: ModelVersion): object => ({
+  ...(batchDelayMicros === 0 ? {} : { batch_delay_micros: batchDelayMicros }),
+  ...(hedge ? { hedge } : {}),
+  ...(cache === true ? {} : { cache: cache === false ? cache : { ttl_micros: cache.ttlMicros } }),
+});
+
 function addReads(api: Api, registry: Registry): void {
   const describe = (model: ModelVersion): z.output<typeof ModelAnswer> => ({
     model_name: model.name,
@@ -76,6 +95,7 @@ function addReads(api: Api, registry: Registry): void {
     container_name: model.containerName,
     model_data_path: model.modelDataPath,
     batch_size: model.batchSize,
+    ...describeSettings(model),
     is_current_version: registry.currentVersion(model.name) === model.version,
   });
   addManagementEndpoint(api, 'get_all_models', {

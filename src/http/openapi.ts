@@ -15,6 +15,10 @@ export interface Endpoint {
   readonly summary: string;
   /** Request headers that mean something to it. */
   readonly headers?: Readonly<Record<string, z.ZodType>>;
+  /** Parameters of the URL. */
+  readonly query?: Readonly<Record<string, z.ZodType>>;
+  /** Where it is served, if not where the document is. */
+  readonly url?: string;
   readonly body?: Content;
   /** By status: `200`, `4XX`. */
   readonly answers: Readonly<Record<string, Content>>;
@@ -33,10 +37,14 @@ export function printOpenApi(info: { readonly title: string; readonly version: s
   return document.replaceAll('"#/$defs/', '"#/components/schemas/');
 }
 
-function describeEndpoint({ name, tag, summary, path, headers = {}, body, answers }: Endpoint, schemas: Json): Json {
+function describeEndpoint(
+  { name, tag, summary, path, headers = {}, query = {}, url, body, answers }: Endpoint,
+  schemas: Json,
+): Json {
   const parameters = [
     ...[...path.matchAll(/\{(\w+)\}/g)].map(([, of]) => ({ name: of, in: 'path', required: true, schema: { type: 'string' } })),
     ...Object.entries(headers).map(([of, type]) => ({ name: of, in: 'header', schema: describeSchema(type, schemas) })),
+    ...Object.entries(query).map(([of, type]) => ({ name: of, in: 'query', schema: describeSchema(type, schemas) })),
   ];
   const responses = Object.entries(answers).map(([status, content]) => [
     status,
@@ -46,6 +54,7 @@ function describeEndpoint({ name, tag, summary, path, headers = {}, body, answer
     operationId: name,
     tags: [tag],
     summary,
+    ...(url === undefined ? {} : { servers: [{ url }] }),
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(body === undefined ? {} : { requestBody: { required: true, content: describeContent(body, schemas) } }),
     responses: Object.fromEntries(responses),

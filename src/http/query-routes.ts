@@ -1,42 +1,59 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Registry } from '../control/registry.ts';
-import type { Application } from '../control/state-store.ts';
 import { ClipperError } from '../errors.ts';
 import { clipperReport } from '../metrics/clipper-report.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { prometheusText } from '../metrics/prometheus.ts';
-import type { Answer } from '../serving/query.ts';
+import type { Feedback, StoredFeedback } from '../serving/feedback.ts';
 import type { QueryFrontend } from '../serving/query-frontend.ts';
-import { printShort } from '../util/print.ts';
 import { inputBytes, parseObject } from './json-inputs.ts';
+import { describeFailure, printAnswers } from './print-answers.ts';
+import type { RawQuery } from './raw-inputs.ts';
+import { readQuery } from './read-query.ts';
 
-type ForApplication = FastifyRequest<{ Params: { application: string } }>;
-
-/** One request must not keep the others waiting for longer than some milliseconds. */
-const maxBatchInputs = 10_000;
+interface ExplainQuery extends RawQuery {
+  readonly explain?: string;
+}
+type ForApplication = FastifyRequest<{ Params: { application: string }; Querystring: ExplainQuery }>;
+type ForQuery = FastifyRequest<{ Params: { application: string; id: string } }>;
 
 export interface QueryServices {
   readonly registry: Registry;
   readonly frontend: QueryFrontend;
   readonly metrics: Metrics;
+  readonly feedback: Feedback;
 }
 
-/** Clipper's query REST: predictions, feedback and metrics. */
-export function addQueryRoutes(server: FastifyInstance, { registry, frontend, metrics }: QueryServices): void {
-  server.post('/:application/predict', async (request: ForApplication, reply) => {
-    const application = registry.knownApplication(request.params.application);
-    const { inputs, version } = readQuery(application, request.body);
+/** Clipper's query REST: predictions, feedback and metrics; and what became of queries that failed. */
+export function addQueryRoutes(server: FastifyInstance, { registry, frontend, metrics, feedback }: QueryServices): void {
+  server.post('/:application/predict', async ({ params, query, headers, body }: ForApplication, reply) => {
+    const application = registry.knownApplication(params.application);
+    const { inputs, version } = readQuery(application, { mediaType: headers['content-type'], query, body });
     const answers = await frontend.query(application, inputs, version);
-    return reply.type('application/json; charset=utf-8').send(printAnswers(answers));
+    const isExplained = isOn(query.explain ?? headers['clipper-explain']);
+    return reply.type('application/json; charset=utf-8').send(printAnswers(answers, isExplained));
   });
-  server.post('/:application/update', (request: ForApplication, reply) => {
-    const application = registry.knownApplication(request.params.application);
-    checkFeedback(application, parseObject(request.body));
-    metrics.application(application.name).feedback.add();
+  server.post('/:application/update', async ({ params, body }: ForApplication, reply) => {
+    const application = registry.knownApplication(params.application);
+    const given = readFeedback(parseObject(body));
+    await feedback.receive(application, given, inputBytes(application.inputType, given.input));
     return reply.type('text/plain; charset=utf-8').send('Feedback received? 1');
+  });
+  server.get('/:application/queries', ({ params }: ForApplication) => {
+    const { name } = registry.knownApplication(params.application);
+    return frontend.failures.of(name).map(describeFailure);
+  });
+  server.get('/:application/queries/:id', ({ params }: ForQuery) => {
+    const { name } = registry.knownApplication(params.application);
+    const failure = frontend.failures.find(name, Number(params.id));
+    if (failure !== undefined) return describeFailure(failure);
+    const message = `Of query ${params.id} of '${name}' nothing is known: only the latest default outputs are kept`;
+    throw new ClipperError('E_UNKNOWN_QUERY', message);
   });
   server.get('/metrics', (request, reply) => sendMetrics(metrics, request, reply));
 }
+
+const isOn = (flag: unknown): boolean => flag === '1' || flag === 'true';
 
 /** Prometheus' text, or Clipper's JSON for clients that ask for it. */
 export async function sendMetrics(metrics: Metrics, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
@@ -52,49 +69,11 @@ export function sendQueryError(error: ClipperError, reply: FastifyReply): Fastif
   return reply.code(error.status).send({ error: title, cause: error.message, code: error.code });
 }
 
-function readQuery(application: Application, body: unknown): { inputs: readonly Uint8Array[]; version: string | undefined } {
-  const { input, input_batch: batch, version } = parseObject(body);
-  if (version !== undefined && typeof version !== 'string' && typeof version !== 'number') {
-    throw new ClipperError('E_INVALID_INPUT', `"version" must be a string or a number, got ${printShort(version)}`);
+function readFeedback({ uid, input, label }: Record<string, unknown>): Omit<StoredFeedback, 'time'> {
+  // A number like 1e999 is read as an infinite one, which could not be written down.
+  const isInfinite = (value: unknown): boolean => Math.abs(value as number) === Number.POSITIVE_INFINITY;
+  if (typeof uid !== 'number' || typeof label !== 'number' || [uid, label, input].flat().some(isInfinite)) {
+    throw new ClipperError('E_INVALID_INPUT', 'Feedback must hold the numbers "uid" and "label", and "input", all finite');
   }
-  const type = application.inputType;
-  const wanted = version === undefined ? undefined : String(version);
-  if (input !== undefined) return { inputs: [inputBytes(type, input)], version: wanted };
-  if (Array.isArray(batch) && batch.length > maxBatchInputs) {
-    const message = `An "input_batch" may hold ${maxBatchInputs} inputs at most, got ${batch.length}: send several`;
-    throw new ClipperError('E_INVALID_INPUT', message);
-  }
-  if (Array.isArray(batch)) return { inputs: batch.map((each) => inputBytes(type, each)), version: wanted };
-  const got = batch === undefined ? 'neither' : `"input_batch": ${printShort(batch)}`;
-  throw new ClipperError('E_INVALID_INPUT', `Expected "input", or "input_batch" with an array of inputs, got ${got}`);
-}
-
-function checkFeedback(application: Application, { uid, input, label }: Record<string, unknown>): void {
-  if (typeof uid !== 'number' || typeof label !== 'number') {
-    throw new ClipperError('E_INVALID_INPUT', 'Feedback must hold the numbers "uid" and "label", and "input"');
-  }
-  inputBytes(application.inputType, input);
-}
-
-/** A batch of one is answered like a single input. */
-function printAnswers(answers: readonly Answer[]): string {
-  const [first] = answers;
-  if (first !== undefined && answers.length === 1) return printAnswer(first);
-  return `{"batch_predictions":[${answers.map(printAnswer).join(',')}]}`;
-}
-
-function printAnswer({ queryId, output, fallback }: Answer): string {
-  const head = `{"query_id":${queryId},"output":${asJson(output)},"default":${fallback !== undefined}`;
-  if (fallback === undefined) return `${head}}`;
-  return `${head},"default_explanation":${JSON.stringify(fallback.explanation)},"default_reason":"${fallback.reason}"}`;
-}
-
-/** An output is a string on the wire; one that is JSON stands for what it says. */
-function asJson(output: string): string {
-  try {
-    JSON.parse(output);
-    return output;
-  } catch {
-    return JSON.stringify(output);
-  }
+  return { uid, input, label };
 }

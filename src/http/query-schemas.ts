@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Application } from '../control/state-store.ts';
 import { errorCodes } from '../errors.ts';
+import { inputMediaType, inputsMediaType } from '../protocol/input-batch.ts';
 import { type InputType, inputTypes } from '../protocol/input-types.ts';
 import { defaultReasons } from '../serving/query.ts';
 import type { Endpoint } from './openapi.ts';
@@ -42,13 +43,53 @@ const anyBodies = bodiesOf(anyInput, '');
 export const predictBody = (type: InputType): z.ZodType => typedBodies[type].predict;
 export const updateBody = (type: InputType): z.ZodType => typedBodies[type].update;
 
+const micros = z.number().int().describe('Microseconds since the receipt of the query.');
+const Timeline = z
+  .object({
+    received: z.literal(0),
+    queued: micros.optional(),
+    batched: micros.optional(),
+    sent: micros.optional(),
+    computed: micros.optional(),
+    answered: micros,
+    batch_size: z.number().int().optional(),
+    replica: z.number().int().optional(),
+    compute_micros: z.number().int().optional().describe('How long the function took for the batch.'),
+    cached: z.literal(true).optional(),
+    joined: z.literal(true).optional().describe('Shared the computation of an identical query.'),
+  })
+  .meta({ id: 'Timeline' });
+const RemoteError = z
+  .object({ name: z.string(), message: z.string(), stack: z.string().optional() })
+  .describe('What the function threw, with its stack in the files that it was captured from.')
+  .meta({ id: 'RemoteError' });
+const Explanation = z
+  .object({ model: z.string().optional(), timeline: Timeline, error: RemoteError.optional() })
+  .meta({ id: 'Explanation' });
+const default_explanation = z.string();
+const default_reason = z.enum(defaultReasons);
+
+const FailedQuery = z
+  .object({
+    query_id: z.number().int(),
+    application: z.string(),
+    model: z.string().optional(),
+    at: z.iso.datetime(),
+    default_reason,
+    default_explanation,
+    error: RemoteError.optional(),
+    timeline: Timeline,
+  })
+  .meta({ id: 'FailedQuery' });
+
 const Prediction = z
   .object({
     query_id: z.number().int(),
     output: z.unknown().describe('What the replica answered, parsed where it is JSON; or the default output.'),
     default: z.boolean().describe("Whether the output is the application's default output."),
-    default_explanation: z.string().optional(),
-    default_reason: z.enum(defaultReasons).optional(),
+    default_explanation: default_explanation.optional(),
+    default_reason: default_reason.optional(),
+    explain: Explanation.optional().describe('Where it was asked for, by `?explain=1` or the header `clipper-explain: 1`.'),
   })
   .meta({ id: 'Prediction' });
 const Predictions = z.union([Prediction, z.object({ batch_predictions: z.array(Prediction) })]).meta({ id: 'Predictions' });
@@ -62,10 +103,13 @@ const QueryError = z
   .meta({ id: 'QueryError' });
 const errors = { 400: QueryError, 404: QueryError, 413: QueryError, 500: QueryError };
 
-/** What the metrics endpoints answer: Prometheus text, or JSON with `Accept: application/json`. */
+const figures = z.array(z.record(z.string(), z.record(z.string(), z.string())));
+/** What the metrics endpoints answer: Prometheus' text, or Clipper's JSON with `Accept: application/json`. */
 export const metricsAnswer = {
   'text/plain': z.string(),
-  'application/json': z.array(z.looseObject({ name: z.string(), help: z.string(), type: z.string() })),
+  'application/json': z
+    .object({ counters: figures, ratio_counters: figures, meters: figures, histograms: figures })
+    .meta({ id: 'ClipperMetrics' }),
 };
 
 const ofApplication = (name: string, suffix: string, bodies: ReturnType<typeof bodiesOf>): readonly Endpoint[] => [
@@ -75,7 +119,8 @@ const ofApplication = (name: string, suffix: string, bodies: ReturnType<typeof b
     name: `predict${suffix}`,
     tag: 'Queries',
     summary: 'Answers one input or a batch within the latency objective: predictions, or the default output and why.',
-    body: bodies.predict,
+    query: { explain: z.enum(['0', '1', 'false', 'true']).optional(), version: z.string().optional().describe('Of raw inputs.') },
+    body: { 'application/json': bodies.predict, [inputMediaType]: rawInput, [inputsMediaType]: rawInput },
     answers: { 200: Predictions, ...errors },
   },
   {
@@ -89,9 +134,27 @@ const ofApplication = (name: string, suffix: string, bodies: ReturnType<typeof b
   },
 ];
 
+const rawInput = z.string().meta({ format: 'binary' });
+
 /** The endpoints of every application, and metrics. */
 export const queryEndpoints: readonly Endpoint[] = [
   ...ofApplication('{application}', '', anyBodies),
+  {
+    method: 'GET',
+    path: '/{application}/queries',
+    name: 'failedQueries',
+    tag: 'Queries',
+    summary: 'The latest queries that were given the default output, the last one first.',
+    answers: { 200: z.array(FailedQuery), ...errors },
+  },
+  {
+    method: 'GET',
+    path: '/{application}/queries/{id}',
+    name: 'failedQuery',
+    tag: 'Queries',
+    summary: 'What became of a query that was given the default output.',
+    answers: { 200: FailedQuery, ...errors },
+  },
   {
     method: 'GET',
     path: '/metrics',

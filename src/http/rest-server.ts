@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { ClipperError, isClipperError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { isRaw } from './raw-inputs.ts';
 
 export interface RestServerOptions {
   readonly log: Log;
@@ -10,7 +11,7 @@ export interface RestServerOptions {
   readonly sendError: (error: ClipperError, reply: FastifyReply) => unknown;
 }
 
-/** An HTTP server whose handlers get the body's bytes, whatever content type the client claims. */
+/** An HTTP server whose handlers get the body as bytes, and the content type only where it is one of raw inputs. */
 export function createRestServer({ log, maxBodyBytes, sendError }: RestServerOptions): FastifyInstance {
   const sendUnknownPath = (request: FastifyRequest, reply: FastifyReply): unknown =>
     sendError(new ClipperError('E_UNKNOWN_PATH', `There is nothing at ${request.method} ${request.url}`), reply);
@@ -24,7 +25,7 @@ export function createRestServer({ log, maxBodyBytes, sendError }: RestServerOpt
   server.removeAllContentTypeParsers();
   // One that is no media type at all would be refused before any parser is asked.
   server.addHook('onRequest', (request, _reply, done) => {
-    delete request.headers['content-type'];
+    if (!isRaw(request.headers['content-type'])) delete request.headers['content-type'];
     done();
   });
   server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));

@@ -42,6 +42,8 @@ export function clipperReport({ applications, models }: Metrics): ClipperReport 
   return { counters, ratio_counters: ratios, meters, histograms };
 }
 
+const tidy = (value: number): string => String(Math.round(1_000 * value) / 1_000);
+
 const ratio = (part: number, whole: number): Entry[string] => ({ ratio: whole === 0 ? 'nan' : String(part / whole) });
 
 function meter(measured: Meter): Entry[string] {
@@ -58,7 +60,7 @@ function meter(measured: Meter): Entry[string] {
 
 function histogram(recorder: Recorder, unit: string): Entry[string] {
   const { size, min, max, mean, deviation, quantile } = recorder.summary();
-  const quantiles = { p50: String(quantile(0.5)), p95: String(quantile(0.95)), p99: String(quantile(0.99)) };
+  const quantiles = { p50: tidy(quantile(0.5)), p95: tidy(quantile(0.95)), p99: tidy(quantile(0.99)) };
   return {
     unit,
     size: String(size),

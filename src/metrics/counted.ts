@@ -39,6 +39,8 @@ export class ModelMetrics {
   readonly late = new Count();
   readonly retried = new Count();
   readonly hedged = new Count();
+  /** Feedback that a replica did not take: its function threw, or had more to take than is kept for it. */
+  readonly feedbackFailures = new Count();
   readonly replicas = new Map<number, ReplicaMetrics>();
   /** Queries that wait; asked when somebody looks. */
   depth: () => number = () => 0;

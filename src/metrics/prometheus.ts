@@ -109,6 +109,7 @@ function modelFamilies({ models }: Metrics): Family[] {
     family('clipper_function_errors_total', 'counter', 'Inputs on which the function failed.', (of) => of.failures),
     family('clipper_late_results_total', 'counter', 'Outputs that came after their queries were answered.', (of) => of.late),
     family('clipper_retried_total', 'counter', 'Queries tried again after their replica went away.', (of) => of.retried),
+    family('clipper_feedback_failures_total', 'counter', 'Feedback that a replica did not take.', (of) => of.feedbackFailures),
     family('clipper_hedged_total', 'counter', 'Queries sent to a second replica because the first was slow.', (of) => of.hedged),
   ];
 }

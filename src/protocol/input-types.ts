@@ -59,7 +59,10 @@ export function encodeInput(value: InputValues[InputType]): Uint8Array {
   return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
 }
 
-const elements = { integers: Int32Array, floats: Float32Array, doubles: Float64Array };
+/** The typed arrays of the numeric types. */
+export const elements = { integers: Int32Array, floats: Float32Array, doubles: Float64Array };
+
+export const isNumeric = (type: InputType): type is keyof typeof elements => Object.hasOwn(elements, type);
 
 /** Reads one input back from its bytes. Throws E_PROTOCOL where the length is no multiple of the element size. */
 export function decodeInput<T extends InputType>(type: T, frame: Uint8Array): InputValues[T] {
@@ -74,7 +77,7 @@ function decodeFrame(type: InputType, frame: Uint8Array): InputValues[InputType]
   if (frame.byteLength % size !== 0) {
     throw new ClipperError('E_PROTOCOL', `Expected a multiple of ${size} bytes for ${type}, got ${frame.byteLength}`);
   }
-  // A typed array must start at a multiple of its element size, which a slice of a received message may not.
-  const aligned = frame.byteOffset % size === 0 ? frame : frame.slice();
+  // A typed array must start at a multiple of its element size, which a part of a received message may not. A Buffer's slice is no copy.
+  const aligned = frame.byteOffset % size === 0 ? frame : new Uint8Array(frame);
   return new Elements(aligned.buffer as ArrayBuffer, aligned.byteOffset, frame.byteLength / size);
 }

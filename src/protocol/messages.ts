@@ -25,6 +25,8 @@ export interface Extensions {
   readonly errors: boolean;
   /** The replica takes the inputs of a batch in one frame and answers so, and keeps a further batch waiting while it works. */
   readonly packed?: boolean;
+  /** The replica takes feedback, as encodeFeedback writes it, and answers what its function failed on. */
+  readonly feedback?: boolean;
   /** The supervisor's name for the process or container that this replica runs in. */
   readonly instance?: string;
 }
@@ -110,10 +112,11 @@ function decodeNewContainer(frames: readonly Uint8Array[]): ContainerMessage {
 
 function decodeExtensions(text: string): Extensions {
   try {
-    const { errors, packed, instance } = JSON.parse(text) as Record<string, unknown>;
+    const { errors, packed, feedback, instance } = JSON.parse(text) as Record<string, unknown>;
     return {
       errors: errors === true,
       ...(packed === true ? { packed } : {}),
+      ...(feedback === true ? { feedback } : {}),
       ...(typeof instance === 'string' ? { instance } : {}),
     };
   } catch (error) {

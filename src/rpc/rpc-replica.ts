@@ -1,15 +1,18 @@
 import { ClipperError } from '../errors.ts';
 import type { Outputs } from '../protocol/content.ts';
+import { encodeFeedback, type LabelledInput } from '../protocol/feedback.ts';
 import type { InputType } from '../protocol/input-types.ts';
-import type { ContainerMessage } from '../protocol/messages.ts';
+import type { ContainerMessage, ServerMessage } from '../protocol/messages.ts';
 
+type Request = Extract<ServerMessage, { kind: 'request' }>;
 export type Announcement = Extract<ContainerMessage, { kind: 'newContainer' }>;
 
-/** Sends a batch to the replica and returns the message id that its response will have. */
-export type SendBatch = (inputs: readonly Uint8Array[]) => number;
+/** Sends a request to the replica and returns the message id that its response will have. */
+export type SendRequest = (request: Request['request'], inputs: readonly Uint8Array[]) => number;
 
-interface PendingBatch {
-  readonly size: number;
+interface PendingRequest {
+  /** How many outputs are expected; undefined: any number. */
+  readonly size: number | undefined;
   /** On the clock of performance.now(): whoever has not answered by then is taken for hung. */
   readonly overdueAt: number;
   readonly resolve: (answer: Outputs) => void;
@@ -30,20 +33,22 @@ export class RpcReplica {
   readonly replicaId: number;
   /** How many batches it may have at a time: a replica of ours keeps the next at hand while it works on one. */
   readonly maxInFlight: 1 | 2;
+  readonly takesFeedback: boolean;
   heardAt = performance.now();
   /** How often its connection was tried since it was heard last. */
   probes = 0;
-  readonly #send: SendBatch;
-  readonly #pending = new Map<number, PendingBatch>();
+  readonly #send: SendRequest;
+  readonly #pending = new Map<number, PendingRequest>();
   #lost: string | undefined;
 
-  constructor(announcement: Announcement, replicaId: number, send: SendBatch) {
+  constructor(announcement: Announcement, replicaId: number, send: SendRequest) {
     this.modelName = announcement.modelName;
     this.modelVersion = announcement.modelVersion;
     this.inputType = announcement.inputType;
     this.instance = announcement.extensions?.instance;
     this.replicaId = replicaId;
     this.maxInFlight = announcement.extensions?.packed === true ? 2 : 1;
+    this.takesFeedback = announcement.extensions?.feedback === true;
     this.#send = send;
   }
 
@@ -61,9 +66,22 @@ export class RpcReplica {
   /** One output per input, in order. Rejects with E_REPLICA_LOST when the replica goes away, or hangs, first. */
   predict(inputs: readonly Uint8Array[], patienceMs: number = leastPatienceMs): Promise<Outputs> {
     const overdueAt = performance.now() + Math.max(leastPatienceMs, patienceMs);
+    return this.#ask('predict', inputs, { size: inputs.length, overdueAt });
+  }
+
+  /** Gives feedback to a replica that takes it; answered with one output for each that its function failed on. */
+  feedback(items: readonly LabelledInput[]): Promise<Outputs> {
+    return this.#ask('feedback', encodeFeedback(items), { size: undefined, overdueAt: Number.POSITIVE_INFINITY });
+  }
+
+  #ask(
+    request: Request['request'],
+    inputs: readonly Uint8Array[],
+    expected: Pick<PendingRequest, 'size' | 'overdueAt'>,
+  ): Promise<Outputs> {
     return new Promise((resolve, reject) => {
       if (this.#lost !== undefined) return reject(new ClipperError('E_REPLICA_LOST', this.#lost));
-      this.#pending.set(this.#send(inputs), { size: inputs.length, overdueAt, resolve, reject });
+      this.#pending.set(this.#send(request, inputs), { ...expected, resolve, reject });
     });
   }
 
@@ -79,7 +97,7 @@ export class RpcReplica {
     if (batch === undefined) return false;
     this.#pending.delete(messageId);
     const { length } = answer.outputs;
-    if (length === batch.size) batch.resolve(answer);
+    if (batch.size === undefined || length === batch.size) batch.resolve(answer);
     else {
       const message = `Replica ${this.model}:${this.replicaId} answered ${length} outputs to ${batch.size} inputs`;
       batch.reject(new ClipperError('E_PROTOCOL', message));

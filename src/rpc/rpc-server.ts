@@ -160,10 +160,10 @@ export class RpcServer implements AsyncDisposable {
     this.#drop(identity, 'it announced itself again');
     const { inputType, extensions } = announcement;
     const isPacked = extensions?.packed === true;
-    const replica = new RpcReplica(announcement, this.#freeReplicaId(model), (inputs) => {
+    const replica = new RpcReplica(announcement, this.#freeReplicaId(model), (request, inputs) => {
       const messageId = this.#nextMessageId;
       this.#nextMessageId = (messageId + 1) >>> 0;
-      this.#send(identity, { kind: 'request', messageId, request: 'predict', inputType, inputs }, isPacked);
+      this.#send(identity, { kind: 'request', messageId, request, inputType, inputs }, isPacked);
       return messageId;
     });
     this.#replicas.set(identity, replica);

@@ -162,7 +162,9 @@ export class ModelQueue {
     let isFailure = true;
     try {
       const inputs = batch.map(({ input }) => input);
-      const answer = await slot.replica.predict(inputs, 2 * (latest - now));
+      const answering = slot.replica.predict(inputs, 2 * (latest - now));
+      trip.sentAt = performance.now();
+      const answer = await answering;
       const answeredAt = performance.now();
       slot.answered(trip, { earliest, objectiveMs }, answeredAt);
       isFailure = this.#finish(batch, trip, answer);

@@ -21,7 +21,7 @@ interface Target {
   /** Tells apart what ran under one name and version at different times. */
   readonly generation: string;
   /** Undefined where nothing is to be kept. */
-  readonly cache: { readonly ttlMicros: number | undefined } | undefined;
+  readonly cache: { readonly ttlMicros?: number } | undefined;
   readonly metrics: ModelMetrics;
 }
 
@@ -97,13 +97,13 @@ export class QueryFrontend {
     throw new ClipperError('E_UNKNOWN_VERSION', `Requested version: ${requested} does not exist for model: ${name}`);
   }
 
-  #targetOf({ inputType, cache = true }: Application, { name, version, ...model }: ModelVersion): Target {
+  #targetOf({ inputType, cache = true }: Application, { name, version, cache: kept = true }: ModelVersion): Target {
     const key = modelKey(name, version);
     return {
       model: key,
       queueKey: queueKeyOf({ model: key, inputType }),
       generation: `${key} ${this.#registry.generation(name, version)}`,
-      cache: cache && model.cache !== false && this.#cache.isOn ? { ttlMicros: model.cacheTtlMicros } : undefined,
+      cache: cache && kept !== false && this.#cache.isOn ? (kept === true ? {} : kept) : undefined,
       metrics: this.#metrics.model(key),
     };
   }

@@ -37,17 +37,23 @@ export interface Answer {
 /** What happened to a query when, in microseconds since its receipt; what did not happen is left out. */
 export interface Timeline {
   readonly received: 0;
-  /** Answered from the cache. */
-  readonly cached?: true;
-  /** Shares the computation of an identical query, which came before. */
-  readonly joined?: true;
   /** Handed to the model's queue. */
   readonly queued?: number;
-  /** Put into a batch of so many, and sent to this replica. */
-  readonly sent?: { readonly at: number; readonly batchSize: number; readonly replica: number };
-  /** The replica's outputs were there; with how long the function took for the batch, where the replica says so. */
-  readonly computed?: { readonly at: number; readonly tookMicros?: number };
+  /** Put into a batch. */
+  readonly batched?: number;
+  readonly sent?: number;
+  /** The replica's outputs were there. */
+  readonly computed?: number;
   readonly answered: number;
+  /** How many were in the batch. */
+  readonly batchSize?: number;
+  readonly replica?: number;
+  /** How long the function took for the batch, where the replica says so. */
+  readonly computeMicros?: number;
+  /** Answered from the cache. */
+  readonly cached?: true;
+  /** Shared the computation of an identical query, which came before. */
+  readonly joined?: true;
 }
 
 /** A query that was received. Times are on the clock of performance.now(). */
@@ -98,11 +104,11 @@ export class OpenQuery implements Answer {
     const trip = this.computation?.trip;
     return {
       received: 0,
-      ...(this.isCached ? { cached: true } : {}),
-      ...(this.isJoined ? { joined: true } : {}),
       ...(this.queuedAt === undefined ? {} : { queued: micros(this.queuedAt) }),
       ...(trip === undefined ? {} : wayOf(trip, micros)),
       answered: micros(this.answeredAt),
+      ...(this.isCached ? { cached: true } : {}),
+      ...(this.isJoined ? { joined: true } : {}),
     };
   }
 
@@ -113,11 +119,15 @@ export class OpenQuery implements Answer {
   }
 }
 
-function wayOf(trip: Trip, micros: (at: number) => number): Pick<Timeline, 'sent' | 'computed'> {
-  const sent = { at: micros(trip.sentAt), batchSize: trip.size, replica: trip.replicaId };
-  if (trip.answeredAt === undefined) return { sent };
-  const took = trip.computeMicros === undefined ? {} : { tookMicros: trip.computeMicros };
-  return { sent, computed: { at: micros(trip.answeredAt), ...took } };
+function wayOf(trip: Trip, micros: (at: number) => number): Partial<Timeline> {
+  return {
+    batched: micros(trip.batchedAt),
+    sent: micros(trip.sentAt),
+    ...(trip.answeredAt === undefined ? {} : { computed: micros(trip.answeredAt) }),
+    batchSize: trip.size,
+    replica: trip.replicaId,
+    ...(trip.computeMicros === undefined ? {} : { computeMicros: trip.computeMicros }),
+  };
 }
 
 /** One computation for the queries that have the same input while it is on its way. */

@@ -8,7 +8,8 @@ import { LatencyModel } from './latency-model.ts';
 export interface Trip {
   readonly replicaId: number;
   readonly size: number;
-  readonly sentAt: number;
+  readonly batchedAt: number;
+  sentAt: number;
   /** When the replica was free to begin with it, as far as is known here. */
   readonly beganAt: number;
   answeredAt: number | undefined;
@@ -61,7 +62,7 @@ export class ReplicaSlot {
   begin(size: number, now: number): Trip {
     const { replicaId } = this.replica;
     const beganAt = this.#inFlight.length === 0 ? now : this.freeAt(now);
-    const trip: Trip = { replicaId, size, sentAt: now, beganAt, answeredAt: undefined, computeMicros: undefined };
+    const trip: Trip = { replicaId, size, batchedAt: now, sentAt: now, beganAt, answeredAt: undefined, computeMicros: undefined };
     this.#inFlight.push(trip);
     return trip;
   }
@@ -70,7 +71,7 @@ export class ReplicaSlot {
   answered(trip: Trip, { earliest, objectiveMs }: { earliest: number; objectiveMs: number }, now: number): void {
     trip.answeredAt = now;
     // A batch that was sent ahead waited for the one before.
-    const began = Math.max(trip.sentAt, this.#answeredAt);
+    const began = Math.max(trip.batchedAt, this.#answeredAt);
     const latencyMs = now - began;
     this.latency.observe(trip.size, latencyMs);
     this.policy.observe({ size: trip.size, latencyMs, budgetMs: earliest - began });

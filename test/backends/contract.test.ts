@@ -140,7 +140,7 @@ function contract(open: Open): void {
     const answer = (await next).predict([numbers(1)]);
     await setTimeout(100);
     await running.stop();
-    expect(await answer).toEqual([{ text: 'finished', failed: false }]);
+    expect((await answer).outputs).toEqual([{ text: 'finished', failed: false }]);
     expect(await running.exited).toEqual({ how: 'exit code 0' });
   });
 

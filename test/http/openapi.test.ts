@@ -56,7 +56,7 @@ test('every endpoint is documented, and what is documented is there', async () =
   expect(await pathsOf('query')).toEqual(
     [
       ...['/metrics', '/openapi.json', '/v2', '/v2/health/live', '/v2/health/ready'],
-      ...['/{application}/predict', '/{application}/update'],
+      ...['/{application}/predict', '/{application}/queries', '/{application}/queries/{id}', '/{application}/update'],
       ...models,
       ...models.map((path) => path.replace(model, `${model}/versions/{version}`)),
     ].sort(),
@@ -65,6 +65,7 @@ test('every endpoint is documented, and what is documented is there', async () =
   expect(management.filter((path) => path.startsWith('/admin/v1/')).map((path) => path.slice(10))).toEqual([
     'cluster',
     'deploy',
+    'feedback/{application}',
     'logs',
     'next-version',
     'replicas',
@@ -76,7 +77,8 @@ test('every endpoint is documented, and what is documented is there', async () =
   );
   for (const port of ports) {
     for (const [path, item] of Object.entries((await documentOf(cluster, port)).paths)) {
-      if (path === '/admin/v1/shutdown') continue;
+      const isElsewhere = 'servers' in (Object.values(item)[0] ?? {});
+      if (path === '/admin/v1/shutdown' || isElsewhere) continue;
       const url = path.replaceAll(/\{\w+\}/g, 'x');
       const isGet = 'get' in item;
       const send =
@@ -88,6 +90,16 @@ test('every endpoint is documented, and what is documented is there', async () =
       expect([path, status, isDocumented]).toEqual([path, status, true]);
     }
   }
+});
+
+test('the document of the management port tells of queries too, and where they are sent', async () => {
+  await using cluster = await startCluster();
+  await cluster.addLinked({ app: 'iris', model: 'm', inputType: 'doubles' });
+  const { paths } = await documentOf(cluster, 'management');
+  const servers = [{ url: `http://127.0.0.1:${cluster.queryPort}` }];
+  expect(paths['/iris/predict']?.post).toMatchObject({ servers });
+  expect(paths['/v2/models/{model}/infer']?.post).toMatchObject({ servers });
+  expect(paths['/admin/add_app']?.post).not.toHaveProperty('servers');
 });
 
 test('an application has paths of its own, which say what its inputs are, while it is there', async () => {
@@ -106,7 +118,7 @@ test('what the server answers is as its document says', async () => {
   await using cluster = await startCluster();
   await cluster.addLinked({ app: 'a', model: 'm', inputType: 'doubles' });
   const sum = async (_type: unknown, inputs: readonly unknown[]) =>
-    (inputs as readonly Float64Array[]).map((input) => ({ text: String(input[0]), failed: false }));
+    (inputs as readonly Float64Array[]).map(([first = 0]) => ({ text: String(first), failed: first < 0 }));
   await using _replica = startReplica(sum, { port: cluster.rpcPort });
   await cluster.replicasConnected(1);
   const documents = { query: await documentOf(cluster, 'query'), management: await documentOf(cluster, 'management') };
@@ -122,6 +134,12 @@ test('what the server answers is as its document says', async () => {
     check('query', documented, await cluster.query(path, body));
   await query('/a/predict', { input: [1] });
   await query('/a/predict', { input_batch: [[1], [2]], version: '1' });
+  await query('/a/predict?explain=1', { input: [4] }, '/a/predict');
+  await query('/a/predict?explain=1', { input: [-1] }, '/a/predict');
+  const { json: failed } = await cluster.query('/a/predict', { input: [-1] });
+  check('query', '/{application}/queries', await cluster.get('query', '/a/queries'));
+  check('query', '/{application}/queries/{id}', await cluster.get('query', `/a/queries/${failed.query_id}`));
+  check('query', '/{application}/queries/{id}', await cluster.get('query', '/a/queries/12345'));
   await query('/a/predict', { input: 'x' });
   await query('/x/predict', { input: [1] }, '/{application}/predict');
   await query('/a/update', { uid: 0, input: [1], label: 1 });

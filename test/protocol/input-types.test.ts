@@ -54,6 +54,8 @@ describe.each(Object.keys(values) as InputType[])('%s', (type) => {
         const frame = encodeInput(value);
         expect(decodeInput(type, frame)).toEqual(value);
         expect(decodeInput(type, misaligned(frame))).toEqual(value);
+        const { buffer, byteOffset, byteLength } = misaligned(frame);
+        expect(decodeInput(type, Buffer.from(buffer, byteOffset, byteLength))).toEqual(value);
       }),
     );
   });

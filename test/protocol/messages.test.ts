@@ -18,7 +18,10 @@ const bytes = fc.uint8Array({ maxLength: 40 });
 const inputType = fc.constantFrom(...inputTypes);
 const form = fc.constantFrom('clipper' as const, 'statuses' as const, 'packed' as const);
 
-const extensions = fc.record({ errors: fc.boolean(), packed: fc.constant(true), instance: text }, { requiredKeys: ['errors'] });
+const extensions = fc.record(
+  { errors: fc.boolean(), packed: fc.constant(true), feedback: fc.constant(true), instance: text },
+  { requiredKeys: ['errors'] },
+);
 const announcement = {
   kind: fc.constant('newContainer' as const),
   modelName: text,

@@ -1,0 +1,87 @@
+import { type ErrorCode, isClipperError } from '../errors.ts';
+import { encodeInputBatch, inputMediaType, inputsMediaType } from '../protocol/input-batch.ts';
+import type { InputType } from '../protocol/input-types.ts';
+import { copyInput, inputBytes } from './input-bytes.ts';
+import type { RestClient } from './rest-client.ts';
+import { type Input, type Prediction, plainInput, prediction, type WirePrediction } from './wire.ts';
+
+/** What besides its inputs a query says. */
+export interface Asking {
+  readonly version?: string | undefined;
+  readonly explain: boolean;
+}
+
+/** Finds an application's input type. Throws E_UNKNOWN_APPLICATION. */
+export type FindInputType = (application: string) => Promise<InputType>;
+
+/** A query's inputs, in the two forms that a body may have. */
+interface Inputs {
+  readonly json: () => object;
+  readonly mediaType: string;
+  readonly bytes: (type: InputType) => Uint8Array;
+}
+
+/** Errors that may be of what an application took before it was registered anew. */
+const staleCodes: readonly ErrorCode[] = ['E_UNKNOWN_APPLICATION', 'E_INVALID_INPUT'];
+
+/** Asks applications for predictions: those of our servers in raw bytes, Berkeley's in JSON. */
+export class QueryClient {
+  readonly #rest: RestClient;
+  readonly #findType: FindInputType | undefined;
+  readonly #types = new Map<string, Promise<InputType>>();
+
+  /** Without `findType`, the server is taken for one that isn't ours. */
+  constructor(rest: RestClient, findType: FindInputType | undefined) {
+    this.#rest = rest;
+    this.#findType = findType;
+  }
+
+  async predict(application: string, input: Input, asking: Asking): Promise<Prediction> {
+    const copy = copyInput(input);
+    const answer = await this.#ask(application, asking, {
+      json: () => ({ input: plainInput(copy) }),
+      mediaType: inputMediaType,
+      bytes: (type) => inputBytes(type, copy),
+    });
+    return prediction(answer as WirePrediction);
+  }
+
+  async predictBatch(application: string, inputs: readonly Input[], asking: Asking): Promise<Prediction[]> {
+    const copies = inputs.map(copyInput);
+    const answer = await this.#ask(application, asking, {
+      json: () => ({ input_batch: copies.map(plainInput) }),
+      mediaType: inputsMediaType,
+      bytes: (type) => encodeInputBatch(copies.map((input) => inputBytes(type, input))),
+    });
+    const answers = answer as WirePrediction | { batch_predictions: readonly WirePrediction[] };
+    return 'batch_predictions' in answers ? answers.batch_predictions.map(prediction) : [prediction(answers)];
+  }
+
+  async #ask(application: string, { version, explain }: Asking, { json, mediaType, bytes }: Inputs): Promise<unknown> {
+    const path = `/${encodeURIComponent(application)}/predict`;
+    if (this.#findType === undefined) return this.#rest.post(path, { ...json(), version });
+    const wanted = `${version === undefined ? '' : `&version=${encodeURIComponent(version)}`}${explain ? '&explain=1' : ''}`;
+    const send = async (type: InputType): Promise<unknown> =>
+      this.#rest.postBytes(`${path}?input_type=${type}${wanted}`, bytes(type), mediaType);
+    const known = await this.#typeOf(application, this.#findType);
+    try {
+      return await send(known);
+    } catch (error) {
+      if (!isClipperError(error) || !staleCodes.includes(error.code)) throw error;
+      this.#types.delete(application);
+      const current = await this.#typeOf(application, this.#findType);
+      if (current === known && error.code === 'E_INVALID_INPUT') throw error;
+      return send(current);
+    }
+  }
+
+  /** What an application takes, asked once. */
+  #typeOf(application: string, findType: FindInputType): Promise<InputType> {
+    const known = this.#types.get(application);
+    if (known !== undefined) return known;
+    const asked = findType(application);
+    this.#types.set(application, asked);
+    asked.catch(() => this.#types.delete(application));
+    return asked;
+  }
+}

@@ -1,0 +1,38 @@
+import type { Application } from '../control/state-store.ts';
+import { ClipperError } from '../errors.ts';
+import { printShort } from '../util/print.ts';
+import { inputBytes, parseObject } from './json-inputs.ts';
+import { maxBatchInputs } from './query-schemas.ts';
+import { isRaw, type RawQuery, rawInputs } from './raw-inputs.ts';
+
+/** A request for predictions, as it came. */
+export interface QueryRequest {
+  readonly mediaType: string | undefined;
+  readonly query: RawQuery;
+  readonly body: unknown;
+}
+
+/** What is asked of an application. */
+export interface AskedInputs {
+  readonly inputs: readonly Uint8Array[];
+  /** Undefined: the current one. */
+  readonly version: string | undefined;
+}
+
+/** Reads Clipper's JSON, or raw inputs where the content type says so. Throws E_INVALID_INPUT, E_MALFORMED_JSON. */
+export function readQuery({ inputType }: Application, { mediaType, query, body }: QueryRequest): AskedInputs {
+  if (isRaw(mediaType)) return { inputs: rawInputs(inputType, { mediaType, query, body }), version: query.version };
+  const { input, input_batch: batch, version } = parseObject(body);
+  if (version !== undefined && typeof version !== 'string' && typeof version !== 'number') {
+    throw new ClipperError('E_INVALID_INPUT', `"version" must be a string or a number, got ${printShort(version)}`);
+  }
+  const wanted = version === undefined ? undefined : String(version);
+  if (input !== undefined) return { inputs: [inputBytes(inputType, input)], version: wanted };
+  if (Array.isArray(batch) && batch.length > maxBatchInputs) {
+    const message = `An "input_batch" may hold ${maxBatchInputs} inputs at most, got ${batch.length}: send several`;
+    throw new ClipperError('E_INVALID_INPUT', message);
+  }
+  if (Array.isArray(batch)) return { inputs: batch.map((each) => inputBytes(inputType, each)), version: wanted };
+  const got = batch === undefined ? 'neither' : `"input_batch": ${printShort(batch)}`;
+  throw new ClipperError('E_INVALID_INPUT', `Expected "input", or "input_batch" with an array of inputs, got ${got}`);
+}
