@@ -15,7 +15,9 @@ import { sendManagementError } from './http/management-endpoint.ts';
 import { addManagementRoutes } from './http/management-routes.ts';
 import { addInferenceRoutes, sendInferenceError } from './http/open-inference/inference-routes.ts';
 import type { Endpoint } from './http/openapi.ts';
-import { addQueryRoutes, sendQueryError } from './http/query-routes.ts';
+import { PredictEndpoint } from './http/predict-endpoint.ts';
+import { sendQueryError } from './http/query-errors.ts';
+import { addQueryRoutes } from './http/query-routes.ts';
 import { applicationEndpoints, queryEndpoints } from './http/query-schemas.ts';
 import { answerErrors, createRestServer, listen } from './http/rest-server.ts';
 import type { Log } from './log.ts';
@@ -133,7 +135,8 @@ interface QueryPort {
 
 async function openQuery({ options, log, undo, ...services }: Parts, rpc: RpcServer): Promise<QueryPort> {
   const { maxBodyBytes } = options;
-  const server = createRestServer({ log, maxBodyBytes, sendError: sendQueryError });
+  const predict = new PredictEndpoint({ ...services, maxBodyBytes, log });
+  const server = createRestServer({ log, maxBodyBytes, sendError: sendQueryError }, predict);
   addQueryRoutes(server, services);
   const api = new Api(server);
   api.describe(...queryEndpoints);

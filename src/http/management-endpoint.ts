@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { ClipperError } from '../errors.ts';
 import type { Api } from './api.ts';
 import { explainIssues, parseObject } from './json-inputs.ts';
-import { sendQueryError } from './query-routes.ts';
+import { sendQueryError } from './query-errors.ts';
 
 /** Answers that are plain text. */
 export const text = z.string();

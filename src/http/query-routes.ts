@@ -7,14 +7,9 @@ import { prometheusText } from '../metrics/prometheus.ts';
 import type { Feedback, StoredFeedback } from '../serving/feedback.ts';
 import type { QueryFrontend } from '../serving/query-frontend.ts';
 import { inputBytes, parseObject } from './json-inputs.ts';
-import { describeFailure, printAnswers } from './print-answers.ts';
-import type { RawQuery } from './raw-inputs.ts';
-import { readQuery } from './read-query.ts';
+import { describeFailure } from './print-answers.ts';
 
-interface ExplainQuery extends RawQuery {
-  readonly explain?: string;
-}
-type ForApplication = FastifyRequest<{ Params: { application: string }; Querystring: ExplainQuery }>;
+type ForApplication = FastifyRequest<{ Params: { application: string } }>;
 type ForQuery = FastifyRequest<{ Params: { application: string; id: string } }>;
 
 export interface QueryServices {
@@ -24,15 +19,8 @@ export interface QueryServices {
   readonly feedback: Feedback;
 }
 
-/** Clipper's query REST: predictions, feedback and metrics; and what became of queries that failed. */
+/** Clipper's query REST but for predictions: feedback and metrics; and what became of queries that failed. */
 export function addQueryRoutes(server: FastifyInstance, { registry, frontend, metrics, feedback }: QueryServices): void {
-  server.post('/:application/predict', async ({ params, query, headers, body }: ForApplication, reply) => {
-    const application = registry.knownApplication(params.application);
-    const { inputs, version } = readQuery(application, { mediaType: headers['content-type'], query, body });
-    const answers = await frontend.query(application, inputs, version);
-    const isExplained = isOn(query.explain ?? headers['clipper-explain']);
-    return reply.type('application/json; charset=utf-8').send(printAnswers(answers, isExplained));
-  });
   server.post('/:application/update', async ({ params, body }: ForApplication, reply) => {
     const application = registry.knownApplication(params.application);
     const given = readFeedback(parseObject(body));
@@ -53,20 +41,12 @@ export function addQueryRoutes(server: FastifyInstance, { registry, frontend, me
   server.get('/metrics', (request, reply) => sendMetrics(metrics, request, reply));
 }
 
-const isOn = (flag: unknown): boolean => flag === '1' || flag === 'true';
-
 /** Prometheus' text, or Clipper's JSON for clients that ask for it. */
 export async function sendMetrics(metrics: Metrics, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const { accept = '', 'user-agent': agent = '' } = request.headers;
   // Clipper's Python client expects JSON, without asking for it in particular.
   if (accept.includes('application/json') || agent.startsWith('python-requests/')) return reply.send(clipperReport(metrics));
   return reply.type('text/plain; version=0.0.4; charset=utf-8').send(await prometheusText(metrics));
-}
-
-/** Errors of the query REST as Clipper words them, with our code beside. */
-export function sendQueryError(error: ClipperError, reply: FastifyReply): FastifyReply {
-  const title = error.code === 'E_MALFORMED_JSON' ? 'Json error' : error.status === 404 ? 'Not found' : 'Query processing error';
-  return reply.code(error.status).send({ error: title, cause: error.message, code: error.code });
 }
 
 function readFeedback({ uid, input, label }: Record<string, unknown>): Omit<StoredFeedback, 'time'> {

@@ -1,8 +1,11 @@
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { ClipperError, isClipperError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { isRaw } from './raw-inputs.ts';
+
+const keepAliveMs = 72_000;
 
 export interface RestServerOptions {
   readonly log: Log;
@@ -11,11 +14,17 @@ export interface RestServerOptions {
   readonly sendError: (error: ClipperError, reply: FastifyReply) => unknown;
 }
 
+/** Takes requests before the framework sees them; false for those that it leaves to it. */
+export interface DirectEndpoint {
+  handle(request: IncomingMessage, response: ServerResponse): boolean;
+}
+
 /** An HTTP server whose handlers get the body as bytes, and the content type only where it is one of raw inputs. */
-export function createRestServer({ log, maxBodyBytes, sendError }: RestServerOptions): FastifyInstance {
+export function createRestServer({ log, maxBodyBytes, sendError }: RestServerOptions, first?: DirectEndpoint): FastifyInstance {
   const sendUnknownPath = (request: FastifyRequest, reply: FastifyReply): unknown =>
     sendError(new ClipperError('E_UNKNOWN_PATH', `There is nothing at ${request.method} ${request.url}`), reply);
   const server = fastify({
+    serverFactory: (handler) => listener(handler, first),
     bodyLimit: maxBodyBytes,
     forceCloseConnections: true,
     clientErrorHandler: refuseConnection,
@@ -31,6 +40,15 @@ export function createRestServer({ log, maxBodyBytes, sendError }: RestServerOpt
   server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
   answerErrors(server, { log, maxBodyBytes, sendError });
   server.setNotFoundHandler(sendUnknownPath);
+  return server;
+}
+
+function listener(handler: RequestListener, first: DirectEndpoint | undefined): Server {
+  const server = createServer((request, response) => {
+    if (first?.handle(request, response) !== true) handler(request, response);
+  });
+  // Longer than proxies keep theirs, so that it is not the server that closes a connection just taken again.
+  server.keepAliveTimeout = keepAliveMs;
   return server;
 }
 

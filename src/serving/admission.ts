@@ -69,7 +69,7 @@ export class Admission {
     const now = performance.now();
     let [freeAt, inputsPerMs, batchMs] = [Number.POSITIVE_INFINITY, 0, 0];
     for (const slot of this.#slots()) {
-      if (!slot.latency.isTrained || slot.msPerInput === 0) return undefined;
+      if (!slot.latency.isTrained) return undefined;
       if (slot.breaker.isOpen(now)) continue;
       freeAt = Math.min(freeAt, slot.freeAt(now));
       inputsPerMs += 1 / slot.msPerInput;

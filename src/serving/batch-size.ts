@@ -12,10 +12,16 @@ export interface ObservedBatch {
 export interface BatchSizePolicy {
   /** The most to send when the earliest deadline leaves this much time; at least 1. */
   sizeFor(budgetMs: number): number;
+  /** What that may become when there is enough to send; may be infinite. */
+  limitFor(budgetMs: number): number;
   observe(batch: ObservedBatch): void;
 }
 
-export const fixedBatchSize = (size: number): BatchSizePolicy => ({ sizeFor: () => size, observe: () => {} });
+export const fixedBatchSize = (size: number): BatchSizePolicy => ({
+  sizeFor: () => size,
+  limitFor: () => size,
+  observe: () => {},
+});
 
 const largest = 4_096;
 
@@ -27,6 +33,7 @@ export function additiveIncrease(): BatchSizePolicy {
   let size = 1;
   return {
     sizeFor: () => size,
+    limitFor: () => size,
     observe(batch) {
       if (batch.latencyMs > batch.budgetMs) size = Math.max(1, Math.floor(size * 0.9));
       else if (batch.size >= size) size = Math.min(largest, size + 1);
@@ -46,11 +53,13 @@ const leastExplored = 4;
  */
 export function latencyBound(model: LatencyModel): BatchSizePolicy {
   let explored = 1;
+  const limitFor = (budgetMs: number): number => {
+    const useful = Math.max(leastExplored, model.sizeForFixedShare(fixedShare));
+    return Math.max(1, Math.min(useful, model.sizeWithin(budgetShare * budgetMs)));
+  };
   return {
-    sizeFor(budgetMs) {
-      const useful = Math.max(leastExplored, model.sizeForFixedShare(fixedShare));
-      return Math.floor(Math.max(1, Math.min(explored, useful, model.sizeWithin(budgetShare * budgetMs))));
-    },
+    sizeFor: (budgetMs) => Math.floor(Math.min(explored, limitFor(budgetMs))),
+    limitFor,
     observe({ size }) {
       if (size >= explored) explored = Math.min(largest, 2 * explored);
     },

@@ -25,10 +25,11 @@ export class LatencyModel {
     return this.#batches >= training;
   }
 
-  observe(size: number, ms: number): void {
+  /** Takes in how long the replica worked on a batch, and after what time its outputs were here. */
+  observe(size: number, ms: number, awayMs = ms): void {
     const line = this.mean(size);
     if (this.isTrained && line > 0) {
-      this.#p95.observe(ms / line);
+      this.#p95.observe(awayMs / line);
       this.#p99.observe(ms / line);
     }
     this.#batches++;
@@ -45,7 +46,7 @@ export class LatencyModel {
     return this.#intercept + this.#slope * size;
   }
 
-  /** Milliseconds that 95 of 100 batches of this size don't exceed. */
+  /** Milliseconds after which the outputs of 95 of 100 batches of this size are here. */
   p95(size: number): number {
     return this.mean(size) * this.#p95.value;
   }
@@ -53,6 +54,11 @@ export class LatencyModel {
   /** Milliseconds that 99 of 100 batches of this size don't exceed. */
   p99(size: number): number {
     return this.mean(size) * this.#p99.value;
+  }
+
+  /** Milliseconds an input in batches of this size, which may be infinite. */
+  perInput(size: number): number {
+    return this.#slope + this.#intercept / size;
   }
 
   /** The largest size whose 99th percentile fits; infinite where size seems to cost nothing. */

@@ -65,11 +65,11 @@ export class ModelQueue {
     this.#metrics.replicas.delete(replica.replicaId);
   }
 
-  /** Once per turn, so that the queries of one request go out together. */
+  /** After everything that has arrived by now was read, so that it goes out together. */
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    queueMicrotask(() => {
+    setImmediate(() => {
       this.#isScheduled = false;
       this.#dispatch();
     });
@@ -166,7 +166,7 @@ export class ModelQueue {
       trip.sentAt = performance.now();
       const answer = await answering;
       const answeredAt = performance.now();
-      slot.answered(trip, { earliest, objectiveMs }, answeredAt);
+      slot.answered(trip, { earliest, objectiveMs, computeMicros: answer.computeMicros }, answeredAt);
       isFailure = this.#finish(batch, trip, answer);
     } catch (error) {
       this.#fail(batch, error);
@@ -181,7 +181,6 @@ export class ModelQueue {
   /** Hands out the outputs; true where all of them are failures. */
   #finish(batch: readonly Computation[], trip: Trip, { outputs, computeMicros }: Outputs): boolean {
     const awayMicros = 1_000 * ((trip.answeredAt as number) - trip.sentAt);
-    trip.computeMicros = computeMicros;
     this.#metrics.latency.record(awayMicros);
     if (computeMicros !== undefined) {
       this.#metrics.computed.record(computeMicros);

@@ -17,12 +17,18 @@ export interface Trip {
   computeMicros: number | undefined;
 }
 
+export interface AnsweredBatch {
+  readonly earliest: number;
+  readonly objectiveMs: number;
+  readonly computeMicros: number | undefined;
+}
+
 /** A replica as its model's queue sees it: what it has in flight, how fast it is and whether it works. */
 export class ReplicaSlot {
   readonly replica: RpcReplica;
   readonly latency = new LatencyModel();
   readonly breaker = new CircuitBreaker();
-  /** Milliseconds an input, in batches as large as the objective allows. */
+  /** Milliseconds an input, in batches as large as the objective may come to allow. */
   msPerInput = 0;
   readonly #metrics: ReplicaMetrics;
   readonly #batchSize: () => number;
@@ -67,19 +73,21 @@ export class ReplicaSlot {
     return trip;
   }
 
-  /** Takes in that a batch was answered whose earliest deadline and objective these are. */
-  answered(trip: Trip, { earliest, objectiveMs }: { earliest: number; objectiveMs: number }, now: number): void {
+  /** Takes in that a batch was answered. */
+  answered(trip: Trip, { earliest, objectiveMs, computeMicros }: AnsweredBatch, now: number): void {
     trip.answeredAt = now;
+    trip.computeMicros = computeMicros;
     // A batch that was sent ahead waited for the one before.
     const began = Math.max(trip.batchedAt, this.#answeredAt);
-    const latencyMs = now - began;
-    this.latency.observe(trip.size, latencyMs);
+    const awayMs = now - began;
+    // What the replica took says more than when its answer was read here, which is later the more there is to do.
+    const latencyMs = computeMicros === undefined ? awayMs : computeMicros / 1_000;
+    this.latency.observe(trip.size, latencyMs, awayMs);
     this.policy.observe({ size: trip.size, latencyMs, budgetMs: earliest - began });
     // A query may have to wait for one whole batch before its own.
-    const size = this.policy.sizeFor(objectiveMs / 2);
-    this.msPerInput = this.latency.mean(size) / size;
+    this.msPerInput = this.latency.perInput(this.policy.limitFor(objectiveMs / 2));
     this.#answeredAt = now;
-    this.#metrics.latency.record(1_000 * latencyMs);
+    this.#metrics.latency.record(1_000 * awayMs);
     this.#metrics.inputs.add(trip.size);
   }
 
