@@ -50,6 +50,7 @@ function checkedOutputs(outputs: unknown, expected: number): ArrayLike<unknown> 
 
 function answer(output: unknown): Output {
   if (typeof output === 'string') return { text: output, failed: false };
+  if (Number.isFinite(output)) return { text: String(output), failed: false };
   try {
     const text = JSON.stringify(output, plainArrays);
     if (text !== undefined) return { text, failed: false };

@@ -1,30 +1,30 @@
 import type { ZodError } from 'zod';
 import { ClipperError } from '../errors.ts';
-import { encodeInput, type InputType, type InputValues } from '../protocol/input-types.ts';
+import { elements, type InputType, isNumeric } from '../protocol/input-types.ts';
 import { printShort } from '../util/print.ts';
 
 /** The bytes of one input, given as JSON. Throws E_INVALID_INPUT saying what was expected and got. */
-export const inputBytes = (type: InputType, json: unknown): Uint8Array => encodeInput(readers[type](json));
+export function inputBytes(type: InputType, json: unknown): Uint8Array {
+  if (isNumeric(type)) return numberBytes(type, json);
+  if (type === 'bytes') return readBase64(json);
+  if (typeof json === 'string') return Buffer.from(json);
+  throw wrong('strings', 'a string', json);
+}
 
-const readers: { readonly [T in InputType]: (json: unknown) => InputValues[T] } = {
-  bytes: readBase64,
-  integers: (json) => Int32Array.from(numbers(json, 'integers', isInt32)),
-  floats: (json) => Float32Array.from(numbers(json, 'floats')),
-  doubles: (json) => Float64Array.from(numbers(json, 'doubles')),
-  strings: (json) => {
-    if (typeof json === 'string') return json;
-    throw wrong('strings', 'a string', json);
-  },
-};
-
-const isInt32 = (value: number): boolean => (value | 0) === value;
-
-function numbers(json: unknown, type: InputType, isAllowed: (value: number) => boolean = () => true): readonly number[] {
+function numberBytes(type: keyof typeof elements, json: unknown): Uint8Array {
   const element = type === 'integers' ? 'integers of 32 bits' : 'numbers';
   if (!Array.isArray(json)) throw wrong(type, `an array of ${element}`, json);
-  const index = json.findIndex((value) => typeof value !== 'number' || !isAllowed(value));
-  if (index === -1) return json as readonly number[];
-  throw wrong(type, `an array of ${element}`, json[index], ` at index ${index}`);
+  const Elements = elements[type];
+  // Small Buffers come from a pool, where a typed array would have memory of its own.
+  const bytes = Buffer.allocUnsafe(json.length * Elements.BYTES_PER_ELEMENT);
+  const values = new Elements(bytes.buffer as ArrayBuffer, bytes.byteOffset, json.length);
+  for (let index = 0; index < json.length; index++) {
+    const value: unknown = json[index];
+    const isRight = typeof value === 'number' && (type !== 'integers' || (value | 0) === value);
+    if (!isRight) throw wrong(type, `an array of ${element}`, value, ` at index ${index}`);
+    values[index] = value;
+  }
+  return bytes;
 }
 
 function readBase64(json: unknown): Uint8Array {

@@ -1,5 +1,5 @@
 import { ClipperError } from '../errors.ts';
-import { readU64s, textOf, u64s, utf8 } from './bytes.ts';
+import { bufferOf, readU64s, textOf, u64s, utf8 } from './bytes.ts';
 import { type InputType, inputTypeCode, inputTypeOfCode } from './input-types.ts';
 
 /** One answer: the output's text, or with `failed` the JSON of a RemoteError. */
@@ -42,7 +42,10 @@ export function decodeInputs(headerFrame: Uint8Array | undefined, frames: readon
   const inputType = inputTypeOfCode(type);
   if (count !== sizes.length) throw unexpected('input count', `${sizes.length} (the sizes in the header)`, count);
   const [only] = frames;
-  if (frames.length === 1 && count !== 1 && only !== undefined) return { inputType, inputs: unpack(only, sizes, 'input') };
+  if (frames.length === 1 && count !== 1 && only !== undefined) {
+    const ends = endsOf(only, sizes, 'input');
+    return { inputType, inputs: ends.map((end, index) => only.subarray(ends[index - 1] ?? 0, end)) };
+  }
   if (count !== frames.length) throw unexpected('input count', `${frames.length} (the input frames)`, count);
   frames.forEach((input, index) => {
     if (sizes[index] !== input.byteLength) throw unexpected('input size', `${input.byteLength}`, sizes[index]);
@@ -73,11 +76,13 @@ export function decodeOutputs(headerFrame: Uint8Array | undefined, frames: reado
   if (header.length === 2 + 2 * count) {
     const [packed] = frames;
     if (packed === undefined || frames.length > 1) throw unexpected('packed outputs', 'one frame', `${frames.length} frames`);
-    const texts = unpack(packed, header.slice(1, 1 + count), 'output');
-    return {
-      outputs: texts.map((text, index) => ({ text: textOf(text), failed: failed(index) })),
-      computeMicros: header.at(-1) ?? 0,
-    };
+    const bytes = bufferOf(packed);
+    const ends = endsOf(packed, header.slice(1, 1 + count), 'output');
+    const outputs = ends.map((end, index) => ({
+      text: bytes.toString('utf8', ends[index - 1] ?? 0, end),
+      failed: failed(index),
+    }));
+    return { outputs, computeMicros: header.at(-1) ?? 0 };
   }
   if (count !== frames.length) throw unexpected('output count', `${frames.length} (the output frames)`, count);
   if (header.length !== 1 + count && header.length !== 1 + 2 * count) {
@@ -90,13 +95,13 @@ export function decodeOutputs(headerFrame: Uint8Array | undefined, frames: reado
   return { outputs };
 }
 
-/** The parts of a frame, one after another. */
-function unpack(frame: Uint8Array, sizes: readonly number[], what: string): Uint8Array[] {
-  const total = sizes.reduce((sum, size) => sum + size, 0);
-  if (total !== frame.byteLength) throw unexpected(`total ${what} size`, `${frame.byteLength}`, total);
+/** Where in a frame its parts end, which come one after another. */
+function endsOf(frame: Uint8Array, sizes: readonly number[], what: string): number[] {
   let end = 0;
-  return sizes.map((size) => {
+  const ends = sizes.map((size) => {
     end += size;
-    return frame.subarray(end - size, end);
+    return end;
   });
+  if (end !== frame.byteLength) throw unexpected(`total ${what} size`, `${frame.byteLength}`, end);
+  return ends;
 }

@@ -1,39 +1,79 @@
-import { LRUCache } from 'lru-cache';
+import { obtain } from '../util/obtain.ts';
 
 /** What an entry takes besides its texts. */
 const overheadBytes = 160;
 
-/** Outputs by model version and input, bounded in bytes. The key is compared in full, so it can't give a wrong answer. */
+interface Entry {
+  readonly generation: string;
+  readonly input: string;
+  readonly output: string;
+  readonly bytes: number;
+  /** On the clock of performance.now(). */
+  readonly expiresAt: number;
+  /** Whether it was asked for since the hand came by. */
+  isUsed: boolean;
+}
+
+/**
+ * Outputs by model version and input, which is compared in full, so that none is given for another's. Bounded in bytes, inputs and
+ * outputs together: a hand that goes around takes out what was not asked for since it last came by, which is CLOCK (Corbató, "A Paging
+ * Experiment with the Multics System", 1968).
+ */
 export class PredictionCache {
-  readonly #outputs: LRUCache<string, string> | undefined;
+  readonly #maxBytes: number;
+  /** By generation, then by input: what was deployed under one name and version at different times is kept apart. */
+  readonly #entries = new Map<string, Map<string, Entry>>();
+  readonly #ring: Entry[] = [];
+  #hand = 0;
+  #bytes = 0;
 
   /** 0 bytes: no cache. */
   constructor(maxBytes: number) {
-    this.#outputs =
-      maxBytes === 0
-        ? undefined
-        : new LRUCache({ maxSize: maxBytes, sizeCalculation: (text, key) => key.length + 2 * text.length + overheadBytes });
+    this.#maxBytes = maxBytes;
   }
 
   get isOn(): boolean {
-    return this.#outputs !== undefined;
+    return this.#maxBytes > 0;
   }
 
   get size(): { readonly bytes: number; readonly entries: number } {
-    return { bytes: this.#outputs?.calculatedSize ?? 0, entries: this.#outputs?.size ?? 0 };
+    return { bytes: this.#bytes, entries: this.#ring.length };
   }
 
-  /** `generation` tells apart what was deployed under the same name and version at different times. */
-  key(generation: string, input: Uint8Array): string {
-    return `${generation} ${Buffer.from(input.buffer, input.byteOffset, input.byteLength).toString('latin1')}`;
-  }
-
-  get(key: string): string | undefined {
-    return this.#outputs?.get(key);
+  get(generation: string, input: string): string | undefined {
+    const entry = this.#entries.get(generation)?.get(input);
+    if (entry === undefined || performance.now() >= entry.expiresAt) return undefined;
+    entry.isUsed = true;
+    return entry.output;
   }
 
   /** Kept for `ttlMicros`, or as long as there is room. */
-  set(key: string, output: string, ttlMicros: number | undefined): void {
-    this.#outputs?.set(key, output, ttlMicros === undefined ? {} : { ttl: Math.ceil(ttlMicros / 1_000) });
+  set(generation: string, input: string, output: string, ttlMicros = Number.POSITIVE_INFINITY): void {
+    const bytes = input.length + 2 * output.length + overheadBytes;
+    if (bytes > this.#maxBytes) return;
+    while (this.#bytes + bytes > this.#maxBytes) this.#turn();
+    const entry = { generation, input, output, bytes, expiresAt: performance.now() + ttlMicros / 1_000, isUsed: false };
+    obtain(this.#entries, generation, () => new Map<string, Entry>()).set(input, entry);
+    this.#ring.push(entry);
+    this.#bytes += bytes;
+  }
+
+  /** Passes over an entry, or takes it out. */
+  #turn(): void {
+    if (this.#hand >= this.#ring.length) this.#hand = 0;
+    const entry = this.#ring[this.#hand] as Entry;
+    if (entry.isUsed) {
+      entry.isUsed = false;
+      this.#hand++;
+      return;
+    }
+    const last = this.#ring.pop() as Entry;
+    // The last takes its place, and is passed over this time: it is the newest.
+    if (last !== entry) this.#ring[this.#hand++] = last;
+    this.#bytes -= entry.bytes;
+    const known = this.#entries.get(entry.generation);
+    // A newer output for the same input may have taken its place.
+    if (known?.get(entry.input) === entry) known.delete(entry.input);
+    if (known?.size === 0) this.#entries.delete(entry.generation);
   }
 }

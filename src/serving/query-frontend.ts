@@ -2,8 +2,8 @@ import { modelKey } from '../control/names.ts';
 import type { Registry } from '../control/registry.ts';
 import type { Application, ModelVersion } from '../control/state-store.ts';
 import { ClipperError } from '../errors.ts';
-import type { ModelMetrics } from '../metrics/counted.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import { bufferOf } from '../protocol/bytes.ts';
 import { readRemoteError } from '../protocol/messages.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
 import { obtain } from '../util/obtain.ts';
@@ -11,26 +11,15 @@ import type { ComputationResult } from './computation.ts';
 import { Deadlines } from './deadlines.ts';
 import { ModelQueue, type QueueSettings } from './model-queue.ts';
 import { PredictionCache } from './prediction-cache.ts';
-import { type Answer, OpenQuery, SharedComputation } from './query.ts';
+import { type Answer, type ComputationOwner, OpenQuery, SharedComputation, type Target } from './query.ts';
 import { RecentFailures } from './recent-failures.ts';
-
-/** Where an application's queries go. */
-interface Target {
-  readonly model: string;
-  readonly queueKey: string;
-  /** Tells apart what ran under one name and version at different times. */
-  readonly generation: string;
-  /** Undefined where nothing is to be kept. */
-  readonly cache: { readonly ttlMicros?: number } | undefined;
-  readonly metrics: ModelMetrics;
-}
 
 // Clipper's own two texts; what happened is added behind them.
 const noModels = 'No connected models found for query';
 const tooLate = 'Failed to retrieve a prediction response within the specified latency SLO';
 
 /** Takes queries to the replicas of the linked model and answers each within its application's objective. */
-export class QueryFrontend {
+export class QueryFrontend implements ComputationOwner {
   readonly failures = new RecentFailures();
   readonly #registry: Registry;
   readonly #metrics: Metrics;
@@ -38,8 +27,8 @@ export class QueryFrontend {
   /** One application's queries expire in the order in which they came. */
   readonly #deadlines = new WeakMap<Application, Deadlines<OpenQuery>>();
   readonly #cache: PredictionCache;
-  /** By the cache's key: what is being computed. */
-  readonly #computing = new Map<string, SharedComputation>();
+  /** By generation and input, as in the cache: what is being computed. */
+  readonly #computing = new Map<string, Map<string, SharedComputation>>();
   #nextQueryId = 0;
 
   constructor(registry: Registry, metrics: Metrics, cacheBytes: number) {
@@ -110,7 +99,7 @@ export class QueryFrontend {
 
   #ask(query: OpenQuery, input: Uint8Array, target: Target | string): void {
     if (typeof target === 'string') return query.fallBack({ reason: 'no_model_linked', explanation: `${noModels}: ${target}` });
-    const key = target.cache === undefined ? undefined : this.#cache.key(target.generation, input);
+    const key = target.cache === undefined ? undefined : keyOf(input);
     if (key !== undefined && this.#isKnown(query, key, target)) return;
     const queue = this.#queues.get(target.queueKey);
     if (queue === undefined || queue.replicaCount === 0) {
@@ -118,17 +107,20 @@ export class QueryFrontend {
       return query.fallBack({ reason: 'no_live_replica', explanation: `${noModels}: ${why}` });
     }
     this.#watch(query);
-    if (key !== undefined && this.#join(query, key)) return;
-    query.computation = this.#compute(query, input, { key, target });
-    queue.enqueue(query.computation);
+    if (key !== undefined && this.#join(query, key, target)) return;
+    query.queuedAt = performance.now();
+    const computation = new SharedComputation(query, { input, target, key }, this);
+    query.computation = computation;
+    if (key !== undefined) obtain(this.#computing, target.generation, () => new Map()).set(key, computation);
+    queue.enqueue(computation);
   }
 
   /** Answers a query from the cache, where it is there. */
-  #isKnown(query: OpenQuery, key: string, { metrics }: Target): boolean {
+  #isKnown(query: OpenQuery, key: string, { generation, metrics }: Target): boolean {
     const counted = this.#metrics.application(query.application.name);
     counted.cacheLookups.add();
     metrics.cacheLookups.add();
-    const output = this.#cache.get(key);
+    const output = this.#cache.get(generation, key);
     if (output === undefined) return false;
     counted.cacheHits.add();
     metrics.cacheHits.add();
@@ -138,36 +130,45 @@ export class QueryFrontend {
   }
 
   /** Lets a query wait for the computation of an identical one, unless that might be too late for it or hangs. */
-  #join(query: OpenQuery, key: string): boolean {
-    const running = this.#computing.get(key);
+  #join(query: OpenQuery, key: string, { generation }: Target): boolean {
+    const running = this.#computing.get(generation)?.get(key);
     if (running === undefined || running.deadline > query.deadline || !running.isWanted) return false;
     query.isJoined = true;
     query.computation = running;
-    running.queries.push(query);
+    running.join(query);
     this.#metrics.application(query.application.name).joined.add();
     return true;
   }
 
-  #compute(query: OpenQuery, input: Uint8Array, { key, target }: { key: string | undefined; target: Target }): SharedComputation {
-    query.queuedAt = performance.now();
-    const computation = new SharedComputation(input, query, (finished, result) => {
-      target.metrics.predictions.mark(finished.trip?.answeredAt ?? finished.receivedAt);
-      if (key !== undefined) {
-        if (this.#computing.get(key) === finished) this.#computing.delete(key);
-        // A result that comes too late for its query still serves the next one.
-        if (result.kind === 'answered' && !result.output.failed)
-          this.#cache.set(key, result.output.text, target.cache?.ttlMicros);
+  /** Hands out what came of a computation. */
+  finished(computation: SharedComputation, result: ComputationResult): void {
+    const { key, target, first, joined, trip } = computation;
+    target.metrics.predictions.mark(trip?.answeredAt ?? first.receivedAt);
+    if (key !== undefined) {
+      this.#forget(computation, key);
+      // A result that comes too late for its query still serves the next one.
+      if (result.kind === 'answered' && !result.output.failed) {
+        this.#cache.set(target.generation, key, result.output.text, target.cache?.ttlMicros);
       }
-      for (const each of finished.queries) settle(each, result);
-    });
-    if (key !== undefined) this.#computing.set(key, computation);
-    return computation;
+    }
+    settle(first, result);
+    if (joined !== undefined) for (const query of joined) settle(query, result);
+  }
+
+  #forget(computation: SharedComputation, key: string): void {
+    const { generation } = computation.target;
+    const computing = this.#computing.get(generation);
+    if (computing?.get(key) === computation) computing.delete(key);
+    if (computing?.size === 0) this.#computing.delete(generation);
   }
 
   #watch(query: OpenQuery): void {
     obtain(this.#deadlines, query.application, () => new Deadlines<OpenQuery>(expire)).add(query);
   }
 }
+
+/** An input as it is looked up. */
+const keyOf = (input: Uint8Array): string => bufferOf(input).toString('latin1');
 
 /** By input type as well: a replica that announces another type than the application's must not get its inputs. */
 const queueKeyOf = ({ model, inputType }: Pick<RpcReplica, 'model' | 'inputType'>): string => `${model} ${inputType}`;

@@ -1,4 +1,5 @@
 import type { Application } from '../control/state-store.ts';
+import type { ModelMetrics } from '../metrics/counted.ts';
 import type { RemoteError } from '../protocol/messages.ts';
 import type { Computation, ComputationResult } from './computation.ts';
 import type { Trip } from './replica-slot.ts';
@@ -54,6 +55,18 @@ export interface Timeline {
   readonly cached?: true;
   /** Shared the computation of an identical query, which came before. */
   readonly joined?: true;
+}
+
+/** Where an application's queries go. */
+export interface Target {
+  /** `name:version`. */
+  readonly model: string;
+  readonly queueKey: string;
+  /** Tells apart what ran under one name and version at different times. */
+  readonly generation: string;
+  /** Undefined where nothing is to be kept. */
+  readonly cache: { readonly ttlMicros?: number } | undefined;
+  readonly metrics: ModelMetrics;
 }
 
 /** A query that was received. Times are on the clock of performance.now(). */
@@ -130,40 +143,52 @@ function wayOf(trip: Trip, micros: (at: number) => number): Partial<Timeline> {
   };
 }
 
+/** What is told when a computation has ended. */
+export interface ComputationOwner {
+  finished(computation: SharedComputation, result: ComputationResult): void;
+}
+
 /** One computation for the queries that have the same input while it is on its way. */
 export class SharedComputation implements Computation {
   readonly input: Uint8Array;
-  readonly queries: OpenQuery[];
+  /** The query that it was begun for. */
+  readonly first: OpenQuery;
   readonly application: Application;
   readonly receivedAt: number;
   readonly deadline: number;
-  readonly #onFinished: (computation: SharedComputation, result: ComputationResult) => void;
+  readonly target: Target;
+  /** Its input as the cache has it; undefined where nothing is kept. */
+  readonly key: string | undefined;
+  readonly #owner: ComputationOwner;
+  joined: OpenQuery[] | undefined;
   trip: Trip | undefined;
   copies = 0;
   isRetried = false;
   isFinished = false;
 
-  constructor(
-    input: Uint8Array,
-    first: OpenQuery,
-    onFinished: (computation: SharedComputation, result: ComputationResult) => void,
-  ) {
-    this.input = input;
-    this.queries = [first];
+  constructor(first: OpenQuery, what: { input: Uint8Array; target: Target; key: string | undefined }, owner: ComputationOwner) {
+    this.input = what.input;
+    this.target = what.target;
+    this.key = what.key;
+    this.first = first;
     this.application = first.application;
     this.receivedAt = first.receivedAt;
     this.deadline = first.deadline;
-    this.#onFinished = onFinished;
+    this.#owner = owner;
+  }
+
+  join(query: OpenQuery): void {
+    this.joined ??= [];
+    this.joined.push(query);
   }
 
   get isWanted(): boolean {
-    for (const query of this.queries) if (!query.isSettled) return true;
-    return false;
+    return !this.first.isSettled || this.joined?.some(({ isSettled }) => !isSettled) === true;
   }
 
   finish(result: ComputationResult): void {
     if (this.isFinished) return;
     this.isFinished = true;
-    this.#onFinished(this, result);
+    this.#owner.finished(this, result);
   }
 }
