@@ -13,7 +13,8 @@ const bytesOf = (output: string, key: string): number => key.length + 2 * output
 
 function ours(): Cache {
   const cache = new PredictionCache(maxBytes);
-  return { get: (key) => cache.get('m:1 1', key), set: (key, output) => cache.set('m:1 1', key, output) };
+  const keyOf = (text: string) => ({ text, bytes: undefined });
+  return { get: (key) => cache.get('m:1 1', keyOf(key)), set: (key, output) => cache.set('m:1 1', keyOf(key), output) };
 }
 
 const caches: Readonly<Record<string, () => Cache>> = {

@@ -37,8 +37,14 @@ class Connection {
 
   send(head: string, body: string | Buffer): void {
     this.sentAt = performance.now();
-    if (typeof body === 'string') this.#socket.write(`${head}${body.length}\r\n\r\n${body}`, 'latin1');
-    else this.#socket.write(Buffer.concat([Buffer.from(`${head}${body.length}\r\n\r\n`, 'latin1'), body]));
+    if (typeof body === 'string') {
+      this.#socket.write(`${head}${body.length}\r\n\r\n${body}`, 'latin1');
+      return;
+    }
+    this.#socket.cork();
+    this.#socket.write(`${head}${body.length}\r\n\r\n`, 'latin1');
+    this.#socket.write(body);
+    this.#socket.uncork();
   }
 
   close(): void {

@@ -1,11 +1,12 @@
 import { obtain } from '../util/obtain.ts';
+import { type InputKey, isSameInput } from './input-key.ts';
 
 /** What an entry takes besides its texts. */
 const overheadBytes = 160;
 
 interface Entry {
   readonly generation: string;
-  readonly input: string;
+  readonly input: InputKey;
   readonly output: string;
   readonly bytes: number;
   /** On the clock of performance.now(). */
@@ -15,7 +16,7 @@ interface Entry {
 }
 
 /**
- * Outputs by model version and input, which is compared in full, so that none is given for another's. Bounded in bytes, inputs and
+ * Outputs by model version and input, which are compared in full, so that none is given for another's. Bounded in bytes, inputs and
  * outputs together: a hand that goes around takes out what was not asked for since it last came by, which is CLOCK (Corbató, "A Paging
  * Experiment with the Multics System", 1968).
  */
@@ -40,20 +41,22 @@ export class PredictionCache {
     return { bytes: this.#bytes, entries: this.#ring.length };
   }
 
-  get(generation: string, input: string): string | undefined {
-    const entry = this.#entries.get(generation)?.get(input);
-    if (entry === undefined || performance.now() >= entry.expiresAt) return undefined;
+  get(generation: string, input: InputKey): string | undefined {
+    const entry = this.#entries.get(generation)?.get(input.text);
+    if (entry === undefined || !isSameInput(entry.input, input) || performance.now() >= entry.expiresAt) return undefined;
     entry.isUsed = true;
     return entry.output;
   }
 
   /** Kept for `ttlMicros`, or as long as there is room. */
-  set(generation: string, input: string, output: string, ttlMicros = Number.POSITIVE_INFINITY): void {
-    const bytes = input.length + 2 * output.length + overheadBytes;
+  set(generation: string, { text, bytes: long }: InputKey, output: string, ttlMicros = Number.POSITIVE_INFINITY): void {
+    const bytes = text.length + (long?.byteLength ?? 0) + 2 * output.length + overheadBytes;
     if (bytes > this.#maxBytes) return;
     while (this.#bytes + bytes > this.#maxBytes) this.#turn();
+    // A copy, for what it is a part of may be much larger.
+    const input = { text, bytes: long === undefined ? undefined : Buffer.from(long) };
     const entry = { generation, input, output, bytes, expiresAt: performance.now() + ttlMicros / 1_000, isUsed: false };
-    obtain(this.#entries, generation, () => new Map<string, Entry>()).set(input, entry);
+    obtain(this.#entries, generation, () => new Map<string, Entry>()).set(text, entry);
     this.#ring.push(entry);
     this.#bytes += bytes;
   }
@@ -73,7 +76,7 @@ export class PredictionCache {
     this.#bytes -= entry.bytes;
     const known = this.#entries.get(entry.generation);
     // A newer output for the same input may have taken its place.
-    if (known?.get(entry.input) === entry) known.delete(entry.input);
+    if (known?.get(entry.input.text) === entry) known.delete(entry.input.text);
     if (known?.size === 0) this.#entries.delete(entry.generation);
   }
 }

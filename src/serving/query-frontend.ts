@@ -3,12 +3,12 @@ import type { Registry } from '../control/registry.ts';
 import type { Application, ModelVersion } from '../control/state-store.ts';
 import { ClipperError } from '../errors.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import { bufferOf } from '../protocol/bytes.ts';
 import { readRemoteError } from '../protocol/messages.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
 import { obtain } from '../util/obtain.ts';
 import type { ComputationResult } from './computation.ts';
 import { Deadlines } from './deadlines.ts';
+import { type InputKey, inputKey, isSameInput } from './input-key.ts';
 import { ModelQueue, type QueueSettings } from './model-queue.ts';
 import { PredictionCache } from './prediction-cache.ts';
 import { type Answer, type ComputationOwner, OpenQuery, SharedComputation, type Target } from './query.ts';
@@ -99,7 +99,7 @@ export class QueryFrontend implements ComputationOwner {
 
   #ask(query: OpenQuery, input: Uint8Array, target: Target | string): void {
     if (typeof target === 'string') return query.fallBack({ reason: 'no_model_linked', explanation: `${noModels}: ${target}` });
-    const key = target.cache === undefined ? undefined : keyOf(input);
+    const key = target.cache === undefined ? undefined : inputKey(input);
     if (key !== undefined && this.#isKnown(query, key, target)) return;
     const queue = this.#queues.get(target.queueKey);
     if (queue === undefined || queue.replicaCount === 0) {
@@ -111,12 +111,12 @@ export class QueryFrontend implements ComputationOwner {
     query.queuedAt = performance.now();
     const computation = new SharedComputation(query, { input, target, key }, this);
     query.computation = computation;
-    if (key !== undefined) obtain(this.#computing, target.generation, () => new Map()).set(key, computation);
+    if (key !== undefined) obtain(this.#computing, target.generation, () => new Map()).set(key.text, computation);
     queue.enqueue(computation);
   }
 
   /** Answers a query from the cache, where it is there. */
-  #isKnown(query: OpenQuery, key: string, { generation, metrics }: Target): boolean {
+  #isKnown(query: OpenQuery, key: InputKey, { generation, metrics }: Target): boolean {
     const counted = this.#metrics.application(query.application.name);
     counted.cacheLookups.add();
     metrics.cacheLookups.add();
@@ -130,9 +130,10 @@ export class QueryFrontend implements ComputationOwner {
   }
 
   /** Lets a query wait for the computation of an identical one, unless that might be too late for it or hangs. */
-  #join(query: OpenQuery, key: string, { generation }: Target): boolean {
-    const running = this.#computing.get(generation)?.get(key);
-    if (running === undefined || running.deadline > query.deadline || !running.isWanted) return false;
+  #join(query: OpenQuery, key: InputKey, { generation }: Target): boolean {
+    const running = this.#computing.get(generation)?.get(key.text);
+    if (running?.key === undefined || !isSameInput(running.key, key)) return false;
+    if (running.deadline > query.deadline || !running.isWanted) return false;
     query.isJoined = true;
     query.computation = running;
     running.join(query);
@@ -155,10 +156,10 @@ export class QueryFrontend implements ComputationOwner {
     if (joined !== undefined) for (const query of joined) settle(query, result);
   }
 
-  #forget(computation: SharedComputation, key: string): void {
+  #forget(computation: SharedComputation, { text }: InputKey): void {
     const { generation } = computation.target;
     const computing = this.#computing.get(generation);
-    if (computing?.get(key) === computation) computing.delete(key);
+    if (computing?.get(text) === computation) computing.delete(text);
     if (computing?.size === 0) this.#computing.delete(generation);
   }
 
@@ -166,9 +167,6 @@ export class QueryFrontend implements ComputationOwner {
     obtain(this.#deadlines, query.application, () => new Deadlines<OpenQuery>(expire)).add(query);
   }
 }
-
-/** An input as it is looked up. */
-const keyOf = (input: Uint8Array): string => bufferOf(input).toString('latin1');
 
 /** By input type as well: a replica that announces another type than the application's must not get its inputs. */
 const queueKeyOf = ({ model, inputType }: Pick<RpcReplica, 'model' | 'inputType'>): string => `${model} ${inputType}`;

@@ -2,6 +2,7 @@ import type { Application } from '../control/state-store.ts';
 import type { ModelMetrics } from '../metrics/counted.ts';
 import type { RemoteError } from '../protocol/messages.ts';
 import type { Computation, ComputationResult } from './computation.ts';
+import type { InputKey } from './input-key.ts';
 import type { Trip } from './replica-slot.ts';
 
 /** Why a query was given the application's default output. */
@@ -158,7 +159,7 @@ export class SharedComputation implements Computation {
   readonly deadline: number;
   readonly target: Target;
   /** Its input as the cache has it; undefined where nothing is kept. */
-  readonly key: string | undefined;
+  readonly key: InputKey | undefined;
   readonly #owner: ComputationOwner;
   joined: OpenQuery[] | undefined;
   trip: Trip | undefined;
@@ -166,7 +167,7 @@ export class SharedComputation implements Computation {
   isRetried = false;
   isFinished = false;
 
-  constructor(first: OpenQuery, what: { input: Uint8Array; target: Target; key: string | undefined }, owner: ComputationOwner) {
+  constructor(first: OpenQuery, what: { input: Uint8Array; target: Target; key: InputKey | undefined }, owner: ComputationOwner) {
     this.input = what.input;
     this.target = what.target;
     this.key = what.key;
