@@ -4,13 +4,12 @@ import type { WaitingLine } from './waiting-line.ts';
 
 /** Bounds memory where nothing is known of how fast replicas are. */
 const maxWaiting = 100_000;
-/** The share of its objective within which a query must be expected to be answered, as in Clipper's own server. */
-const sloShare = 0.92;
+/** The share of the time that is left within which an answer must be expected, as in Clipper's own server. */
+const share = 0.92;
 
 /**
- * Sheds what can't be answered in time any more, so that replicas work only for answers that count. Where one application fills the
- * queue the newest query of the longest line gives way to those of others, which makes their shares fair: longest queue drop (Suter et
- * al., "Design Considerations for Supporting TCP with Per-flow Queueing", 1998).
+ * Decides what waits, and what is sent next, so that replicas work only for answers that come in time. Times are on the clock of
+ * performance.now().
  */
 export class Admission {
   readonly #waiting: WaitingLine<Computation>;
@@ -21,52 +20,80 @@ export class Admission {
     this.#slots = slots;
   }
 
-  /** Whether a computation may wait; another may have been shed for it. */
-  admit(computation: Computation): boolean {
-    const why = this.#tooLate(computation);
-    if (why === undefined) return true;
-    const victim = this.#waiting.newestOfLongest();
-    const { application } = computation;
-    const isLonger = victim !== undefined && this.#waiting.countOf(victim.application) > this.#waiting.countOf(application) + 1;
-    if (victim !== undefined && isLonger && victim.application !== application && victim.deadline <= computation.deadline) {
+  /**
+   * Lets a computation wait, or sheds it where it can't be answered in time. Where another application fills the queue, the newest of
+   * the longest line gives way instead, which makes their shares fair: longest queue drop (Suter et al., "Design Considerations for
+   * Supporting TCP with Per-flow Queueing", 1998).
+   */
+  admit(computation: Computation, now: number): void {
+    const why = this.#tooLate(computation, now);
+    const victim = why === undefined ? undefined : this.#victimFor(computation);
+    if (why !== undefined && victim === undefined) return computation.finish({ kind: 'shed', why });
+    if (why !== undefined && victim !== undefined) {
       this.#waiting.pop(victim.application);
       victim.finish({ kind: 'shed', why });
-      return true;
     }
-    computation.finish({ kind: 'shed', why });
-    return false;
+    this.#waiting.push(computation);
   }
 
-  /** Takes out what could not be answered in time even if it were sent alone. */
-  takeHopeless(slot: ReplicaSlot, beginsAt: number): Computation[] {
-    const hopeless: Computation[] = [];
-    if (!slot.latency.isTrained) return hopeless;
-    const earliestEnd = beginsAt + slot.latency.mean(1);
-    for (let first = this.#waiting.peek(); first !== undefined && first.deadline < earliestEnd; first = this.#waiting.peek()) {
+  /** Takes the next batch for a replica that will be free at a time. */
+  takeBatch(slot: ReplicaSlot, beginsAt: number): readonly Computation[] {
+    const first = this.#waiting.peek();
+    if (first === undefined) return [];
+    const size = slot.policy.sizeFor(first.deadline - beginsAt);
+    if (size >= this.#waiting.size || !slot.latency.isTrained) return this.#take(size);
+    const { objectiveMs } = slot;
+    // Queries that have waited for long would make for small batches, so that those behind them come late in their turn, and so on.
+    const useful = Math.min(this.#waiting.size, slot.policy.pressedSizeFor(objectiveMs / 2));
+    const late = this.#takeUntil(beginsAt + slot.latency.mean(useful) / share);
+    const next = this.#waiting.peek();
+    // Where nothing could be in time something is computed all the same: how else would it be seen that it is faster now?
+    const tried = next === undefined ? late.slice(0, useful) : [];
+    for (const each of late.slice(tried.length)) {
+      each.finish({ kind: 'shed', why: 'what is left of the objective is less than a batch takes' });
+    }
+    return next === undefined ? tried : this.#take(useful);
+  }
+
+  #take(size: number): Computation[] {
+    const batch: Computation[] = [];
+    while (batch.length < size) {
+      const next = this.#waiting.shift();
+      if (next === undefined) break;
+      batch.push(next);
+    }
+    return batch;
+  }
+
+  /** Takes out what must be answered before a time. */
+  #takeUntil(deadline: number): Computation[] {
+    const taken: Computation[] = [];
+    for (let first = this.#waiting.peek(); first !== undefined && first.deadline < deadline; first = this.#waiting.peek()) {
+      taken.push(first);
       this.#waiting.shift();
-      hopeless.push(first);
     }
-    return hopeless;
+    return taken;
   }
 
-  shed(hopeless: readonly Computation[]): void {
-    for (const each of hopeless) each.finish({ kind: 'shed', why: 'what was left of the objective is less than a batch takes' });
+  /** What gives way to a computation of an application that has fewer waiting, and would have come before it. */
+  #victimFor({ application, deadline }: Computation): Computation | undefined {
+    const victim = this.#waiting.newestOfLongest();
+    if (victim === undefined || victim.application === application || victim.deadline > deadline) return undefined;
+    return this.#waiting.countOf(victim.application) > this.#waiting.countOf(application) + 1 ? victim : undefined;
   }
 
   /** Why a computation would not be answered in time; undefined where it may be. */
-  #tooLate({ receivedAt, deadline }: Computation): string | undefined {
+  #tooLate({ receivedAt, deadline }: Computation, now: number): string | undefined {
     if (this.#waiting.size === 0) return undefined;
     if (this.#waiting.size >= maxWaiting) return `${maxWaiting} queries wait already`;
     const ahead = this.#waiting.countUntil(deadline);
-    const expected = this.#expectedEnd(ahead);
-    if (ahead === 0 || expected === undefined) return undefined;
-    if (expected <= receivedAt + sloShare * (deadline - receivedAt)) return undefined;
+    const expected = ahead === 0 ? undefined : this.#expectedEnd(ahead, now);
+    if (expected === undefined || expected <= receivedAt + share * (deadline - receivedAt)) return undefined;
     return `${ahead} queries wait before it, and it would take about ${(expected - receivedAt).toFixed(0)} ms`;
   }
 
-  /** When a query behind so many others would be answered; undefined where no replica has worked for long enough to tell. */
-  #expectedEnd(ahead: number): number | undefined {
-    const now = performance.now();
+  /** When a query behind so many others would be answered; undefined where a replica has not worked for long enough to tell. */
+  #expectedEnd(ahead: number, now: number): number | undefined {
     let [freeAt, inputsPerMs, batchMs] = [Number.POSITIVE_INFINITY, 0, 0];
     for (const slot of this.#slots()) {
       if (!slot.latency.isTrained) return undefined;

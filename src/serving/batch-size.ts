@@ -12,13 +12,16 @@ export interface ObservedBatch {
 export interface BatchSizePolicy {
   /** The most to send when the earliest deadline leaves this much time; at least 1. */
   sizeFor(budgetMs: number): number;
-  /** What that may become when there is enough to send; may be infinite. */
+  /** The most to send where more waits than that, and what counts is how much is answered. */
+  pressedSizeFor(budgetMs: number): number;
+  /** What that may become once it is explored; may be infinite. */
   limitFor(budgetMs: number): number;
   observe(batch: ObservedBatch): void;
 }
 
 export const fixedBatchSize = (size: number): BatchSizePolicy => ({
   sizeFor: () => size,
+  pressedSizeFor: () => size,
   limitFor: () => size,
   observe: () => {},
 });
@@ -33,6 +36,7 @@ export function additiveIncrease(): BatchSizePolicy {
   let size = 1;
   return {
     sizeFor: () => size,
+    pressedSizeFor: () => size,
     limitFor: () => size,
     observe(batch) {
       if (batch.latencyMs > batch.budgetMs) size = Math.max(1, Math.floor(size * 0.9));
@@ -53,12 +57,14 @@ const leastExplored = 4;
  */
 export function latencyBound(model: LatencyModel): BatchSizePolicy {
   let explored = 1;
-  const limitFor = (budgetMs: number): number => {
+  const bounded = (size: number): number => {
     const useful = Math.max(leastExplored, model.sizeForFixedShare(fixedShare));
-    return Math.max(1, Math.min(useful, model.sizeWithin(budgetShare * budgetMs)));
+    return Math.max(1, Math.min(useful, size));
   };
+  const limitFor = (budgetMs: number): number => bounded(model.meanSizeWithin(budgetShare * budgetMs));
   return {
-    sizeFor: (budgetMs) => Math.floor(Math.min(explored, limitFor(budgetMs))),
+    sizeFor: (budgetMs) => Math.floor(Math.min(explored, bounded(model.sizeWithin(budgetShare * budgetMs)))),
+    pressedSizeFor: (budgetMs) => Math.floor(Math.min(explored, limitFor(budgetMs))),
     limitFor,
     observe({ size }) {
       if (size >= explored) explored = Math.min(largest, 2 * explored);

@@ -63,7 +63,12 @@ export class LatencyModel {
 
   /** The largest size whose 99th percentile fits; infinite where size seems to cost nothing. */
   sizeWithin(ms: number): number {
-    const left = ms / this.#p99.value - this.#intercept;
+    return this.meanSizeWithin(ms / this.#p99.value);
+  }
+
+  /** The largest size that fits on average; infinite where size seems to cost nothing. */
+  meanSizeWithin(ms: number): number {
+    const left = ms - this.#intercept;
     if (left <= 0) return 0;
     return this.#slope === 0 ? Number.POSITIVE_INFINITY : Math.floor(left / this.#slope);
   }

@@ -3,7 +3,9 @@ import type { ModelMetrics } from '../metrics/counted.ts';
 import type { Output, Outputs } from '../protocol/content.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
 import { Admission } from './admission.ts';
+import { type BatchSizePolicy, policyFor } from './batch-size.ts';
 import type { Computation } from './computation.ts';
+import type { LatencyModel } from './latency-model.ts';
 import { ReplicaSlot, type Trip } from './replica-slot.ts';
 import { WaitingLine } from './waiting-line.ts';
 
@@ -43,14 +45,15 @@ export class ModelQueue {
   }
 
   enqueue(computation: Computation): void {
+    // What nobody waits for any more is taken out, also where no replica comes for it.
     this.#waiting.peek();
-    if (!this.#admission.admit(computation)) return;
-    this.#waiting.push(computation);
+    this.#admission.admit(computation, performance.now());
     this.#schedule();
   }
 
   addReplica(replica: RpcReplica): void {
-    const slot = new ReplicaSlot(replica, () => this.#settings().batchSize, this.#metrics.replica(replica.replicaId));
+    const choosePolicy = (model: LatencyModel): BatchSizePolicy => policyFor(this.#settings().batchSize, model);
+    const slot = new ReplicaSlot(replica, choosePolicy, this.#metrics.replica(replica.replicaId));
     this.#slots.set(replica, slot);
     this.#idle.add(slot);
     this.#schedule();
@@ -79,7 +82,7 @@ export class ModelQueue {
     if (this.#waiting.size === 0) return;
     const now = performance.now();
     for (const slot of this.#free(now)) {
-      const batch = this.#takeBatch(slot, now);
+      const batch = this.#admission.takeBatch(slot, slot.freeAt(now));
       if (batch.length === 0) return;
       this.#idle.delete(slot);
       void this.#run(slot, batch, now);
@@ -126,24 +129,6 @@ export class ModelQueue {
   #endDelay(): void {
     this.#isDelaying = false;
     this.#dispatch();
-  }
-
-  #takeBatch(slot: ReplicaSlot, now: number): Computation[] {
-    const beginsAt = slot.freeAt(now);
-    const hopeless = this.#admission.takeHopeless(slot, beginsAt);
-    const earliest = this.#waiting.peek();
-    // Where nothing could be in time something is computed all the same: how else would it be seen that it is faster now?
-    const tried = earliest === undefined ? hopeless.slice(0, 1) : [];
-    this.#admission.shed(hopeless.slice(tried.length));
-    if (earliest === undefined) return tried;
-    const size = slot.policy.sizeFor(earliest.deadline - beginsAt);
-    const batch: Computation[] = [];
-    while (batch.length < size) {
-      const next = this.#waiting.shift();
-      if (next === undefined) break;
-      batch.push(next);
-    }
-    return batch;
   }
 
   async #run(slot: ReplicaSlot, batch: readonly Computation[], now: number): Promise<void> {

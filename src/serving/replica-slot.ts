@@ -1,6 +1,6 @@
 import type { ReplicaMetrics } from '../metrics/counted.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
-import { type BatchSizePolicy, policyFor } from './batch-size.ts';
+import type { BatchSizePolicy } from './batch-size.ts';
 import { CircuitBreaker } from './circuit-breaker.ts';
 import { LatencyModel } from './latency-model.ts';
 
@@ -28,24 +28,26 @@ export class ReplicaSlot {
   readonly replica: RpcReplica;
   readonly latency = new LatencyModel();
   readonly breaker = new CircuitBreaker();
+  /** Milliseconds that a query of the last batch had, from its receipt on. */
+  objectiveMs = 0;
   /** Milliseconds an input, in batches as large as the objective may come to allow. */
   msPerInput = 0;
   readonly #metrics: ReplicaMetrics;
-  readonly #batchSize: () => number;
+  readonly #choosePolicy: (model: LatencyModel) => BatchSizePolicy;
   #policy: BatchSizePolicy | undefined;
   readonly #inFlight: Trip[] = [];
   #answeredAt = 0;
 
-  constructor(replica: RpcReplica, batchSize: () => number, metrics: ReplicaMetrics) {
+  constructor(replica: RpcReplica, choosePolicy: (model: LatencyModel) => BatchSizePolicy, metrics: ReplicaMetrics) {
     this.replica = replica;
-    this.#batchSize = batchSize;
+    this.#choosePolicy = choosePolicy;
     this.#metrics = metrics;
     metrics.inFlight = () => this.#inFlight.length;
   }
 
   /** Chosen at the first batch: a replica may be there before its model is registered. */
   get policy(): BatchSizePolicy {
-    this.#policy ??= policyFor(this.#batchSize(), this.latency);
+    this.#policy ??= this.#choosePolicy(this.latency);
     return this.#policy;
   }
 
@@ -84,6 +86,7 @@ export class ReplicaSlot {
     const latencyMs = computeMicros === undefined ? awayMs : computeMicros / 1_000;
     this.latency.observe(trip.size, latencyMs, awayMs);
     this.policy.observe({ size: trip.size, latencyMs, budgetMs: earliest - began });
+    this.objectiveMs = objectiveMs;
     // A query may have to wait for one whole batch before its own.
     this.msPerInput = this.latency.perInput(this.policy.limitFor(objectiveMs / 2));
     this.#answeredAt = now;
