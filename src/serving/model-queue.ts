@@ -27,6 +27,7 @@ export class ModelQueue {
   readonly #metrics: ModelMetrics;
   #isScheduled = false;
   #isDelaying = false;
+  #inFlight = 0;
 
   constructor(settings: () => QueueSettings, metrics: ModelMetrics) {
     this.#settings = settings;
@@ -38,8 +39,9 @@ export class ModelQueue {
     return this.#slots.size;
   }
 
+  /** What is in flight in a replica that was removed may come back to wait for another. */
   get isUnused(): boolean {
-    return this.#slots.size === 0 && this.#waiting.peek() === undefined;
+    return this.#slots.size === 0 && this.#inFlight === 0 && this.#waiting.peek() === undefined;
   }
 
   enqueue(computation: Computation): void {
@@ -148,6 +150,7 @@ export class ModelQueue {
 
   async #run(slot: ReplicaSlot, batch: readonly Computation[], now: number): Promise<void> {
     const trip = slot.begin(batch.length, now);
+    this.#inFlight++;
     let [earliest, latest, objectiveMs] = [Number.POSITIVE_INFINITY, now, Number.POSITIVE_INFINITY];
     for (const computation of batch) {
       computation.trip = trip;
@@ -172,6 +175,7 @@ export class ModelQueue {
       this.#fail(batch, error);
     }
     clearTimeout(hedge);
+    this.#inFlight--;
     slot.end(trip, isFailure, performance.now());
     if (!this.#slots.has(slot.replica)) return;
     if (slot.isIdle) this.#idle.add(slot);
