@@ -65,6 +65,8 @@ export class ModelQueue {
     this.#slots.delete(replica);
     this.#idle.delete(slot);
     this.#metrics.replicas.delete(replica.replicaId);
+    // Another may have rested because of this one.
+    this.#schedule();
   }
 
   /** Once per turn, so that the queries of one request go out together. */
