@@ -197,7 +197,8 @@ export class ModelQueue {
     for (const [index, computation] of batch.entries()) {
       const output = outputs[index] as Output;
       if (output.failed) failures++;
-      if (!computation.isWanted) this.#metrics.late.add();
+      if (computation.isWanted) computation.trip = trip;
+      else this.#metrics.late.add();
       computation.finish({ kind: 'answered', output });
     }
     this.#metrics.failures.add(failures);
