@@ -142,8 +142,7 @@ export class QueryFrontend {
     const running = this.#computing.get(key);
     if (running === undefined || running.deadline > query.deadline || !running.isWanted) return false;
     query.isJoined = true;
-    query.computation = running;
-    running.queries.push(query);
+    running.join(query);
     this.#metrics.application(query.application.name).joined.add();
     return true;
   }

@@ -134,6 +134,7 @@ function wayOf(trip: Trip, micros: (at: number) => number): Partial<Timeline> {
 export class SharedComputation implements Computation {
   readonly input: Uint8Array;
   readonly queries: OpenQuery[];
+  lastDeadline: number;
   readonly application: Application;
   readonly receivedAt: number;
   readonly deadline: number;
@@ -153,7 +154,15 @@ export class SharedComputation implements Computation {
     this.application = first.application;
     this.receivedAt = first.receivedAt;
     this.deadline = first.deadline;
+    this.lastDeadline = first.deadline;
     this.#onFinished = onFinished;
+  }
+
+  /** Has one more query wait for it. */
+  join(query: OpenQuery): void {
+    query.computation = this;
+    this.queries.push(query);
+    this.lastDeadline = Math.max(this.lastDeadline, query.deadline);
   }
 
   get isWanted(): boolean {

@@ -19,6 +19,7 @@ export function query(value: number, lifeMs = 10_000, application: object = some
     input: encodeInput(Float64Array.of(value)),
     receivedAt,
     deadline: receivedAt + lifeMs,
+    lastDeadline: receivedAt + lifeMs,
     trip: undefined,
     copies: 0,
     isWanted: true,
