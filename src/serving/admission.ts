@@ -42,7 +42,11 @@ export class Admission {
     const hopeless: Computation[] = [];
     if (!slot.latency.isTrained) return hopeless;
     const earliestEnd = beginsAt + slot.latency.mean(1);
-    for (let first = this.#waiting.peek(); first !== undefined && first.lastDeadline < earliestEnd; first = this.#waiting.peek()) {
+    for (
+      let first = this.#waiting.peek();
+      first !== undefined && first.lastDeadline < earliestEnd;
+      first = this.#waiting.peek()
+    ) {
       this.#waiting.shift();
       hopeless.push(first);
     }

@@ -137,10 +137,10 @@ export class QueryFrontend {
     return true;
   }
 
-  /** Lets a query wait for the computation of an identical one, unless that might be too late for it or hangs. */
+  /** Lets a query wait for the computation of an identical one, unless that might be too late for it or is late already. */
   #join(query: OpenQuery, key: string): boolean {
     const running = this.#computing.get(key);
-    if (running === undefined || running.deadline > query.deadline || !running.isWanted) return false;
+    if (running === undefined || running.deadline > query.deadline || running.deadline <= query.receivedAt) return false;
     query.isJoined = true;
     running.join(query);
     this.#metrics.application(query.application.name).joined.add();
