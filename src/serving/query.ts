@@ -139,6 +139,8 @@ export class SharedComputation implements Computation {
   readonly receivedAt: number;
   readonly deadline: number;
   readonly #onFinished: (computation: SharedComputation, result: ComputationResult) => void;
+  /** As many at least of its first queries are settled. */
+  #settled = 0;
   trip: Trip | undefined;
   copies = 0;
   isRetried = false;
@@ -166,8 +168,9 @@ export class SharedComputation implements Computation {
   }
 
   get isWanted(): boolean {
-    for (const query of this.queries) if (!query.isSettled) return true;
-    return false;
+    // Thousands may share it, and this is asked once for each that expires.
+    while (this.queries[this.#settled]?.isSettled === true) this.#settled++;
+    return this.#settled < this.queries.length;
   }
 
   finish(result: ComputationResult): void {
