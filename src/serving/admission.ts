@@ -9,8 +9,8 @@ const sloShare = 0.92;
 
 /**
  * Sheds what can't be answered in time any more, so that replicas work only for answers that count. Where one application fills the
- * queue the newest query of the longest line gives way to those of others, which makes their shares fair: longest queue drop (Suter et
- * al., "Design Considerations for Supporting TCP with Per-flow Queueing", 1998).
+ * queue the newest query of the longest line gives way to those of others behind it, which makes their shares fair: longest queue drop
+ * (Suter et al., "Design Considerations for Supporting TCP with Per-flow Queueing", 1998).
  */
 export class Admission {
   readonly #waiting: WaitingLine<Computation>;
@@ -25,16 +25,11 @@ export class Admission {
   admit(computation: Computation): boolean {
     const why = this.#tooLate(computation);
     if (why === undefined) return true;
-    const victim = this.#waiting.newestOfLongest();
-    const { application } = computation;
-    const isLonger = victim !== undefined && this.#waiting.countOf(victim.application) > this.#waiting.countOf(application) + 1;
-    if (victim !== undefined && isLonger && victim.application !== application && victim.deadline <= computation.deadline) {
-      this.#waiting.pop(victim.application);
-      victim.finish({ kind: 'shed', why });
-      return true;
-    }
-    computation.finish({ kind: 'shed', why });
-    return false;
+    const own = this.#waiting.countOf(computation.application);
+    const victim = this.#waiting.takeNewestOfLongest(computation.deadline, own + 1);
+    if (victim === undefined) computation.finish({ kind: 'shed', why });
+    else victim.finish({ kind: 'shed', why: 'it gave way, as the last of the application with the most queries waiting' });
+    return victim !== undefined;
   }
 
   /** Takes out what could not be answered in time even if it were sent alone. */
