@@ -10,7 +10,7 @@ import { WaitingLine } from './waiting-line.ts';
 export interface QueueSettings {
   /** Inputs a batch at most; -1: adaptive. */
   readonly batchSize: number;
-  /** How long a batch that is not full waits for more, as the paper's delayed batching does (section 4.3.2). */
+  /** How long a batch that is not full waits for more, half an objective at most: the paper's delayed batching (section 4.3.2). */
   readonly batchDelayMicros: number;
   /** Whether a batch that takes longer than 95 of 100 is sent to another replica too. */
   readonly hedge: boolean;
@@ -26,7 +26,7 @@ export class ModelQueue {
   readonly #settings: () => QueueSettings;
   readonly #metrics: ModelMetrics;
   #isScheduled = false;
-  #isDelaying = false;
+  #delay: NodeJS.Timeout | undefined;
   #inFlight = 0;
 
   constructor(settings: () => QueueSettings, metrics: ModelMetrics) {
@@ -120,16 +120,13 @@ export class ModelQueue {
     const { batchDelayMicros } = this.#settings();
     const first = this.#waiting.peek();
     if (batchDelayMicros === 0 || first === undefined) return false;
-    const leftMs = first.receivedAt + batchDelayMicros / 1_000 - now;
+    // Queries of an application with a short objective are to be answered too.
+    const delayMs = Math.min(batchDelayMicros / 1_000, (first.deadline - first.receivedAt) / 2);
+    const leftMs = first.receivedAt + delayMs - now;
     if (leftMs <= 0 || this.#waiting.size >= this.#sizeOf(slot, now)) return false;
-    if (!this.#isDelaying) setTimeout(() => this.#endDelay(), leftMs).unref();
-    this.#isDelaying = true;
+    clearTimeout(this.#delay);
+    this.#delay = setTimeout(() => this.#dispatch(), leftMs).unref();
     return true;
-  }
-
-  #endDelay(): void {
-    this.#isDelaying = false;
-    this.#dispatch();
   }
 
   #takeBatch(slot: ReplicaSlot, now: number): Computation[] {

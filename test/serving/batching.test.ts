@@ -81,6 +81,20 @@ describe('a batch delay', () => {
     expect((await only.batch(1)).values).toEqual([3]);
   });
 
+  test('leaves time to answer a query whose objective is shorter', async () => {
+    await using rpc = await listenForReplicas();
+    const { steered, replica } = await connect(rpc, 0);
+    await using only = steered;
+    const queue = queueOf(10, { batchDelayMicros: 60_000_000 });
+    queue.addReplica(replica);
+    queue.enqueue(query(1, 50_000, { name: 'patient' }));
+    await setTimeout(20);
+    const hasty = query(2, 400, { name: 'hasty' });
+    queue.enqueue(hasty);
+    expect((await only.batch(0)).values).toEqual([2, 1]);
+    expect(hasty.trip?.sentAt ?? 0).toBeLessThan(hasty.deadline);
+  });
+
   test('does not hold back a full batch', async () => {
     await using rpc = await listenForReplicas();
     const { steered, replica } = await connect(rpc, 0);
