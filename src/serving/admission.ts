@@ -69,7 +69,7 @@ export class Admission {
     let [freeAt, inputsPerMs, batchMs] = [Number.POSITIVE_INFINITY, 0, 0];
     for (const slot of this.#slots()) {
       if (!slot.latency.isTrained || slot.msPerInput === 0) return undefined;
-      if (slot.breaker.isOpen(now)) continue;
+      if (slot.breaker.isOpen(now) || slot.isOverdue(now)) continue;
       freeAt = Math.min(freeAt, slot.freeAt(now));
       inputsPerMs += 1 / slot.msPerInput;
       batchMs = Math.max(batchMs, slot.latency.mean(1));

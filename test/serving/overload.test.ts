@@ -51,6 +51,27 @@ test('of twice what a replica can do, about half is answered in time and the res
   expect((await askInTurn(cluster, 20)).every(isAnswered)).toBe(true);
 });
 
+test('a replica that hangs is not counted on: what is too much for the other is refused at once', async () => {
+  await using cluster = await startOneByOne(sloMs);
+  await using _slow = startReplica(
+    answering('', () => setTimeout(batchMs)),
+    { port: cluster.rpcPort },
+  );
+  const hanging = new AbortController();
+  let isHung = false;
+  const work = (): Promise<void> => setTimeout(isHung ? 100_000 : batchMs, undefined, { signal: hanging.signal });
+  await using _hung = startReplica(answering('', work), { port: cluster.rpcPort });
+  await cluster.replicasConnected(2);
+  expect((await askInTurn(cluster, 40)).every(isAnswered)).toBe(true);
+  isHung = true;
+  const asked = await askSteadily(cluster, 'a', { perSecond: 100, seconds: 2 });
+  hanging.abort();
+  expect(asked.filter(isAnswered).length).toBeGreaterThan(60);
+  const refused = asked.filter(({ reason }) => reason === 'overloaded');
+  const times = refused.map(({ explain }) => explain.timeline.answered as number).sort((one, other) => one - other);
+  expect(times[Math.floor(times.length * 0.8)]).toBeLessThan((1_000 * sloMs) / 2);
+});
+
 test('a replica that is idle is given a query however slow it was', async () => {
   await using cluster = await startOneByOne(40);
   let calls = 0;
