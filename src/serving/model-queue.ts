@@ -164,9 +164,9 @@ export class ModelQueue {
     let isFailure = true;
     try {
       const inputs = batch.map(({ input }) => input);
-      const answering = slot.replica.predict(inputs, 2 * (latest - now));
+      // Not after: the replica may have begun before the call returns.
       trip.sentAt = performance.now();
-      const answer = await answering;
+      const answer = await slot.replica.predict(inputs, 2 * (latest - now));
       const answeredAt = performance.now();
       slot.answered(trip, { earliest, objectiveMs }, answeredAt);
       isFailure = this.#finish(batch, trip, answer);
