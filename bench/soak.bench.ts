@@ -15,7 +15,12 @@ async function figure(url: string, name: string): Promise<number> {
 
 {
   await using clipper = await startClipper(ports);
-  const { url } = await createEndpoint(clipper, { name: 'noop', inputType: 'doubles', predict: (rows) => rows.map((row) => row[0]), ...quiet });
+  const { url } = await createEndpoint(clipper, {
+    name: 'noop',
+    inputType: 'doubles',
+    predict: (rows) => rows.map((row) => row[0]),
+    ...quiet,
+  });
   let unique = 0;
   const body = (): string => `{"input_batch":[${Array.from({ length: 50 }, () => `[${unique++}.5,2,3]`).join(',')}]}`;
   const rows = [['unique queries', 'least heap MiB', 'ratio', 'resident MiB']];

@@ -45,6 +45,8 @@ export class Supervisor implements AsyncDisposable {
   /** Takes charge of a model version, as yet without replicas. Throws as the backend's `prepare` does. */
   async add(wanted: ReplicaSpec, signal: AbortSignal): Promise<Fleet> {
     const spec = await this.#backend.prepare(wanted, signal);
+    // Of a version that was deleted replicas may still run, and would answer for this one.
+    await this.remove(spec.modelName, spec.modelVersion);
     const onEnded: FleetEvents['onEnded'] = (instance, exit, isIntended) => {
       for (const waiter of this.#waiters) waiter.onEnded(instance, exit, isIntended);
       this.#events.onEnded(instance, exit, isIntended);

@@ -29,6 +29,8 @@ export function createRestServer({ log, maxBodyBytes, sendError }: RestServerOpt
     forceCloseConnections: true,
     clientErrorHandler: refuseConnection,
     frameworkErrors: (_error, request, reply) => void sendUnknownPath(request as FastifyRequest, reply as FastifyReply),
+    // A client that never finishes its request must not be waited for: Node's own default, which fastify turns off.
+    requestTimeout: 300_000,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 253 },
   });
   server.removeAllContentTypeParsers();

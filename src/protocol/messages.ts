@@ -130,6 +130,12 @@ function decodeResponse(frames: readonly Uint8Array[]): ContainerMessage {
   return { kind: 'response', messageId, ...decodeOutputs(frames[4], frames.slice(5)) };
 }
 
+/** Of a response, also where nothing else of it can be read. */
+export function messageIdOf([, type, messageId]: readonly Uint8Array[]): number | undefined {
+  const isResponse = type?.byteLength === 4 && readU32(type, 'message type') === types.content;
+  return isResponse && messageId?.byteLength === 4 ? readU32(messageId, 'message id') : undefined;
+}
+
 function checkHeaderSize(sizeFrame: Uint8Array | undefined, header: Uint8Array | undefined): void {
   const [size] = readU64s(sizeFrame, 'header size');
   if (header === undefined || size !== header.byteLength)

@@ -1,4 +1,4 @@
-import { ClipperError } from '../errors.ts';
+import { ClipperError, messageOf } from '../errors.ts';
 import type { Outputs } from '../protocol/content.ts';
 import { encodeFeedback, type LabelledInput } from '../protocol/feedback.ts';
 import type { InputType } from '../protocol/input-types.ts';
@@ -103,6 +103,14 @@ export class RpcReplica {
       batch.reject(new ClipperError('E_PROTOCOL', message));
     }
     return true;
+  }
+
+  /** Fails the batch whose response could not be read. */
+  refuse(messageId: number, error: unknown): void {
+    const batch = this.#pending.get(messageId);
+    this.#pending.delete(messageId);
+    const message = `Replica ${this.model}:${this.replicaId} answered what can't be read: ${messageOf(error)}`;
+    batch?.reject(new ClipperError('E_PROTOCOL', message, { cause: error }));
   }
 
   /** Fails what is in flight and everything asked from now on. */

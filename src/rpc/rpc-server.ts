@@ -6,6 +6,7 @@ import {
   type ContainerMessage,
   decodeContainerMessage,
   encodeServerMessage,
+  messageIdOf,
   rpcVersion,
   type ServerMessage,
 } from '../protocol/messages.ts';
@@ -131,7 +132,10 @@ export class RpcServer implements AsyncDisposable {
       this.#handle(identity, decodeContainerMessage(frames));
     } catch (error) {
       // Anything may connect to the port; what it sends must not disturb the others.
-      this.#options.log.warn({ err: error, replica: this.#replicas.get(identity)?.model }, 'a message was ignored');
+      const replica = this.#replicas.get(identity);
+      this.#options.log.warn({ err: error, replica: replica?.model }, 'a message was ignored');
+      const messageId = messageIdOf(frames);
+      if (messageId !== undefined) replica?.refuse(messageId, error);
     }
   }
 

@@ -21,17 +21,17 @@ export class Admission {
   }
 
   /**
-   * Lets a computation wait, or sheds it where it can't be answered in time. Where another application fills the queue, the newest of
-   * the longest line gives way instead, which makes their shares fair: longest queue drop (Suter et al., "Design Considerations for
-   * Supporting TCP with Per-flow Queueing", 1998).
+   * Lets a computation wait, or sheds it where it can't be answered in time. Where another application fills the queue, the newest of the
+   * longest line before it gives way instead, which makes their shares fair: longest queue drop (Suter et al., "Design Considerations
+   * for Supporting TCP with Per-flow Queueing", 1998).
    */
   admit(computation: Computation, now: number): void {
     const why = this.#tooLate(computation, now);
-    const victim = why === undefined ? undefined : this.#victimFor(computation);
-    if (why !== undefined && victim === undefined) return computation.finish({ kind: 'shed', why });
-    if (why !== undefined && victim !== undefined) {
-      this.#waiting.pop(victim.application);
-      victim.finish({ kind: 'shed', why });
+    if (why !== undefined) {
+      const own = this.#waiting.countOf(computation.application);
+      const victim = this.#waiting.takeNewestOfLongest(computation.deadline, own + 1);
+      if (victim === undefined) return computation.finish({ kind: 'shed', why });
+      victim.finish({ kind: 'shed', why: 'it gave way, as the last of the application with the most queries waiting' });
     }
     this.#waiting.push(computation);
   }
@@ -68,18 +68,11 @@ export class Admission {
   /** Takes out what must be answered before a time. */
   #takeUntil(deadline: number): Computation[] {
     const taken: Computation[] = [];
-    for (let first = this.#waiting.peek(); first !== undefined && first.deadline < deadline; first = this.#waiting.peek()) {
+    for (let first = this.#waiting.peek(); first !== undefined && first.lastDeadline < deadline; first = this.#waiting.peek()) {
       taken.push(first);
       this.#waiting.shift();
     }
     return taken;
-  }
-
-  /** What gives way to a computation of an application that has fewer waiting, and would have come before it. */
-  #victimFor({ application, deadline }: Computation): Computation | undefined {
-    const victim = this.#waiting.newestOfLongest();
-    if (victim === undefined || victim.application === application || victim.deadline > deadline) return undefined;
-    return this.#waiting.countOf(victim.application) > this.#waiting.countOf(application) + 1 ? victim : undefined;
   }
 
   /** Why a computation would not be answered in time; undefined where it may be. */
@@ -97,7 +90,7 @@ export class Admission {
     let [freeAt, inputsPerMs, batchMs] = [Number.POSITIVE_INFINITY, 0, 0];
     for (const slot of this.#slots()) {
       if (!slot.latency.isTrained) return undefined;
-      if (slot.breaker.isOpen(now)) continue;
+      if (slot.breaker.isOpen(now) || slot.isOverdue(now)) continue;
       freeAt = Math.min(freeAt, slot.freeAt(now));
       inputsPerMs += 1 / slot.msPerInput;
       batchMs = Math.max(batchMs, slot.latency.mean(1));

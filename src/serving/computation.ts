@@ -12,6 +12,8 @@ export type ComputationResult =
 export interface Computation extends Waiting {
   readonly input: Uint8Array;
   readonly receivedAt: number;
+  /** Of the query that waits for it for longest; `deadline` is of the first. */
+  readonly lastDeadline: number;
   /** The batch that it is or was in; undefined while it waits. */
   trip: Trip | undefined;
   /** How many replicas work on it. */

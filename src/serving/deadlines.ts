@@ -1,6 +1,7 @@
 import { Fifo } from '../util/fifo.ts';
 
 const longestTimerMs = 2 ** 31 - 1;
+const leastSwept = 1_024;
 
 interface Timed {
   readonly deadline: number;
@@ -9,7 +10,8 @@ interface Timed {
 
 /** Calls back when queries pass their deadline, with one timer for all. They must be added in order of deadline. */
 export class Deadlines<T extends Timed> {
-  readonly #queries = new Fifo<T>();
+  #queries = new Fifo<T>();
+  #sweepAt = leastSwept;
   readonly #onExpired: (query: T) => void;
   #isArmed = false;
 
@@ -19,8 +21,19 @@ export class Deadlines<T extends Timed> {
 
   add(query: T): void {
     while (this.#queries.peek()?.isSettled === true) this.#queries.shift();
+    if (this.#queries.size >= this.#sweepAt) this.#sweep();
     this.#queries.push(query);
     this.#arm();
+  }
+
+  /** Lets go of settled queries behind one that is not. Their number must double in between: each costs the same, however many there are. */
+  #sweep(): void {
+    const open = new Fifo<T>();
+    for (let query = this.#queries.shift(); query !== undefined; query = this.#queries.shift()) {
+      if (!query.isSettled) open.push(query);
+    }
+    this.#queries = open;
+    this.#sweepAt = Math.max(leastSwept, 2 * open.size);
   }
 
   #arm(): void {

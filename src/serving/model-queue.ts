@@ -12,7 +12,7 @@ import { WaitingLine } from './waiting-line.ts';
 export interface QueueSettings {
   /** Inputs a batch at most; -1: adaptive. */
   readonly batchSize: number;
-  /** How long a batch that is not full waits for more, as the paper's delayed batching does (section 4.3.2). */
+  /** How long a batch that is not full waits for more, half an objective at most: the paper's delayed batching (section 4.3.2). */
   readonly batchDelayMicros: number;
   /** Whether a batch that takes longer than 95 of 100 is sent to another replica too. */
   readonly hedge: boolean;
@@ -28,7 +28,8 @@ export class ModelQueue {
   readonly #settings: () => QueueSettings;
   readonly #metrics: ModelMetrics;
   #isScheduled = false;
-  #isDelaying = false;
+  #delay: NodeJS.Timeout | undefined;
+  #inFlight = 0;
 
   constructor(settings: () => QueueSettings, metrics: ModelMetrics) {
     this.#settings = settings;
@@ -40,8 +41,9 @@ export class ModelQueue {
     return this.#slots.size;
   }
 
+  /** What is in flight in a replica that was removed may come back to wait for another. */
   get isUnused(): boolean {
-    return this.#slots.size === 0 && this.#waiting.peek() === undefined;
+    return this.#slots.size === 0 && this.#inFlight === 0 && this.#waiting.peek() === undefined;
   }
 
   enqueue(computation: Computation): void {
@@ -66,6 +68,8 @@ export class ModelQueue {
     this.#slots.delete(replica);
     this.#idle.delete(slot);
     this.#metrics.replicas.delete(replica.replicaId);
+    // Another may have rested because of this one.
+    this.#schedule();
   }
 
   /** After everything that has arrived by now was read, so that it goes out together. */
@@ -119,20 +123,18 @@ export class ModelQueue {
     const { batchDelayMicros } = this.#settings();
     const first = this.#waiting.peek();
     if (batchDelayMicros === 0 || first === undefined) return false;
-    const leftMs = first.receivedAt + batchDelayMicros / 1_000 - now;
+    // Queries of an application with a short objective are to be answered too.
+    const delayMs = Math.min(batchDelayMicros / 1_000, (first.deadline - first.receivedAt) / 2);
+    const leftMs = first.receivedAt + delayMs - now;
     if (leftMs <= 0 || this.#waiting.size >= this.#sizeOf(slot, now)) return false;
-    if (!this.#isDelaying) setTimeout(() => this.#endDelay(), leftMs).unref();
-    this.#isDelaying = true;
+    clearTimeout(this.#delay);
+    this.#delay = setTimeout(() => this.#dispatch(), leftMs).unref();
     return true;
-  }
-
-  #endDelay(): void {
-    this.#isDelaying = false;
-    this.#dispatch();
   }
 
   async #run(slot: ReplicaSlot, batch: readonly Computation[], now: number): Promise<void> {
     const trip = slot.begin(batch.length, now);
+    this.#inFlight++;
     let [earliest, latest, objectiveMs] = [Number.POSITIVE_INFINITY, now, Number.POSITIVE_INFINITY];
     for (const computation of batch) {
       computation.trip = trip;
@@ -147,9 +149,9 @@ export class ModelQueue {
     let isFailure = true;
     try {
       const inputs = batch.map(({ input }) => input);
-      const answering = slot.replica.predict(inputs, 2 * (latest - now));
+      // Not after: the replica may have begun before the call returns.
       trip.sentAt = performance.now();
-      const answer = await answering;
+      const answer = await slot.replica.predict(inputs, 2 * (latest - now));
       const answeredAt = performance.now();
       slot.answered(trip, { earliest, objectiveMs, computeMicros: answer.computeMicros }, answeredAt);
       isFailure = this.#finish(batch, trip, answer);
@@ -157,6 +159,7 @@ export class ModelQueue {
       this.#fail(batch, error);
     }
     clearTimeout(hedge);
+    this.#inFlight--;
     slot.end(trip, isFailure, performance.now());
     if (!this.#slots.has(slot.replica)) return;
     if (slot.isIdle) this.#idle.add(slot);
@@ -175,7 +178,8 @@ export class ModelQueue {
     for (const [index, computation] of batch.entries()) {
       const output = outputs[index] as Output;
       if (output.failed) failures++;
-      if (!computation.isWanted) this.#metrics.late.add();
+      if (computation.isWanted) computation.trip = trip;
+      else this.#metrics.late.add();
       computation.finish({ kind: 'answered', output });
     }
     this.#metrics.failures.add(failures);

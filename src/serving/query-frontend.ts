@@ -129,13 +129,12 @@ export class QueryFrontend implements ComputationOwner {
     return true;
   }
 
-  /** Lets a query wait for the computation of an identical one, unless that might be too late for it or hangs. */
+  /** Lets a query wait for the computation of an identical one, unless that might be too late for it or is late already. */
   #join(query: OpenQuery, key: InputKey, { generation }: Target): boolean {
     const running = this.#computing.get(generation)?.get(key.text);
     if (running?.key === undefined || !isSameInput(running.key, key)) return false;
-    if (running.deadline > query.deadline || !running.isWanted) return false;
+    if (running.deadline > query.deadline || running.deadline <= query.receivedAt) return false;
     query.isJoined = true;
-    query.computation = running;
     running.join(query);
     this.#metrics.application(query.application.name).joined.add();
     return true;
@@ -143,8 +142,8 @@ export class QueryFrontend implements ComputationOwner {
 
   /** Hands out what came of a computation. */
   finished(computation: SharedComputation, result: ComputationResult): void {
-    const { key, target, first, joined, trip } = computation;
-    target.metrics.predictions.mark(trip?.answeredAt ?? first.receivedAt);
+    const { key, target, queries, receivedAt, trip } = computation;
+    target.metrics.predictions.mark(trip?.answeredAt ?? receivedAt);
     if (key !== undefined) {
       this.#forget(computation, key);
       // A result that comes too late for its query still serves the next one.
@@ -152,8 +151,7 @@ export class QueryFrontend implements ComputationOwner {
         this.#cache.set(target.generation, key, result.output.text, target.cache?.ttlMicros);
       }
     }
-    settle(first, result);
-    if (joined !== undefined) for (const query of joined) settle(query, result);
+    for (const query of queries) settle(query, result);
   }
 
   #forget(computation: SharedComputation, { text }: InputKey): void {

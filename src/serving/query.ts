@@ -152,8 +152,8 @@ export interface ComputationOwner {
 /** One computation for the queries that have the same input while it is on its way. */
 export class SharedComputation implements Computation {
   readonly input: Uint8Array;
-  /** The query that it was begun for. */
-  readonly first: OpenQuery;
+  /** Those that wait for it; the first is the one that it was begun for. */
+  readonly queries: OpenQuery[];
   readonly application: Application;
   readonly receivedAt: number;
   readonly deadline: number;
@@ -161,7 +161,9 @@ export class SharedComputation implements Computation {
   /** Its input as the cache has it; undefined where nothing is kept. */
   readonly key: InputKey | undefined;
   readonly #owner: ComputationOwner;
-  joined: OpenQuery[] | undefined;
+  lastDeadline: number;
+  /** As many at least of its first queries are settled. */
+  #settled = 0;
   trip: Trip | undefined;
   copies = 0;
   isRetried = false;
@@ -171,20 +173,25 @@ export class SharedComputation implements Computation {
     this.input = what.input;
     this.target = what.target;
     this.key = what.key;
-    this.first = first;
+    this.queries = [first];
     this.application = first.application;
     this.receivedAt = first.receivedAt;
     this.deadline = first.deadline;
+    this.lastDeadline = first.deadline;
     this.#owner = owner;
   }
 
+  /** Has one more query wait for it. */
   join(query: OpenQuery): void {
-    this.joined ??= [];
-    this.joined.push(query);
+    query.computation = this;
+    this.queries.push(query);
+    this.lastDeadline = Math.max(this.lastDeadline, query.deadline);
   }
 
   get isWanted(): boolean {
-    return !this.first.isSettled || this.joined?.some(({ isSettled }) => !isSettled) === true;
+    // Thousands may share it, and this is asked once for each that expires.
+    while (this.queries[this.#settled]?.isSettled === true) this.#settled++;
+    return this.#settled < this.queries.length;
   }
 
   finish(result: ComputationResult): void {

@@ -14,7 +14,7 @@ export interface FailedQuery {
 }
 
 const kept = 1_000;
-const maxStackLength = 8_192;
+const maxTextLength = 8_192;
 
 /** The last default outputs, for whoever asks what became of a query. */
 export class RecentFailures {
@@ -24,15 +24,14 @@ export class RecentFailures {
   add(application: string, { queryId, model, fallback, timeline }: Answer): void {
     if (fallback === undefined) return;
     const { reason, explanation, error } = fallback;
-    const bounded = error?.stack === undefined ? error : { ...error, stack: error.stack.slice(0, maxStackLength) };
     this.#failures[this.#next] = {
       queryId,
       application,
       model,
       at: new Date().toISOString(),
       reason,
-      explanation,
-      ...(bounded === undefined ? {} : { error: bounded }),
+      explanation: bounded(explanation),
+      ...(error === undefined ? {} : { error: boundedError(error) }),
       timeline,
     };
     this.#next = (this.#next + 1) % kept;
@@ -47,3 +46,13 @@ export class RecentFailures {
     return this.#failures.filter((failure) => failure.application === application).sort((a, b) => b.queryId - a.queryId);
   }
 }
+
+/** What functions throw may be as long as their inputs. A copy of its beginning, since a slice would keep the whole text alive. */
+const bounded = (text: string): string =>
+  text.length <= maxTextLength ? text : Buffer.from(text.slice(0, maxTextLength)).toString();
+
+const boundedError = ({ name, message, stack }: RemoteError): RemoteError => ({
+  name: bounded(name),
+  message: bounded(message),
+  ...(stack === undefined ? {} : { stack: bounded(stack) }),
+});

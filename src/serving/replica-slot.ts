@@ -23,6 +23,9 @@ export interface AnsweredBatch {
   readonly computeMicros: number | undefined;
 }
 
+/** A batch that is away for so many times as long as the slowest of a hundred is not expected back. */
+const overdue = 3;
+
 /** A replica as its model's queue sees it: what it has in flight, how fast it is and whether it works. */
 export class ReplicaSlot {
   readonly replica: RpcReplica;
@@ -65,6 +68,12 @@ export class ReplicaSlot {
       (from, trip) => Math.max(now, from + this.latency.mean(trip.size)),
       this.#inFlight[0]?.beganAt ?? now,
     );
+  }
+
+  /** Whether it keeps a batch for so long that it may hang. */
+  isOverdue(now: number): boolean {
+    const [oldest] = this.#inFlight;
+    return oldest !== undefined && now > oldest.beganAt + overdue * this.latency.p99(oldest.size);
   }
 
   begin(size: number, now: number): Trip {

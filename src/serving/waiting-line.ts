@@ -61,16 +61,16 @@ export class WaitingLine<T extends Waiting> {
     return this.#lines.get(application)?.size ?? 0;
   }
 
-  /** The last of the longest line. */
-  newestOfLongest(): T | undefined {
-    let longest: Fifo<T> | undefined;
-    for (const line of this.#lines.values()) if (line.size > (longest?.size ?? 0)) longest = line;
-    return longest?.last();
-  }
-
-  /** Takes out the newest of an application. */
-  pop(application: object): void {
-    if (this.#lines.get(application)?.pop() !== undefined) this.#size--;
+  /** Takes out the newest that would be taken before this deadline, of the application that has the most there: more than `count`. */
+  takeNewestOfLongest(deadline: number, count: number): T | undefined {
+    let [longest, most]: [Fifo<T> | undefined, number] = [undefined, count];
+    for (const line of this.#lines.values()) {
+      const ahead = countUntil(line, deadline);
+      if (ahead > most) [longest, most] = [line, ahead];
+    }
+    if (longest === undefined) return undefined;
+    this.#size--;
+    return longest.removeAt(most - 1);
   }
 
   #lineOf({ application }: T): Fifo<T> {

@@ -39,8 +39,8 @@ export class Fifo<T> {
     return item;
   }
 
-  /** Takes the last. */
-  pop(): T | undefined {
-    return this.size === 0 ? undefined : this.#items.pop();
+  /** Takes one out, wherever it is: at a cost that grows with how many come after it. */
+  removeAt(index: number): T | undefined {
+    return this.#items.splice(this.#head + index, 1)[0];
   }
 }

@@ -26,6 +26,17 @@ export interface Cluster extends AsyncDisposable {
     readonly model: string;
     readonly inputType: string;
     readonly sloMs?: number;
+    /** More of what `add_model` takes. */
+    readonly settings?: object;
+  }): Promise<void>;
+  /** Registers an application that is linked to a model that is there. */
+  addApp(options: {
+    readonly app: string;
+    readonly model: string;
+    readonly inputType: string;
+    readonly sloMs?: number;
+    /** More of what `add_app` takes. */
+    readonly settings?: object;
   }): Promise<void>;
   addModel(model: string, version: string | number, options?: object): Promise<Reply>;
   replicasConnected(count: number): Promise<void>;
@@ -59,6 +70,11 @@ export async function startCluster(options: Partial<ServeOptions> = {}): Promise
   };
   const addModel = (model: string, version: string | number, rest: object = {}): Promise<Reply> =>
     admin('add_model', { model_name: model, model_version: version, input_type: 'doubles', batch_size: -1, ...rest });
+  const addApp: Cluster['addApp'] = async ({ app, model, inputType, sloMs = 10_000, settings = {} }) => {
+    const required = { input_type: inputType, default_output: '"default"', latency_slo_micros: sloMs * 1_000 };
+    await expectDone(admin('add_app', { name: app, ...required, ...settings }));
+    await expectDone(admin('add_model_links', { app_name: app, model_names: [model] }));
+  };
   return {
     rpcPort: server.rpcPort,
     queryPort: server.queryPort,
@@ -66,11 +82,10 @@ export async function startCluster(options: Partial<ServeOptions> = {}): Promise
     admin,
     get: (which, path, headers = {}) => send(which === 'query' ? server.queryPort : server.managementPort, path, { headers }),
     addModel,
-    addLinked: async ({ app, model, inputType, sloMs = 10_000 }) => {
-      const settings = { input_type: inputType, default_output: '"default"', latency_slo_micros: sloMs * 1_000 };
-      await expectDone(admin('add_app', { name: app, ...settings }));
-      await expectDone(addModel(model, '1', { input_type: inputType }));
-      await expectDone(admin('add_model_links', { app_name: app, model_names: [model] }));
+    addApp,
+    addLinked: async ({ model, inputType, settings = {}, ...rest }) => {
+      await expectDone(addModel(model, '1', { input_type: inputType, ...settings }));
+      await addApp({ model, inputType, ...rest });
     },
     replicasConnected: async (count) => {
       await until(async () => (await admin('get_all_containers')).json.length === count, `${count} replicas`);

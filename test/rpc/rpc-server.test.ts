@@ -114,6 +114,19 @@ describe('predictions', () => {
     await expect(answered).rejects.toThrow('Replica m:1:0 answered 1 outputs to 2 inputs');
   });
 
+  test.each([
+    ['no header', []],
+    ['a header of another size', [u64s(8), u64s(1, 1)]],
+    ['sizes that are wrong', [u64s(32), u64s(1, 99, 0, 5), Buffer.from('text')]],
+  ])('fail where the answer has %s', async (_what, frames) => {
+    await using rpc = await listenForReplicas();
+    using container = new RawContainer(rpc.port);
+    await container.announce();
+    const answered = (await rpc.replica()).predict([input]);
+    await container.send(Buffer.alloc(0), u32(1), await container.receiveRequest(), ...frames);
+    await expect(answered).rejects.toMatchObject({ code: 'E_PROTOCOL' });
+  });
+
   test('asked before a replica announced itself again are not confused with those asked since', async () => {
     await using rpc = await listenForReplicas();
     using container = new RawContainer(rpc.port);

@@ -1,4 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { Deadlines } from '../../src/serving/deadlines.ts';
 import { until } from '../helpers/until.ts';
 
@@ -52,4 +54,21 @@ test('an objective of months is no timer that fires at once, again and again', a
   await setTimeout(30);
   expect(timers).toHaveBeenCalledTimes(1);
   timers.mockRestore();
+});
+
+test('what is answered is let go of, also where an earlier one still waits', async () => {
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc') as () => void;
+  const { deadlines } = observed();
+  deadlines.add(inMs('waits', 100_000));
+  const answered: WeakRef<Timed>[] = [];
+  for (let count = 0; count < 10_000; count++) {
+    const query = inMs('answered', 100_000);
+    deadlines.add(query);
+    query.isSettled = true;
+    answered.push(new WeakRef(query));
+  }
+  await setTimeout(0);
+  collectGarbage();
+  expect(answered.filter((query) => query.deref() !== undefined).length).toBeLessThan(3_000);
 });

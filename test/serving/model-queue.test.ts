@@ -1,62 +1,10 @@
 import { setTimeout } from 'node:timers/promises';
-import { ModelMetrics } from '../../src/metrics/counted.ts';
-import { encodeInput } from '../../src/protocol/input-types.ts';
-import type { RpcReplica } from '../../src/rpc/rpc-replica.ts';
-import type { Computation, ComputationResult } from '../../src/serving/computation.ts';
-import { ModelQueue, type QueueSettings } from '../../src/serving/model-queue.ts';
+import { answered, connect, enqueue, queueOf } from '../helpers/model-queue.ts';
 import { quietConsole } from '../helpers/quiet-console.ts';
-import { listenForReplicas, type ObservedRpcServer } from '../helpers/rpc.ts';
-import { type SteeredReplica, startSteeredReplica } from '../helpers/steered-replica.ts';
+import { listenForReplicas } from '../helpers/rpc.ts';
 import { until } from '../helpers/until.ts';
 
 quietConsole();
-
-type Asked = Computation & { isWanted: boolean; readonly results: ComputationResult[] };
-
-const someApplication = { name: 'a' };
-
-/** A computation that remembers its results. */
-function query(value: number, lifeMs = 10_000, application: object = someApplication): Asked {
-  const results: ComputationResult[] = [];
-  const receivedAt = performance.now();
-  const asked: Asked = {
-    application,
-    input: encodeInput(Float64Array.of(value)),
-    receivedAt,
-    deadline: receivedAt + lifeMs,
-    trip: undefined,
-    copies: 0,
-    isWanted: true,
-    isRetried: false,
-    results,
-    finish: (result) => {
-      asked.isWanted = false;
-      results.push(result);
-    },
-  };
-  return asked;
-}
-
-const enqueue = (queue: ModelQueue, ...values: number[]) => {
-  const queries = values.map((value) => query(value));
-  for (const each of queries) queue.enqueue(each);
-  return queries;
-};
-
-const queueOf = (batchSize: number, settings: Partial<QueueSettings> = {}): ModelQueue =>
-  new ModelQueue(() => ({ batchSize, batchDelayMicros: 0, hedge: false, ...settings }), new ModelMetrics());
-
-const answered = (text: string): ComputationResult => ({ kind: 'answered', output: { text, failed: false } });
-
-/** Starts the nth replica and waits until it is connected. */
-async function connect(
-  rpc: ObservedRpcServer,
-  nth: number,
-  environment: object = { packedExtension: false },
-): Promise<{ steered: SteeredReplica; replica: RpcReplica }> {
-  const steered = startSteeredReplica({ port: rpc.port, instance: `i${nth}`, ...environment });
-  return { steered, replica: await rpc.replica(nth) };
-}
 
 test('a replica has one batch in flight, of the policy’s size at most', async () => {
   await using rpc = await listenForReplicas();

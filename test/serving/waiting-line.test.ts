@@ -48,17 +48,17 @@ test('it leaves out what nobody wants any more, and counts what comes before a d
   );
 });
 
-test('the newest of the longest line can be taken out, and what was taken put back', () => {
+test('the newest of the longest line before a deadline can be taken out, and what was taken put back', () => {
   const line = new WaitingLine<Item>();
   const [a, b] = applications as [object, object];
   const items = [10, 11, 12].map((deadline) => ({ application: a, deadline, isWanted: true }));
   for (const item of items) line.push(item);
   line.push({ application: b, deadline: 5, isWanted: true });
-  expect(line.newestOfLongest()).toBe(items[2]);
-  line.pop(a);
+  expect(line.takeNewestOfLongest(11, 2)).toBeUndefined();
+  expect(line.takeNewestOfLongest(11, 1)).toBe(items[1]);
   expect([line.size, line.countOf(a), line.countOf(b)]).toEqual([3, 2, 1]);
   const first = line.shift() as Item;
   expect(first.deadline).toBe(5);
   line.putBack(first);
-  expect(drained(line).map(({ deadline }) => deadline)).toEqual([5, 10, 11]);
+  expect(drained(line).map(({ deadline }) => deadline)).toEqual([5, 10, 12]);
 });
