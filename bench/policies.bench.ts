@@ -54,18 +54,12 @@ function simulate({ sloMs, rate, latencyMs }: Scenario, policyOf: (model: Latenc
   const arrive = (): void => {
     for (; arrival <= now; arrival += (-Math.log(1 - random()) * 1_000) / rate) {
       const [receivedAt, deadline] = [arrival, arrival + sloMs];
-      const finish = (): void => void shed++;
-      const query = {
-        application,
-        input: new Uint8Array(),
-        receivedAt,
-        deadline,
-        copies: 0,
-        trip: undefined,
-        isRetried: false,
-        finish,
+      const query: Computation = {
+        ...{ application, receivedAt, deadline, lastDeadline: deadline },
+        ...{ input: new Uint8Array(), copies: 0, trip: undefined, isRetried: false, isWanted: true },
+        finish: () => void shed++,
       };
-      admission.admit(Object.defineProperty(query, 'isWanted', { get: () => now < deadline }) as never, arrival);
+      admission.admit(query, arrival);
     }
   };
   while (now < seconds * 1_000) {

@@ -8,18 +8,10 @@ import { ProcessBackend } from './backends/process-backend.ts';
 import { Supervisor } from './backends/supervisor.ts';
 import { MemoryStore } from './control/memory-store.ts';
 import { Registry } from './control/registry.ts';
-import { Api } from './http/api.ts';
-import { addClusterRoutes, sendClusterError } from './http/cluster-routes.ts';
-import { addFeedbackRoutes } from './http/feedback-routes.ts';
-import { sendManagementError } from './http/management-endpoint.ts';
-import { addManagementRoutes } from './http/management-routes.ts';
-import { addInferenceRoutes, sendInferenceError } from './http/open-inference/inference-routes.ts';
-import type { Endpoint } from './http/openapi.ts';
-import { PredictEndpoint } from './http/predict-endpoint.ts';
-import { sendQueryError } from './http/query-errors.ts';
-import { addQueryRoutes } from './http/query-routes.ts';
-import { applicationEndpoints, queryEndpoints } from './http/query-schemas.ts';
-import { answerErrors, createRestServer, listen } from './http/rest-server.ts';
+import type { ClusterServices } from './http/cluster-routes.ts';
+import { openManagementPort } from './http/management-port.ts';
+import type { ManagementServices } from './http/management-routes.ts';
+import { openQueryPort } from './http/query-port.ts';
 import type { Log } from './log.ts';
 import { Metrics } from './metrics/metrics.ts';
 import { RpcServer } from './rpc/rpc-server.ts';
@@ -74,10 +66,18 @@ export async function serve(options: ServeOptions, log: Log, onStopAsked: () => 
   const feedback = new Feedback({ registry, metrics, store, replicas: () => replicas.rpc.replicas });
   const parts = { options, log, undo, registry, metrics, frontend, feedback };
   const replicas = await openReplicas(parts);
-  const { queryPort, queryEndpoints } = await openQuery(parts, replicas.rpc);
-  const managementPort = await openManagement(parts, { ...replicas, queryPort, queryEndpoints, onStopAsked });
+  const shared = { registry, metrics, feedback, replicas: () => replicas.rpc.replicas };
+  const { host, maxBodyBytes } = options;
+  const port = { host, maxBodyBytes, log, undo };
+  const queries = await openQueryPort({ ...shared, frontend }, { ...port, port: options.queryPort });
+  const cluster = await clusterServices(parts, { ...replicas, queryPort: queries.queryPort, stop: onStopAsked });
+  const managementPort = await openManagementPort(
+    { ...shared, ...queries, ...cluster },
+    { ...port, port: options.managementPort },
+  );
   const running = undo.move();
   const rpcPort = replicas.rpc.port;
+  const { queryPort } = queries;
   return { queryPort, managementPort, rpcPort, [Symbol.asyncDispose]: () => running[Symbol.asyncDispose]() };
 }
 
@@ -127,61 +127,19 @@ async function openBackend({ backend, name, host, stateDir }: ServeOptions, rpc:
   return DockerBackend.open({ cluster: name, dir, rpcPort: rpc.port, listenOn, log });
 }
 
-/** What is served of queries, and where. */
-interface QueryPort {
-  readonly queryPort: number;
-  readonly queryEndpoints: () => readonly Endpoint[];
-}
-
-async function openQuery({ options, log, undo, ...services }: Parts, rpc: RpcServer): Promise<QueryPort> {
-  const { maxBodyBytes } = options;
-  const predict = new PredictEndpoint({ ...services, maxBodyBytes, log });
-  const server = createRestServer({ log, maxBodyBytes, sendError: sendQueryError }, predict);
-  addQueryRoutes(server, services);
-  const api = new Api(server);
-  api.describe(...queryEndpoints);
-  const ofApplications = (): readonly Endpoint[] => services.registry.applications.flatMap(applicationEndpoints);
-  await server.register(async (scope) => {
-    answerErrors(scope, { log, maxBodyBytes, sendError: sendInferenceError });
-    addInferenceRoutes(api.within(scope), { ...services, replicas: () => rpc.replicas });
-  });
-  api.serveDocument('clipper-ts: queries', ofApplications);
-  undo.push(() => server.close());
-  const queryPort = await listen(server, { host: options.host, port: options.queryPort }, 'queryPort');
-  return { queryPort, queryEndpoints: () => [...api.endpoints, ...ofApplications()] };
-}
-
-async function openManagement(
-  { options, log, undo, registry, metrics, feedback }: Parts,
-  {
-    rpc,
-    backend,
-    supervisor,
-    queryPort,
-    queryEndpoints: ofQueries,
-    onStopAsked,
-  }: Replicas & QueryPort & { onStopAsked: () => void },
-): Promise<number> {
+/** What management does beyond the registry. */
+async function clusterServices(
+  { options, registry, frontend, feedback }: Parts,
+  { rpc, backend, supervisor, queryPort, stop }: Replicas & { readonly queryPort: number; readonly stop: () => void },
+): Promise<ClusterServices & Pick<ManagementServices, 'forget'>> {
   const storeDir = join(options.stateDir, 'bundles');
   await mkdir(storeDir, { recursive: true });
-  const { maxBodyBytes, host, name } = options;
-  const server = createRestServer({ log, maxBodyBytes, sendError: sendManagementError });
-  const api = new Api(server);
-  addManagementRoutes(api, { registry, metrics, feedback, replicas: () => rpc.replicas });
   const engine = backend instanceof DockerBackend ? { engineId: backend.engine.facts.id } : {};
-  const facts = { ...engine, name, backend: backend.name, pid: process.pid, storeDir, hostname: hostname(), queryPort };
-  await server.register(async (scope) => {
-    answerErrors(scope, { log, maxBodyBytes, sendError: sendClusterError });
-    const deployments = new Deployments(registry, supervisor, storeDir);
-    addClusterRoutes(api.within(scope), { info: { ...facts, rpcPort: rpc.port }, deployments, supervisor, stop: onStopAsked });
-    addFeedbackRoutes(api.within(scope), { registry, feedback });
-  });
-  // The query port's document tells nothing of management; this one tells of both.
-  api.serveDocument('clipper-ts', ({ hostname: asked }) =>
-    ofQueries()
-      .filter(({ path }) => path !== '/openapi.json')
-      .map((endpoint) => ({ ...endpoint, url: `http://${asked}:${queryPort}` })),
-  );
-  undo.push(() => server.close());
-  return listen(server, { host, port: options.managementPort }, 'managementPort');
+  const where = { pid: process.pid, hostname: hostname(), storeDir, queryPort, rpcPort: rpc.port };
+  const forget = async (application: string): Promise<void> => {
+    frontend.forget(application);
+    await feedback.forget(application);
+  };
+  const info = { ...engine, name: options.name, backend: backend.name, ...where };
+  return { info, deployments: new Deployments(registry, supervisor, storeDir), supervisor, stop, forget };
 }

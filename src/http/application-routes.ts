@@ -3,7 +3,6 @@ import type { Registry } from '../control/registry.ts';
 import type { Application } from '../control/state-store.ts';
 import { ClipperError } from '../errors.ts';
 import { inputTypes, parseInputType } from '../protocol/input-types.ts';
-import type { Feedback } from '../serving/feedback.ts';
 import type { Api } from './api.ts';
 import { addManagementEndpoint, text } from './management-endpoint.ts';
 import { inputTypeSpelling, none, verbose } from './management-schemas.ts';
@@ -23,17 +22,18 @@ const ApplicationAnswer = z
 
 interface ApplicationServices {
   readonly registry: Registry;
-  readonly feedback: Feedback;
+  /** Forgets what was kept of an application's queries. */
+  readonly forget: (application: string) => Promise<void>;
 }
 
 /** Applications, and the models that they are linked to. */
-export function addApplicationRoutes(api: Api, { registry, feedback }: ApplicationServices): void {
-  addChanges(api, { registry, feedback });
+export function addApplicationRoutes(api: Api, { registry, forget }: ApplicationServices): void {
+  addChanges(api, { registry, forget });
   addReads(api, registry);
   addLinks(api, registry);
 }
 
-function addChanges(api: Api, { registry, feedback }: ApplicationServices): void {
+function addChanges(api: Api, { registry, forget }: ApplicationServices): void {
   addManagementEndpoint(api, 'add_app', {
     summary: 'Adds an application.',
     body: z.object({
@@ -57,7 +57,7 @@ function addChanges(api: Api, { registry, feedback }: ApplicationServices): void
     gives: text,
     answer: async ({ name }) => {
       await registry.deleteApplication(name);
-      await feedback.forget(name);
+      await forget(name);
       return `Successfully deleted application with name '${name}'`;
     },
   });

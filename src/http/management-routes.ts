@@ -1,7 +1,6 @@
 import type { Registry } from '../control/registry.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
-import type { Feedback } from '../serving/feedback.ts';
 import type { Api } from './api.ts';
 import { addApplicationRoutes } from './application-routes.ts';
 import { text } from './management-endpoint.ts';
@@ -13,13 +12,13 @@ import { addReplicaRoutes } from './replica-routes.ts';
 export interface ManagementServices {
   readonly registry: Registry;
   readonly metrics: Metrics;
-  readonly feedback: Feedback;
+  readonly forget: (application: string) => Promise<void>;
   readonly replicas: () => readonly RpcReplica[];
 }
 
 /** Clipper's management REST. Success is a text or JSON with status 200, a refusal its reason with status 400. */
-export function addManagementRoutes(api: Api, { registry, metrics, feedback, replicas }: ManagementServices): void {
-  addApplicationRoutes(api, { registry, feedback });
+export function addManagementRoutes(api: Api, { registry, metrics, forget, replicas }: ManagementServices): void {
+  addApplicationRoutes(api, { registry, forget });
   addModelRoutes(api, registry);
   addReplicaRoutes(api, replicas);
   const tag = 'Server';

@@ -45,7 +45,7 @@ export class Admission {
     const { objectiveMs } = slot;
     // Queries that have waited for long would make for small batches, so that those behind them come late in their turn, and so on.
     const useful = Math.min(this.#waiting.size, slot.policy.pressedSizeFor(objectiveMs / 2));
-    const late = this.#takeUntil(beginsAt + slot.latency.mean(useful) / share);
+    const late = this.#takeUntil(beginsAt + slot.expectedMs(useful) / share);
     const next = this.#waiting.peek();
     // Where nothing could be in time something is computed all the same: how else would it be seen that it is faster now?
     const tried = next === undefined ? late.slice(0, useful) : [];
@@ -93,7 +93,7 @@ export class Admission {
       if (slot.breaker.isOpen(now) || slot.isOverdue(now)) continue;
       freeAt = Math.min(freeAt, slot.freeAt(now));
       inputsPerMs += 1 / slot.msPerInput;
-      batchMs = Math.max(batchMs, slot.latency.mean(1));
+      batchMs = Math.max(batchMs, slot.expectedMs(1));
     }
     return inputsPerMs === 0 ? undefined : freeAt + ahead / inputsPerMs + batchMs;
   }

@@ -15,6 +15,11 @@ export class CircuitBreaker {
     return now < this.#until;
   }
 
+  /** Whether its last batch was answered. */
+  get isWell(): boolean {
+    return this.#failures === 0;
+  }
+
   record(isFailure: boolean, now: number): void {
     if (!isFailure) {
       this.#failures = 0;

@@ -4,11 +4,11 @@ const longestTimerMs = 2 ** 31 - 1;
 const leastSwept = 1_024;
 
 interface Timed {
-  readonly deadline: number;
+  readonly expiresAt: number;
   readonly isSettled: boolean;
 }
 
-/** Calls back when queries pass their deadline, with one timer for all. They must be added in order of deadline. */
+/** Calls back when queries expire, with one timer for all. They must be added in the order in which they do. */
 export class Deadlines<T extends Timed> {
   #queries = new Fifo<T>();
   #sweepAt = leastSwept;
@@ -40,7 +40,7 @@ export class Deadlines<T extends Timed> {
     const first = this.#queries.peek();
     if (this.#isArmed || first === undefined) return;
     this.#isArmed = true;
-    const remainingMs = Math.ceil(first.deadline - performance.now());
+    const remainingMs = Math.ceil(first.expiresAt - performance.now());
     setTimeout(() => this.#expire(), Math.min(longestTimerMs, Math.max(1, remainingMs))).unref();
   }
 
@@ -48,7 +48,7 @@ export class Deadlines<T extends Timed> {
     this.#isArmed = false;
     const now = performance.now();
     for (let query = this.#queries.peek(); query !== undefined; query = this.#queries.peek()) {
-      if (!query.isSettled && query.deadline > now) break;
+      if (!query.isSettled && query.expiresAt > now) break;
       this.#queries.shift();
       if (!query.isSettled) this.#onExpired(query);
     }

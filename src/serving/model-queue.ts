@@ -107,10 +107,10 @@ export class ModelQueue {
     }
   }
 
-  /** One that keeps failing rests, as long as another works. */
+  /** One that keeps failing rests, as long as another does not: where both fail it is for their inputs. */
   #mustRest(slot: ReplicaSlot, now: number): boolean {
     if (!slot.breaker.isOpen(now)) return false;
-    for (const other of this.#slots.values()) if (!other.breaker.isOpen(now)) return true;
+    for (const other of this.#slots.values()) if (other.breaker.isWell) return true;
     return false;
   }
 

@@ -53,8 +53,9 @@ export class PredictionCache {
     const bytes = text.length + (long?.byteLength ?? 0) + 2 * output.length + overheadBytes;
     if (bytes > this.#maxBytes) return;
     while (this.#bytes + bytes > this.#maxBytes) this.#turn();
-    // A copy, for what it is a part of may be much larger.
-    const input = { text, bytes: long === undefined ? undefined : Buffer.from(long) };
+    // A copy where it is a part of something much larger.
+    const isPart = long !== undefined && long.buffer.byteLength > 2 * long.byteLength;
+    const input = { text, bytes: isPart ? Buffer.from(long) : long };
     const entry = { generation, input, output, bytes, expiresAt: performance.now() + ttlMicros / 1_000, isUsed: false };
     obtain(this.#entries, generation, () => new Map<string, Entry>()).set(text, entry);
     this.#ring.push(entry);

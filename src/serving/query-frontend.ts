@@ -11,8 +11,9 @@ import { Deadlines } from './deadlines.ts';
 import { type InputKey, inputKey, isSameInput } from './input-key.ts';
 import { ModelQueue, type QueueSettings } from './model-queue.ts';
 import { PredictionCache } from './prediction-cache.ts';
-import { type Answer, type ComputationOwner, OpenQuery, SharedComputation, type Target } from './query.ts';
+import { type Answer, OpenQuery, type Target } from './query.ts';
 import { RecentFailures } from './recent-failures.ts';
+import { type ComputationOwner, SharedComputation } from './shared-computation.ts';
 
 // Clipper's own two texts; what happened is added behind them.
 const noModels = 'No connected models found for query';
@@ -50,6 +51,14 @@ export class QueryFrontend implements ComputationOwner {
   replicaGone(replica: RpcReplica): void {
     this.#queues.get(queueKeyOf(replica))?.removeReplica(replica);
     for (const [key, queue] of this.#queues) if (queue.isUnused) this.#queues.delete(key);
+    const { modelName, modelVersion, model } = replica;
+    if (this.#registry.model(modelName, modelVersion) === undefined) this.#metrics.models.delete(model);
+  }
+
+  /** Keeps nothing of an application that is there no more. */
+  forget(application: string): void {
+    this.#metrics.applications.delete(application);
+    this.failures.forget(application);
   }
 
   /** Answers inputs in their order. Throws E_UNKNOWN_VERSION for a version that the linked model doesn't have. */

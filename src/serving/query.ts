@@ -1,8 +1,7 @@
 import type { Application } from '../control/state-store.ts';
 import type { ModelMetrics } from '../metrics/counted.ts';
 import type { RemoteError } from '../protocol/messages.ts';
-import type { Computation, ComputationResult } from './computation.ts';
-import type { InputKey } from './input-key.ts';
+import type { Computation } from './computation.ts';
 import type { Trip } from './replica-slot.ts';
 
 /** Why a query was given the application's default output. */
@@ -70,6 +69,10 @@ export interface Target {
   readonly metrics: ModelMetrics;
 }
 
+/** A timer may be a millisecond late, and so may be the writing of an answer. */
+const longestMarginMs = 2;
+const marginShare = 0.05;
+
 /** A query that was received. Times are on the clock of performance.now(). */
 export class OpenQuery implements Answer {
   readonly queryId: number;
@@ -77,6 +80,8 @@ export class OpenQuery implements Answer {
   readonly model: string | undefined;
   readonly receivedAt: number;
   readonly deadline: number;
+  /** When it is given the default output: so much before its deadline that this is there in time. */
+  readonly expiresAt: number;
   readonly #onAnswered: (query: OpenQuery) => void;
   queuedAt: number | undefined;
   computation: Computation | undefined;
@@ -96,7 +101,9 @@ export class OpenQuery implements Answer {
     this.application = application;
     this.model = model;
     this.receivedAt = receivedAt;
-    this.deadline = receivedAt + application.latencySloMicros / 1_000;
+    const sloMs = application.latencySloMicros / 1_000;
+    this.deadline = receivedAt + sloMs;
+    this.expiresAt = this.deadline - Math.min(longestMarginMs, marginShare * sloMs);
     this.#onAnswered = onAnswered;
   }
 
@@ -142,61 +149,4 @@ function wayOf(trip: Trip, micros: (at: number) => number): Partial<Timeline> {
     replica: trip.replicaId,
     ...(trip.computeMicros === undefined ? {} : { computeMicros: trip.computeMicros }),
   };
-}
-
-/** What is told when a computation has ended. */
-export interface ComputationOwner {
-  finished(computation: SharedComputation, result: ComputationResult): void;
-}
-
-/** One computation for the queries that have the same input while it is on its way. */
-export class SharedComputation implements Computation {
-  readonly input: Uint8Array;
-  /** Those that wait for it; the first is the one that it was begun for. */
-  readonly queries: OpenQuery[];
-  readonly application: Application;
-  readonly receivedAt: number;
-  readonly deadline: number;
-  readonly target: Target;
-  /** Its input as the cache has it; undefined where nothing is kept. */
-  readonly key: InputKey | undefined;
-  readonly #owner: ComputationOwner;
-  lastDeadline: number;
-  /** As many at least of its first queries are settled. */
-  #settled = 0;
-  trip: Trip | undefined;
-  copies = 0;
-  isRetried = false;
-  isFinished = false;
-
-  constructor(first: OpenQuery, what: { input: Uint8Array; target: Target; key: InputKey | undefined }, owner: ComputationOwner) {
-    this.input = what.input;
-    this.target = what.target;
-    this.key = what.key;
-    this.queries = [first];
-    this.application = first.application;
-    this.receivedAt = first.receivedAt;
-    this.deadline = first.deadline;
-    this.lastDeadline = first.deadline;
-    this.#owner = owner;
-  }
-
-  /** Has one more query wait for it. */
-  join(query: OpenQuery): void {
-    query.computation = this;
-    this.queries.push(query);
-    this.lastDeadline = Math.max(this.lastDeadline, query.deadline);
-  }
-
-  get isWanted(): boolean {
-    // Thousands may share it, and this is asked once for each that expires.
-    while (this.queries[this.#settled]?.isSettled === true) this.#settled++;
-    return this.#settled < this.queries.length;
-  }
-
-  finish(result: ComputationResult): void {
-    if (this.isFinished) return;
-    this.isFinished = true;
-    this.#owner.finished(this, result);
-  }
 }

@@ -18,7 +18,7 @@ const maxTextLength = 8_192;
 
 /** The last default outputs, for whoever asks what became of a query. */
 export class RecentFailures {
-  readonly #failures: FailedQuery[] = [];
+  #failures: FailedQuery[] = [];
   #next = 0;
 
   add(application: string, { queryId, model, fallback, timeline }: Answer): void {
@@ -35,6 +35,11 @@ export class RecentFailures {
       timeline,
     };
     this.#next = (this.#next + 1) % kept;
+  }
+
+  forget(application: string): void {
+    this.#failures = this.#failures.filter((failure) => failure.application !== application);
+    this.#next = this.#failures.length % kept;
   }
 
   find(application: string, queryId: number): FailedQuery | undefined {

@@ -11,7 +11,7 @@ export interface Trip {
   readonly batchedAt: number;
   sentAt: number;
   /** When the replica was free to begin with it, as far as is known here. */
-  readonly beganAt: number;
+  beganAt: number;
   answeredAt: number | undefined;
   /** How long the function took, where the replica says so. */
   computeMicros: number | undefined;
@@ -25,6 +25,7 @@ export interface AnsweredBatch {
 
 /** A batch that is away for so many times as long as the slowest of a hundred is not expected back. */
 const overdue = 3;
+const carriedWeight = 0.05;
 
 /** A replica as its model's queue sees it: what it has in flight, how fast it is and whether it works. */
 export class ReplicaSlot {
@@ -40,6 +41,8 @@ export class ReplicaSlot {
   #policy: BatchSizePolicy | undefined;
   readonly #inFlight: Trip[] = [];
   #answeredAt = 0;
+  /** How much longer batches are away than the replica works on them, as a moving average. */
+  #carriedMs = 0;
 
   constructor(replica: RpcReplica, choosePolicy: (model: LatencyModel) => BatchSizePolicy, metrics: ReplicaMetrics) {
     this.replica = replica;
@@ -62,10 +65,16 @@ export class ReplicaSlot {
     return this.#inFlight.length < this.replica.maxInFlight;
   }
 
+  /** Milliseconds until the outputs of a batch of this size are here, on average. */
+  expectedMs(size: number): number {
+    const ms = this.latency.mean(size);
+    return ms + this.#betweenMs(ms);
+  }
+
   /** When it should be done with what it has. */
   freeAt(now: number): number {
     return this.#inFlight.reduce(
-      (from, trip) => Math.max(now, from + this.latency.mean(trip.size)),
+      (from, trip) => Math.max(now, from + this.expectedMs(trip.size)),
       this.#inFlight[0]?.beganAt ?? now,
     );
   }
@@ -97,7 +106,9 @@ export class ReplicaSlot {
     this.policy.observe({ size: trip.size, latencyMs, budgetMs: earliest - began });
     this.objectiveMs = objectiveMs;
     // A query may have to wait for one whole batch before its own.
-    this.msPerInput = this.latency.perInput(this.policy.limitFor(objectiveMs / 2));
+    const limit = this.policy.limitFor(objectiveMs / 2);
+    this.#carriedMs += carriedWeight * (awayMs - latencyMs - this.#carriedMs);
+    this.msPerInput = this.latency.perInput(limit) + this.#betweenMs(this.latency.mean(limit)) / limit;
     this.#answeredAt = now;
     this.#metrics.latency.record(1_000 * awayMs);
     this.#metrics.inputs.add(trip.size);
@@ -106,7 +117,14 @@ export class ReplicaSlot {
   /** Takes a batch out of flight; `isFailure` where nothing but failures came back. */
   end(trip: Trip, isFailure: boolean, now: number): void {
     this.#inFlight.splice(this.#inFlight.indexOf(trip), 1);
+    const [next] = this.#inFlight;
+    if (next !== undefined) next.beganAt = now;
     this.breaker.record(isFailure, now);
     if (isFailure) this.#metrics.failedBatches.add();
+  }
+
+  /** What there is between two batches. Not more than half of one: where it is, the server is what is slow, and shedding takes it time too. */
+  #betweenMs(batchMs: number): number {
+    return Number.isFinite(batchMs) ? Math.min(this.#carriedMs, batchMs / 2) : 0;
   }
 }

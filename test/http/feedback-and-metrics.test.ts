@@ -115,3 +115,26 @@ test('metrics tell of stages, models, replicas and the cache', async () => {
   expect(Number(latency.p99)).toBeGreaterThan(20_000);
   expect(Number(latency.max)).toBeGreaterThanOrEqual(Number(latency.p99));
 });
+
+test('metrics and failures of an application go with it, and those of a model with its last replica', async () => {
+  await using cluster = await startCluster();
+  await cluster.addLinked({ app: 'a', model: 'm', inputType: 'doubles' });
+  {
+    await using _replica = startReplica(async (_type, inputs) => inputs.map(() => ({ text: '1', failed: false })), {
+      port: cluster.rpcPort,
+    });
+    await cluster.replicasConnected(1);
+    await cluster.query('/a/predict', { input: [1] });
+    await cluster.admin('delete_versioned_model', { model_name: 'm', model_version: '1' });
+    await cluster.query('/a/predict', { input: [1] });
+    expect((await cluster.get('query', '/a/queries')).json).toHaveLength(1);
+    const { text } = await cluster.get('query', '/metrics');
+    expect([text.includes('application="a"'), text.includes('model="m:1"')]).toEqual([true, true]);
+  }
+  await cluster.replicasConnected(0);
+  await cluster.admin('delete_app', { name: 'a' });
+  const { text } = await cluster.get('query', '/metrics');
+  expect([text.includes('application="a"'), text.includes('model="m:1"')]).toEqual([false, false]);
+  await cluster.addLinked({ app: 'a', model: 'n', inputType: 'doubles' });
+  expect((await cluster.get('query', '/a/queries')).json).toEqual([]);
+});

@@ -6,19 +6,19 @@ import { until } from '../helpers/until.ts';
 
 interface Timed {
   readonly name: string;
-  readonly deadline: number;
+  readonly expiresAt: number;
   isSettled: boolean;
 }
 
-const inMs = (name: string, ms: number): Timed => ({ name, deadline: performance.now() + ms, isSettled: false });
+const inMs = (name: string, ms: number): Timed => ({ name, expiresAt: performance.now() + ms, isSettled: false });
 
 /** Deadlines that remember who expired, and never before its time. */
 function observed() {
   const expired: string[] = [];
   const early: string[] = [];
-  const deadlines = new Deadlines<Timed>(({ name, deadline }) => {
+  const deadlines = new Deadlines<Timed>(({ name, expiresAt }) => {
     expired.push(name);
-    if (performance.now() < deadline) early.push(name);
+    if (performance.now() < expiresAt) early.push(name);
   });
   return { deadlines, expired, early };
 }

@@ -1,0 +1,62 @@
+import type { Application } from '../control/state-store.ts';
+import type { Computation, ComputationResult } from './computation.ts';
+import type { InputKey } from './input-key.ts';
+import type { OpenQuery, Target } from './query.ts';
+import type { Trip } from './replica-slot.ts';
+
+/** What is told when a computation has ended. */
+export interface ComputationOwner {
+  finished(computation: SharedComputation, result: ComputationResult): void;
+}
+
+/** One computation for the queries that have the same input while it is on its way. */
+export class SharedComputation implements Computation {
+  readonly input: Uint8Array;
+  /** Those that wait for it; the first is the one that it was begun for. */
+  readonly queries: OpenQuery[];
+  readonly application: Application;
+  readonly receivedAt: number;
+  readonly deadline: number;
+  readonly target: Target;
+  /** Its input as the cache has it; undefined where nothing is kept. */
+  readonly key: InputKey | undefined;
+  readonly #owner: ComputationOwner;
+  lastDeadline: number;
+  /** As many at least of its first queries are settled. */
+  #settled = 0;
+  trip: Trip | undefined;
+  copies = 0;
+  isRetried = false;
+  isFinished = false;
+
+  constructor(first: OpenQuery, what: { input: Uint8Array; target: Target; key: InputKey | undefined }, owner: ComputationOwner) {
+    this.input = what.input;
+    this.target = what.target;
+    this.key = what.key;
+    this.queries = [first];
+    this.application = first.application;
+    this.receivedAt = first.receivedAt;
+    this.deadline = first.deadline;
+    this.lastDeadline = first.deadline;
+    this.#owner = owner;
+  }
+
+  /** Has one more query wait for it. */
+  join(query: OpenQuery): void {
+    query.computation = this;
+    this.queries.push(query);
+    this.lastDeadline = Math.max(this.lastDeadline, query.deadline);
+  }
+
+  get isWanted(): boolean {
+    // Thousands may share it, and this is asked once for each that expires.
+    while (this.queries[this.#settled]?.isSettled === true) this.#settled++;
+    return this.#settled < this.queries.length;
+  }
+
+  finish(result: ComputationResult): void {
+    if (this.isFinished) return;
+    this.isFinished = true;
+    this.#owner.finished(this, result);
+  }
+}
