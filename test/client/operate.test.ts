@@ -155,7 +155,7 @@ describe('an answer says why it is the default', () => {
     const failed = await clipper.getFailedQueries('late');
     expect(failed.map(({ queryId }) => queryId)).toEqual(answers.map(({ queryId }) => queryId).reverse());
     expect(failed[0]).toMatchObject({ defaultReason: 'slo_queued', model: 'late:1', timeline: { received: 0 } });
-    expect(failed[0]?.timeline.answered).toBeGreaterThanOrEqual(50_000);
+    expect(failed[0]?.timeline.answered).toBeGreaterThanOrEqual(45_000);
   });
 });
 
@@ -190,7 +190,7 @@ test('applications and models are listed, linked and unlinked', async () => {
   await clipper.unregisterApplication('app');
   await expect(clipper.predict('app', [1])).rejects.toMatchObject({ code: 'E_UNKNOWN_APPLICATION' });
   expect(await clipper.inspectInstance()).toMatchObject({
-    counters: expect.arrayContaining([{ 'app:app:num_predictions': { count: '2' } }]),
+    counters: expect.arrayContaining([{ 'model:listed:1:num_predictions': { count: '1' } }]),
   });
 });
 
