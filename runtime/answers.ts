@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { ClipperError } from '../src/errors.ts';
+import { ClipperError, isClipperError } from '../src/errors.ts';
 import type { Output } from '../src/protocol/content.ts';
 import type { RemoteError } from '../src/protocol/messages.ts';
 
@@ -11,14 +11,42 @@ export type BatchFunction<Input> = (inputs: readonly Input[]) => unknown;
  * it has inputs, is halved until only the culprits fail. The function may therefore see an input more than once, but only after a failure.
  */
 export async function answerBatch<Input>(predict: BatchFunction<Input>, inputs: readonly Input[]): Promise<Output[]> {
+  const anew = inputs.length > 1 ? remember(inputs) : undefined;
   try {
     return Array.from(checkedOutputs(await predict(inputs), inputs.length), answer);
   } catch (error) {
-    if (inputs.length === 1) return [failure(error)];
+    if (anew === undefined) return [failure(error)];
+    if (isClipperError(error)) warnOfShape(error);
     const half = inputs.length >> 1;
-    const first = await answerBatch(predict, inputs.slice(0, half));
-    return [...first, ...(await answerBatch(predict, inputs.slice(half)))];
+    const first = await answerBatch(predict, anew(0, half));
+    return [...first, ...(await answerBatch(predict, anew(half, inputs.length)))];
   }
+}
+
+/** Keeps inputs as they are, to give them once more to a function that may have changed them. */
+function remember<Input>(inputs: readonly Input[]): (from: number, to: number) => Input[] {
+  const kept = new Map<ArrayBufferLike, ArrayBufferLike>();
+  for (const input of inputs) {
+    // Those of a batch share one buffer, mostly.
+    if (ArrayBuffer.isView(input) && !kept.has(input.buffer)) kept.set(input.buffer, input.buffer.slice(0));
+  }
+  return (from, to) =>
+    inputs.slice(from, to).map((input) => (isTyped(input) ? (copyOf(input, kept.get(input.buffer)) as Input) : input));
+}
+
+const isTyped = (input: unknown): input is Float64Array => ArrayBuffer.isView(input);
+
+function copyOf(view: Float64Array, buffer = view.buffer): Float64Array {
+  const TypedArray = view.constructor as Float64ArrayConstructor;
+  return new TypedArray(buffer, view.byteOffset, view.length).slice();
+}
+
+let isShapeKnown = false;
+
+/** Answers are right where single inputs have the right shape, but each batch costs two calls an input. */
+function warnOfShape({ message }: ClipperError): void {
+  if (!isShapeKnown) console.error(`${message}: batches are halved until each has the right number of outputs`);
+  isShapeKnown = true;
 }
 
 /** Runs a function of one input over a batch, concurrently where it is asynchronous. */
@@ -69,10 +97,13 @@ function plainArrays(_key: string, value: unknown): unknown {
 export function failure(thrown: unknown): Output {
   const error: RemoteError =
     thrown instanceof Error
-      ? { name: thrown.name, message: thrown.message, ...(thrown.stack === undefined ? {} : { stack: ownFrames(thrown.stack) }) }
+      ? { name: String(thrown.name), message: String(thrown.message), ...stackOf(thrown) }
       : { name: 'Error', message: `A value that is no Error was thrown: ${inspect(thrown)}` };
   return { text: JSON.stringify(error), failed: true };
 }
+
+/** Whatever a program makes of its errors' stacks, only a text is one. */
+const stackOf = ({ stack }: Error): { stack?: string } => (typeof stack === 'string' ? { stack: ownFrames(stack) } : {});
 
 /** A stack without the frames of this program, which say nothing of the user's function. */
 const ownFrames = (stack: string): string =>

@@ -34,5 +34,7 @@ export type { CaptureOptions } from './closure/options.ts';
 export { type Reduce, reduceSymbol, registerReducer } from './closure/reducers.ts';
 export type { Reduced } from './closure/reducers-known.ts';
 export { ClipperError, type ErrorCode, errorCodes, isClipperError } from './errors.ts';
+export type { ClusterInfo } from './http/cluster-routes.ts';
 export type { InputType, InputValues } from './protocol/input-types.ts';
+export type { RemoteError } from './protocol/messages.ts';
 export type { DefaultReason, Timeline } from './serving/query.ts';

@@ -225,7 +225,7 @@ export class ClipperConnection implements AsyncDisposable {
 
   /** The latest default outputs that an application gave, the last one first, with what happened to each query. */
   async getFailedQueries(application: string): Promise<readonly FailedPrediction[]> {
-    const failed = (await this.#query.get(`/${application}/queries`)) as readonly WireFailure[];
+    const failed = (await this.#query.get(`/${encodeURIComponent(application)}/queries`)) as readonly WireFailure[];
     return failed.map(failedPrediction);
   }
 
@@ -243,7 +243,8 @@ export class ClipperConnection implements AsyncDisposable {
    * it. Throws E_UNKNOWN_APPLICATION, E_INVALID_INPUT, E_INVALID_OPTION.
    */
   sendFeedback<T extends InputType = InputType>(application: string, options: FeedbackOptions<T>): Promise<void> {
-    return sendFeedback(this.#query, application, options);
+    // Not on connections that are used again: a request that is sent twice would be feedback twice.
+    return sendFeedback(new RestClient(this.queryUrl), application, options);
   }
 
   /** The feedback that is kept of an application, oldest first, as it comes. Throws E_UNKNOWN_APPLICATION. */

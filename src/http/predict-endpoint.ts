@@ -21,6 +21,7 @@ interface PredictUrl {
 }
 
 const maxKnownUrls = 10_000;
+const maxKnownLength = 256;
 
 /**
  * Answers `POST /<application>/predict` by itself: at tens of thousands of requests a second a framework's part of each is what they
@@ -58,12 +59,12 @@ export class PredictEndpoint {
   #parse(text: string): PredictUrl | undefined {
     const known = this.#urls.get(text);
     if (known !== undefined) return known;
-    const [, application, query] = /^\/([\w.-]+)\/predict\/?(?:\?(.*))?$/.exec(text) ?? [];
-    if (application === undefined) return undefined;
-    const url = { application, query: Object.fromEntries(new URLSearchParams(query)) };
+    const [, name, query] = /^\/([^/?#]+)\/predict\/?(?:\?(.*))?$/.exec(text) ?? [];
+    if (name === undefined) return undefined;
+    const url = { application: decoded(name), query: Object.fromEntries(new URLSearchParams(query)) };
     // Whoever makes up URLs must not fill the memory.
     if (this.#urls.size >= maxKnownUrls) this.#urls.clear();
-    this.#urls.set(text, url);
+    if (text.length <= maxKnownLength) this.#urls.set(text, url);
     return url;
   }
 
@@ -102,6 +103,15 @@ export class PredictEndpoint {
     const all = this.#outbox;
     this.#outbox = [];
     for (const send of all) send();
+  }
+}
+
+/** A name as it was before it was put into a URL; what is no such thing is the name of nothing. */
+function decoded(name: string): string {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
   }
 }
 

@@ -6,6 +6,8 @@ import type { Log } from '../log.ts';
 import { isRaw } from './raw-inputs.ts';
 
 const keepAliveMs = 72_000;
+/** A client that takes longer to send its request is not waited for. */
+const requestMs = 300_000;
 
 export interface RestServerOptions {
   readonly log: Log;
@@ -29,8 +31,6 @@ export function createRestServer({ log, maxBodyBytes, sendError }: RestServerOpt
     forceCloseConnections: true,
     clientErrorHandler: refuseConnection,
     frameworkErrors: (_error, request, reply) => void sendUnknownPath(request as FastifyRequest, reply as FastifyReply),
-    // A client that never finishes its request must not be waited for: Node's own default, which fastify turns off.
-    requestTimeout: 300_000,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 253 },
   });
   server.removeAllContentTypeParsers();
@@ -51,8 +51,14 @@ function listener(handler: RequestListener, first: DirectEndpoint | undefined): 
   });
   // Longer than proxies keep theirs, so that it is not the server that closes a connection just taken again.
   server.keepAliveTimeout = keepAliveMs;
+  server.requestTimeout = requestMs;
   return server;
 }
+
+const statuses: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+};
 
 /** What is no HTTP gets an answer in the shape of the others, and the connection closes. */
 function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
@@ -60,16 +66,13 @@ function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
     socket.destroy();
     return;
   }
-  const isLong = error.code === 'HPE_HEADER_OVERFLOW';
+  const status = statuses[error.code ?? ''] ?? '400 Bad Request';
   const body = JSON.stringify({
     error: 'Query processing error',
-    cause: `The request is no HTTP that can be read: ${error.message}`,
+    cause: `The request can't be read as HTTP: ${error.message}`,
     code: 'E_INVALID_INPUT',
   });
-  const head = [
-    `HTTP/1.1 ${isLong ? '431 Request Header Fields Too Large' : '400 Bad Request'}`,
-    'Content-Type: application/json',
-  ];
+  const head = [`HTTP/1.1 ${status}`, 'Content-Type: application/json'];
   socket.end(`${[...head, `Content-Length: ${Buffer.byteLength(body)}`, 'Connection: close'].join('\r\n')}\r\n\r\n${body}`);
 }
 

@@ -33,7 +33,7 @@ export function clipperReport({ applications, models }: Metrics): ClipperReport 
   ratios.push({ 'internal:prediction_cache_hit_ratio': ratio(hits, lookups) });
   for (const [key, { predictions, latency, batchSize, cacheHits, cacheLookups }] of models) {
     const of = `model:${key}`;
-    counters.push({ [`${of}:num_predictions`]: { count: String(batchSize.sum) } });
+    counters.push({ [`${of}:num_predictions`]: { count: String(predictions.count) } });
     ratios.push({ [`${of}:cache_hit_ratio`]: ratio(cacheHits.value, cacheLookups.value) });
     meters.push({ [`${of}:prediction_throughput`]: meter(predictions) });
     histograms.push({ [`${of}:prediction_latency`]: histogram(latency, 'microseconds') });

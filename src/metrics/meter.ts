@@ -16,6 +16,10 @@ export class Meter {
     this.#count++;
   }
 
+  get count(): number {
+    return this.#count;
+  }
+
   /** Events a second. */
   rates(now = performance.now()): { readonly mean: number; readonly averages: readonly number[] } {
     if (now - this.#tickedAt >= tickMs) this.#tick(now);

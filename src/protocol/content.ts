@@ -58,7 +58,10 @@ export function encodeOutputs({ outputs, computeMicros = 0 }: Outputs, form: Out
   if (form === 'packed') {
     const sizes = outputs.map(({ text }) => Buffer.byteLength(text));
     const header = u64s([sizes.length, ...sizes, ...outputs.map(statusOf), Math.round(computeMicros)]);
-    return [u64s([header.byteLength]), header, utf8(outputs.map(({ text }) => text).join(''))];
+    const joined = utf8(outputs.map(({ text }) => text).join(''));
+    // Halves of a character at the end of one and the beginning of the next become one.
+    const isWhole = joined.byteLength === sizes.reduce((sum, size) => sum + size, 0);
+    return [u64s([header.byteLength]), header, isWhole ? joined : Buffer.concat(outputs.map(({ text }) => utf8(text)))];
   }
   const texts = outputs.map(({ text }) => utf8(text));
   const statuses = form === 'statuses' ? outputs.map(statusOf) : [];

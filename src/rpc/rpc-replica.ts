@@ -13,8 +13,10 @@ export type SendRequest = (request: Request['request'], inputs: readonly Uint8Ar
 interface PendingRequest {
   /** How many outputs are expected; undefined: any number. */
   readonly size: number | undefined;
-  /** On the clock of performance.now(): whoever has not answered by then is taken for hung. */
-  readonly overdueAt: number;
+  /** Who takes longer, once it has answered what came before, is taken for hung. */
+  readonly patienceMs: number;
+  /** On the clock of performance.now(). */
+  readonly sentAt: number;
   readonly resolve: (answer: Outputs) => void;
   readonly reject: (error: ClipperError) => void;
 }
@@ -39,6 +41,7 @@ export class RpcReplica {
   probes = 0;
   readonly #send: SendRequest;
   readonly #pending = new Map<number, PendingRequest>();
+  #answeredAt = 0;
   #lost: string | undefined;
 
   constructor(announcement: Announcement, replicaId: number, send: SendRequest) {
@@ -57,31 +60,34 @@ export class RpcReplica {
     return `${this.modelName}:${this.modelVersion}`;
   }
 
-  /** Whether it has kept a batch for longer than anyone has patience for. */
+  /** Whether it has worked on a batch for longer than anyone has patience for. */
   isOverdue(now: number): boolean {
-    for (const { overdueAt } of this.#pending.values()) if (overdueAt < now) return true;
+    for (const { patienceMs, sentAt } of this.#pending.values()) {
+      // It works on them in their order, so that the others wait for this one.
+      if (patienceMs !== Number.POSITIVE_INFINITY) return now > Math.max(sentAt, this.#answeredAt) + patienceMs;
+    }
     return false;
   }
 
   /** One output per input, in order. Rejects with E_REPLICA_LOST when the replica goes away, or hangs, first. */
   predict(inputs: readonly Uint8Array[], patienceMs: number = leastPatienceMs): Promise<Outputs> {
-    const overdueAt = performance.now() + Math.max(leastPatienceMs, patienceMs);
-    return this.#ask('predict', inputs, { size: inputs.length, overdueAt });
+    return this.#ask('predict', inputs, { size: inputs.length, patienceMs: Math.max(leastPatienceMs, patienceMs) });
   }
 
   /** Gives feedback to a replica that takes it; answered with one output for each that its function failed on. */
   feedback(items: readonly LabelledInput[]): Promise<Outputs> {
-    return this.#ask('feedback', encodeFeedback(items), { size: undefined, overdueAt: Number.POSITIVE_INFINITY });
+    return this.#ask('feedback', encodeFeedback(items), { size: undefined, patienceMs: Number.POSITIVE_INFINITY });
   }
 
   #ask(
     request: Request['request'],
     inputs: readonly Uint8Array[],
-    expected: Pick<PendingRequest, 'size' | 'overdueAt'>,
+    expected: Pick<PendingRequest, 'size' | 'patienceMs'>,
   ): Promise<Outputs> {
     return new Promise((resolve, reject) => {
       if (this.#lost !== undefined) return reject(new ClipperError('E_REPLICA_LOST', this.#lost));
-      this.#pending.set(this.#send(request, inputs), { ...expected, resolve, reject });
+      const sentAt = performance.now();
+      this.#pending.set(this.#send(request, inputs), { ...expected, sentAt, resolve, reject });
     });
   }
 
@@ -96,6 +102,7 @@ export class RpcReplica {
     const batch = this.#pending.get(messageId);
     if (batch === undefined) return false;
     this.#pending.delete(messageId);
+    this.#answeredAt = performance.now();
     const { length } = answer.outputs;
     if (batch.size === undefined || length === batch.size) batch.resolve(answer);
     else {
@@ -109,6 +116,7 @@ export class RpcReplica {
   refuse(messageId: number, error: unknown): void {
     const batch = this.#pending.get(messageId);
     this.#pending.delete(messageId);
+    this.#answeredAt = performance.now();
     const message = `Replica ${this.model}:${this.replicaId} answered what can't be read: ${messageOf(error)}`;
     batch?.reject(new ClipperError('E_PROTOCOL', message, { cause: error }));
   }

@@ -1,11 +1,10 @@
+import { budgetShare } from './batch-size.ts';
 import type { Computation } from './computation.ts';
 import type { ReplicaSlot } from './replica-slot.ts';
 import type { WaitingLine } from './waiting-line.ts';
 
 /** Bounds memory where nothing is known of how fast replicas are. */
 const maxWaiting = 100_000;
-/** The share of the time that is left within which an answer must be expected, as in Clipper's own server. */
-const share = 0.92;
 
 /**
  * Decides what waits, and what is sent next, so that replicas work only for answers that come in time. Times are on the clock of
@@ -45,7 +44,7 @@ export class Admission {
     const { objectiveMs } = slot;
     // Queries that have waited for long would make for small batches, so that those behind them come late in their turn, and so on.
     const useful = Math.min(this.#waiting.size, slot.policy.pressedSizeFor(objectiveMs / 2));
-    const late = this.#takeUntil(beginsAt + slot.expectedMs(useful) / share);
+    const late = this.#takeUntil(beginsAt + slot.expectedMs(useful) / budgetShare);
     const next = this.#waiting.peek();
     // Where nothing could be in time something is computed all the same: how else would it be seen that it is faster now?
     const tried = next === undefined ? late.slice(0, useful) : [];
@@ -80,17 +79,17 @@ export class Admission {
     if (this.#waiting.size === 0) return undefined;
     if (this.#waiting.size >= maxWaiting) return `${maxWaiting} queries wait already`;
     const ahead = this.#waiting.countUntil(deadline);
-    const expected = ahead === 0 ? undefined : this.#expectedEnd(ahead, now);
-    if (expected === undefined || expected <= receivedAt + share * (deadline - receivedAt)) return undefined;
+    const expected = ahead === 0 ? undefined : this.#expectedEnd(ahead, now, deadline - receivedAt);
+    if (expected === undefined || expected <= receivedAt + budgetShare * (deadline - receivedAt)) return undefined;
     return `${ahead} queries wait before it, and it would take about ${(expected - receivedAt).toFixed(0)} ms`;
   }
 
   /** When a query behind so many others would be answered; undefined where a replica has not worked for long enough to tell. */
-  #expectedEnd(ahead: number, now: number): number | undefined {
+  #expectedEnd(ahead: number, now: number, objectiveMs: number): number | undefined {
     let [freeAt, inputsPerMs, batchMs] = [Number.POSITIVE_INFINITY, 0, 0];
     for (const slot of this.#slots()) {
+      if (slot.breaker.isOpen(now) || slot.isOverdue(now, objectiveMs)) continue;
       if (!slot.latency.isTrained) return undefined;
-      if (slot.breaker.isOpen(now) || slot.isOverdue(now)) continue;
       freeAt = Math.min(freeAt, slot.freeAt(now));
       inputsPerMs += 1 / slot.msPerInput;
       batchMs = Math.max(batchMs, slot.expectedMs(1));

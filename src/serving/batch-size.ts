@@ -46,7 +46,7 @@ export function additiveIncrease(): BatchSizePolicy {
 }
 
 /** The share of the time that is left which a batch may be expected to take, as in Clipper's own server. */
-const budgetShare = 0.92;
+export const budgetShare = 0.92;
 /** Beyond this a larger batch makes answers later and hardly more of them. */
 const fixedShare = 0.01;
 const leastExplored = 4;

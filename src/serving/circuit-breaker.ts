@@ -15,6 +15,11 @@ export class CircuitBreaker {
     return now < this.#until;
   }
 
+  /** How long it is still to rest. */
+  restMs(now: number): number {
+    return Math.max(0, this.#until - now);
+  }
+
   /** Whether its last batch was answered. */
   get isWell(): boolean {
     return this.#failures === 0;

@@ -34,10 +34,11 @@ export class Feedback {
 
   /** Resolves when it is stored, and on its way to each replica of the linked model's current version that takes it. */
   async receive(application: Application, given: Omit<StoredFeedback, 'time'>, input: Uint8Array): Promise<void> {
-    const { store, metrics } = this.#parts;
+    const { store, metrics, registry } = this.#parts;
     const { name } = application;
     await store.append(name, { time: new Date().toISOString(), ...given });
-    metrics.application(name).feedback.add();
+    // It may have been deleted meanwhile.
+    if (registry.application(name) !== undefined) metrics.application(name).feedback.add();
     for (const replica of this.#learners(application)) this.#queueOf(replica).push({ input, label: given.label });
   }
 

@@ -29,6 +29,7 @@ export class ModelQueue {
   readonly #metrics: ModelMetrics;
   #isScheduled = false;
   #delay: NodeJS.Timeout | undefined;
+  #isWaking = false;
   #inFlight = 0;
 
   constructor(settings: () => QueueSettings, metrics: ModelMetrics) {
@@ -110,8 +111,22 @@ export class ModelQueue {
   /** One that keeps failing rests, as long as another does not: where both fail it is for their inputs. */
   #mustRest(slot: ReplicaSlot, now: number): boolean {
     if (!slot.breaker.isOpen(now)) return false;
-    for (const other of this.#slots.values()) if (other.breaker.isWell) return true;
+    for (const other of this.#slots.values()) {
+      if (!other.breaker.isWell || other.isOverdue(now, Number.POSITIVE_INFINITY)) continue;
+      this.#wakeAfter(slot.breaker.restMs(now));
+      return true;
+    }
     return false;
+  }
+
+  /** Nothing else may happen when a rest ends. */
+  #wakeAfter(ms: number): void {
+    if (this.#isWaking) return;
+    this.#isWaking = true;
+    setTimeout(() => {
+      this.#isWaking = false;
+      this.#dispatch();
+    }, ms).unref();
   }
 
   #sizeOf(slot: ReplicaSlot, now: number): number {
@@ -135,23 +150,25 @@ export class ModelQueue {
   async #run(slot: ReplicaSlot, batch: readonly Computation[], now: number): Promise<void> {
     const trip = slot.begin(batch.length, now);
     this.#inFlight++;
-    let [earliest, latest, objectiveMs] = [Number.POSITIVE_INFINITY, now, Number.POSITIVE_INFINITY];
+    let [earliest, objectiveMs, longestMs] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 0];
     for (const computation of batch) {
-      computation.trip = trip;
-      computation.copies++;
+      // A copy is of interest only if its result is the first.
+      if (computation.copies++ === 0) computation.trip = trip;
       earliest = Math.min(earliest, computation.deadline);
-      latest = Math.max(latest, computation.deadline);
-      objectiveMs = Math.min(objectiveMs, computation.deadline - computation.receivedAt);
-      this.#metrics.queued.record(1_000 * (now - computation.receivedAt));
+      const ownMs = computation.deadline - computation.receivedAt;
+      objectiveMs = Math.min(objectiveMs, ownMs);
+      longestMs = Math.max(longestMs, ownMs);
+      if (computation.trip === trip && !computation.isRetried)
+        this.#metrics.queued.record(1_000 * (now - computation.receivedAt));
     }
     this.#metrics.batchSize.record(batch.length);
-    const hedge = this.#hedgeLater(slot, batch);
+    const hedge = this.#hedgeLater(slot, batch, trip.beganAt - now);
     let isFailure = true;
     try {
       const inputs = batch.map(({ input }) => input);
       // Not after: the replica may have begun before the call returns.
       trip.sentAt = performance.now();
-      const answer = await slot.replica.predict(inputs, 2 * (latest - now));
+      const answer = await slot.replica.predict(inputs, 2 * longestMs);
       const answeredAt = performance.now();
       slot.answered(trip, { earliest, objectiveMs, computeMicros: answer.computeMicros }, answeredAt);
       isFailure = this.#finish(batch, trip, answer);
@@ -204,10 +221,11 @@ export class ModelQueue {
     this.#schedule();
   }
 
-  #hedgeLater(slot: ReplicaSlot, batch: readonly Computation[]): NodeJS.Timeout | undefined {
+  /** `waitMs`: until the replica begins with it. */
+  #hedgeLater(slot: ReplicaSlot, batch: readonly Computation[], waitMs: number): NodeJS.Timeout | undefined {
     const isCopy = batch.some(({ copies }) => copies > 1);
     if (!this.#settings().hedge || isCopy || !slot.latency.isTrained) return undefined;
-    return setTimeout(() => this.#hedge(batch), slot.latency.p95(batch.length)).unref();
+    return setTimeout(() => this.#hedge(batch), waitMs + slot.latency.p95(batch.length)).unref();
   }
 
   /** Sends what is still wanted of a slow batch to an idle replica too; whichever answers first counts. */

@@ -55,9 +55,12 @@ export class PredictionCache {
     while (this.#bytes + bytes > this.#maxBytes) this.#turn();
     // A copy where it is a part of something much larger.
     const isPart = long !== undefined && long.buffer.byteLength > 2 * long.byteLength;
-    const input = { text, bytes: isPart ? Buffer.from(long) : long };
+    const input = { text, bytes: isPart ? ownCopy(long) : long };
     const entry = { generation, input, output, bytes, expiresAt: performance.now() + ttlMicros / 1_000, isUsed: false };
-    obtain(this.#entries, generation, () => new Map<string, Entry>()).set(text, entry);
+    const known = obtain(this.#entries, generation, () => new Map<string, Entry>());
+    const before = known.get(text);
+    if (before !== undefined) before.isUsed = false;
+    known.set(text, entry);
     this.#ring.push(entry);
     this.#bytes += bytes;
   }
@@ -80,4 +83,11 @@ export class PredictionCache {
     if (known?.get(entry.input.text) === entry) known.delete(entry.input.text);
     if (known?.size === 0) this.#entries.delete(entry.generation);
   }
+}
+
+/** A copy in memory of its own: small Buffers share theirs. */
+function ownCopy(bytes: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.byteLength);
+  bytes.copy(copy);
+  return copy;
 }

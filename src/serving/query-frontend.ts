@@ -51,8 +51,11 @@ export class QueryFrontend implements ComputationOwner {
   replicaGone(replica: RpcReplica): void {
     this.#queues.get(queueKeyOf(replica))?.removeReplica(replica);
     for (const [key, queue] of this.#queues) if (queue.isUnused) this.#queues.delete(key);
-    const { modelName, modelVersion, model } = replica;
-    if (this.#registry.model(modelName, modelVersion) === undefined) this.#metrics.models.delete(model);
+    const registered = new Set(this.#registry.models.map(({ name, version }) => modelKey(name, version)));
+    const used = new Set([...this.#queues.keys()].map((key) => key.split(' ')[0]));
+    for (const model of this.#metrics.models.keys()) {
+      if (!registered.has(model) && !used.has(model)) this.#metrics.models.delete(model);
+    }
   }
 
   /** Keeps nothing of an application that is there no more. */
@@ -80,6 +83,8 @@ export class QueryFrontend implements ComputationOwner {
 
   #count(query: OpenQuery): void {
     const { application, fallback, answeredAt, receivedAt } = query;
+    // It may have been deleted meanwhile.
+    if (this.#registry.application(application.name) === undefined) return;
     const reason = fallback?.reason ?? '';
     this.#metrics.application(application.name).answered(answeredAt, 1_000 * (answeredAt - receivedAt), reason);
     if (fallback !== undefined) this.failures.add(application.name, query);
@@ -152,7 +157,7 @@ export class QueryFrontend implements ComputationOwner {
   /** Hands out what came of a computation. */
   finished(computation: SharedComputation, result: ComputationResult): void {
     const { key, target, queries, receivedAt, trip } = computation;
-    target.metrics.predictions.mark(trip?.answeredAt ?? receivedAt);
+    if (result.kind === 'answered') target.metrics.predictions.mark(trip?.answeredAt ?? receivedAt);
     if (key !== undefined) {
       this.#forget(computation, key);
       // A result that comes too late for its query still serves the next one.

@@ -38,7 +38,8 @@ export class RecentFailures {
   }
 
   forget(application: string): void {
-    this.#failures = this.#failures.filter((failure) => failure.application !== application);
+    const inOrder = [...this.#failures.slice(this.#next), ...this.#failures.slice(0, this.#next)];
+    this.#failures = inOrder.filter((failure) => failure.application !== application);
     this.#next = this.#failures.length % kept;
   }
 

@@ -79,10 +79,11 @@ export class ReplicaSlot {
     );
   }
 
-  /** Whether it keeps a batch for so long that it may hang. */
-  isOverdue(now: number): boolean {
+  /** Whether it keeps a batch for so long that it may hang: where it is new, for longer than `newMs`. */
+  isOverdue(now: number, newMs: number): boolean {
     const [oldest] = this.#inFlight;
-    return oldest !== undefined && now > oldest.beganAt + overdue * this.latency.p99(oldest.size);
+    if (oldest === undefined) return false;
+    return now > oldest.beganAt + (this.latency.isTrained ? overdue * this.latency.p99(oldest.size) : newMs);
   }
 
   begin(size: number, now: number): Trip {

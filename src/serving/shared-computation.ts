@@ -4,6 +4,8 @@ import type { InputKey } from './input-key.ts';
 import type { OpenQuery, Target } from './query.ts';
 import type { Trip } from './replica-slot.ts';
 
+const nothing = new Uint8Array(0);
+
 /** What is told when a computation has ended. */
 export interface ComputationOwner {
   finished(computation: SharedComputation, result: ComputationResult): void;
@@ -11,7 +13,8 @@ export interface ComputationOwner {
 
 /** One computation for the queries that have the same input while it is on its way. */
 export class SharedComputation implements Computation {
-  readonly input: Uint8Array;
+  /** Nothing once it has ended: answered queries may be kept for a while. */
+  input: Uint8Array;
   /** Those that wait for it; the first is the one that it was begun for. */
   readonly queries: OpenQuery[];
   readonly application: Application;
@@ -19,7 +22,7 @@ export class SharedComputation implements Computation {
   readonly deadline: number;
   readonly target: Target;
   /** Its input as the cache has it; undefined where nothing is kept. */
-  readonly key: InputKey | undefined;
+  key: InputKey | undefined;
   readonly #owner: ComputationOwner;
   lastDeadline: number;
   /** As many at least of its first queries are settled. */
@@ -58,5 +61,7 @@ export class SharedComputation implements Computation {
     if (this.isFinished) return;
     this.isFinished = true;
     this.#owner.finished(this, result);
+    this.input = nothing;
+    this.key = undefined;
   }
 }

@@ -26,9 +26,11 @@ export class WaitingLine<T extends Waiting> {
     this.#size++;
   }
 
-  /** Puts one back that had been taken. */
+  /** Puts one back that had been taken, at its place. */
   putBack(item: T): void {
-    this.#lineOf(item).unshift([item]);
+    const line = this.#lineOf(item);
+    const before = countWhere(line, (deadline) => deadline < item.deadline);
+    line.insertAt(before, item);
     this.#size++;
   }
 
@@ -91,14 +93,17 @@ export class WaitingLine<T extends Waiting> {
   }
 }
 
-function countUntil<T extends Waiting>(line: Fifo<T>, deadline: number): number {
+const countUntil = <T extends Waiting>(line: Fifo<T>, deadline: number): number => countWhere(line, (each) => each <= deadline);
+
+/** How many at the beginning of a line have deadlines for which this holds. */
+function countWhere<T extends Waiting>(line: Fifo<T>, holds: (deadline: number) => boolean): number {
   const last = line.last();
-  if (last === undefined || last.deadline <= deadline) return line.size;
+  if (last === undefined || holds(last.deadline)) return line.size;
   let low = 0;
   let high = line.size;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if ((line.at(middle) as T).deadline <= deadline) low = middle + 1;
+    if (holds((line.at(middle) as T).deadline)) low = middle + 1;
     else high = middle;
   }
   return low;

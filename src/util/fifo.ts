@@ -11,10 +11,9 @@ export class Fifo<T> {
     this.#items.push(item);
   }
 
-  /** Puts items back in front, in their order. */
-  unshift(items: readonly T[]): void {
-    this.#items.splice(0, this.#head, ...items);
-    this.#head = 0;
+  /** Puts one in, wherever: at a cost that grows with how many come after it. */
+  insertAt(index: number, item: T): void {
+    this.#items.splice(this.#head + index, 0, item);
   }
 
   peek(): T | undefined {

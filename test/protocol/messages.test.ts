@@ -125,6 +125,13 @@ describe('messages of a replica', () => {
     expect(frames.slice(3)).toEqual(['3000000000000000', header, '61c3a9']);
   });
 
+  test('packed outputs stay apart where one ends and the next begins with half a character', () => {
+    const outputs = ['a\ud83d', '\ude00b'].map((text) => ({ text, failed: false }));
+    const frames = encodeContainerMessage({ kind: 'response', messageId: 7, outputs, computeMicros: 1 }, 'packed');
+    const texts = ['a\ufffd', '\ufffdb'];
+    expect(decodeContainerMessage(frames)).toMatchObject({ outputs: texts.map((text) => ({ text, failed: false })) });
+  });
+
   test('extensions are one further frame of JSON', () => {
     const base = { kind: 'newContainer', modelName: 'm', modelVersion: '1', inputType: 'bytes', rpcVersion: 3 } as const;
     const frames = encodeContainerMessage({ ...base, extensions: { errors: true, instance: 'm-1-0' } });

@@ -112,6 +112,28 @@ describe('a function that fails', () => {
     expect(errorOf(outputs[2]?.text).message).toContain('returned 0 outputs for 1 input');
   });
 
+  test('after it changed its inputs leaves its neighbours answered as they were asked', async () => {
+    const scaling = new Doubles((inputs) =>
+      inputs.map((input) => {
+        input[0] = 10 * (input[0] ?? 0);
+        if (input[0] < 0) throw new RangeError('negative');
+        return input[0];
+      }),
+    );
+    const outputs = await ask(scaling, doubles(1, 2, -3, 4));
+    expect(outputs.map(({ text, failed }) => (failed ? 'failed' : text))).toEqual(['10', '20', 'failed', '40']);
+  });
+
+  test('with an error that holds what no error should still tells which', async () => {
+    const outputs = await ask(
+      new Doubles(() => {
+        throw Object.assign(new RangeError(), { message: 12n, stack: [{}, {}] });
+      }),
+      doubles(1, 2),
+    );
+    expect(outputs.map(({ text }) => errorOf(text))).toEqual([1, 2].map(() => ({ name: 'RangeError', message: '12' })));
+  });
+
   test('by throwing what is no Error shows what it threw', async () => {
     const [output] = await ask(
       new Doubles(() => {

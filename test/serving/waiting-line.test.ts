@@ -62,3 +62,14 @@ test('the newest of the longest line before a deadline can be taken out, and wha
   line.putBack(first);
   expect(drained(line).map(({ deadline }) => deadline)).toEqual([5, 10, 12]);
 });
+
+test('what is put back comes at its place again, in whatever order', () => {
+  const line = new WaitingLine<Item>();
+  const [a] = applications as [object];
+  const items = [1, 2, 3, 4, 5, 6].map((deadline) => ({ application: a, deadline, lastDeadline: deadline, isWanted: true }));
+  for (const item of items) line.push(item);
+  const taken = [1, 2, 3, 4].map(() => line.shift() as Item);
+  for (const index of [1, 0, 3, 2]) line.putBack(taken[index] as Item);
+  expect(line.countUntil(4)).toBe(4);
+  expect(drained(line).map(({ deadline }) => deadline)).toEqual([1, 2, 3, 4, 5, 6]);
+});
