@@ -3,6 +3,7 @@ import { type InputKey, isSameInput } from './input-key.ts';
 
 /** What an entry takes besides its texts. */
 const overheadBytes = 160;
+const forever = Number.POSITIVE_INFINITY;
 
 interface Entry {
   readonly generation: string;
@@ -43,24 +44,23 @@ export class PredictionCache {
 
   get(generation: string, input: InputKey): string | undefined {
     const entry = this.#entries.get(generation)?.get(input.text);
-    if (entry === undefined || !isSameInput(entry.input, input) || performance.now() >= entry.expiresAt) return undefined;
-    entry.isUsed = true;
-    return entry.output;
+    if (entry === undefined) return undefined;
+    // One that is of no use any more goes when the hand comes by.
+    entry.isUsed = isSameInput(entry.input, input) && (entry.expiresAt === forever || performance.now() < entry.expiresAt);
+    return entry.isUsed ? entry.output : undefined;
   }
 
   /** Kept for `ttlMicros`, or as long as there is room. */
-  set(generation: string, { text, bytes: long }: InputKey, output: string, ttlMicros = Number.POSITIVE_INFINITY): void {
+  set(generation: string, { text, bytes: long }: InputKey, output: string, ttlMicros?: number): void {
     const bytes = text.length + (long?.byteLength ?? 0) + 2 * output.length + overheadBytes;
     if (bytes > this.#maxBytes) return;
     while (this.#bytes + bytes > this.#maxBytes) this.#turn();
     // A copy where it is a part of something much larger.
     const isPart = long !== undefined && long.buffer.byteLength > 2 * long.byteLength;
     const input = { text, bytes: isPart ? ownCopy(long) : long };
-    const entry = { generation, input, output, bytes, expiresAt: performance.now() + ttlMicros / 1_000, isUsed: false };
-    const known = obtain(this.#entries, generation, () => new Map<string, Entry>());
-    const before = known.get(text);
-    if (before !== undefined) before.isUsed = false;
-    known.set(text, entry);
+    const expiresAt = ttlMicros === undefined ? forever : performance.now() + ttlMicros / 1_000;
+    const entry = { generation, input, output, bytes, expiresAt, isUsed: false };
+    obtain(this.#entries, generation, () => new Map<string, Entry>()).set(text, entry);
     this.#ring.push(entry);
     this.#bytes += bytes;
   }
