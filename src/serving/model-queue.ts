@@ -150,17 +150,7 @@ export class ModelQueue {
   async #run(slot: ReplicaSlot, batch: readonly Computation[], now: number): Promise<void> {
     const trip = slot.begin(batch.length, now);
     this.#inFlight++;
-    let [earliest, objectiveMs, longestMs] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 0];
-    for (const computation of batch) {
-      // A copy is of interest only if its result is the first.
-      if (computation.copies++ === 0) computation.trip = trip;
-      earliest = Math.min(earliest, computation.deadline);
-      const ownMs = computation.deadline - computation.receivedAt;
-      objectiveMs = Math.min(objectiveMs, ownMs);
-      longestMs = Math.max(longestMs, ownMs);
-      if (computation.trip === trip && !computation.isRetried)
-        this.#metrics.queued.record(1_000 * (now - computation.receivedAt));
-    }
+    const { earliest, objectiveMs, longestMs } = this.#depart(batch, trip, now);
     this.#metrics.batchSize.record(batch.length);
     const hedge = this.#hedgeLater(slot, batch, trip.beganAt - now);
     let isFailure = true;
@@ -181,6 +171,22 @@ export class ModelQueue {
     if (!this.#slots.has(slot.replica)) return;
     if (slot.isIdle) this.#idle.add(slot);
     this.#schedule();
+  }
+
+  /** Notes that a batch is on its way; returns the earliest deadline in it, and its shortest and longest objective in milliseconds. */
+  #depart(batch: readonly Computation[], trip: Trip, now: number): { earliest: number; objectiveMs: number; longestMs: number } {
+    let [earliest, objectiveMs, longestMs] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 0];
+    for (const computation of batch) {
+      const { deadline, receivedAt, isRetried } = computation;
+      earliest = Math.min(earliest, deadline);
+      objectiveMs = Math.min(objectiveMs, deadline - receivedAt);
+      longestMs = Math.max(longestMs, deadline - receivedAt);
+      // A copy is of interest only if its result is the first.
+      if (computation.copies++ > 0) continue;
+      computation.trip = trip;
+      if (!isRetried) this.#metrics.queued.record(1_000 * (now - receivedAt));
+    }
+    return { earliest, objectiveMs, longestMs };
   }
 
   /** Hands out the outputs; true where all of them are failures. */
