@@ -73,7 +73,7 @@ export async function createEndpoint<T extends InputType, Context = undefined>(
   checkConnection(clipper);
   const { defaultOutput, sloMicros, ...config } = resolveOptions(EndpointSchema, options, 'createEndpoint');
   const { name } = config;
-  const wanted = { inputType: config.inputType, defaultOutput, sloMicros };
+  const wanted = { inputType: config.inputType, defaultOutput, sloMicros, cache: true };
   const isThere = await hasEndpoint(clipper, checkName(name), wanted);
   const deployment = await deploy(clipper, config);
   if (!isThere) {
@@ -95,7 +95,7 @@ export async function createEndpoint<T extends InputType, Context = undefined>(
 async function hasEndpoint(
   clipper: ClipperConnection,
   name: string,
-  wanted: Pick<ApplicationInfo, 'inputType' | 'defaultOutput' | 'sloMicros'>,
+  wanted: Pick<ApplicationInfo, 'inputType' | 'defaultOutput' | 'sloMicros' | 'cache'>,
 ): Promise<boolean> {
   const existing = await clipper.getAppInfo(name);
   if (existing === undefined) return false;

@@ -51,6 +51,14 @@ export interface ModelInfo {
   readonly labels: readonly string[];
   readonly image: string;
   readonly isCurrent: boolean;
+  /** Inputs a batch at most; -1: adaptive. */
+  readonly batchSize: number;
+  /** How long a batch that is not full waits for more. */
+  readonly batchDelayMicros: number;
+  /** Whether a slow batch is sent to a second replica too. */
+  readonly hedge: boolean;
+  /** Whether outputs are kept for identical inputs, and for how long. */
+  readonly cache: boolean | { readonly ttlMicros: number };
 }
 
 export interface ApplicationInfo {
@@ -58,6 +66,8 @@ export interface ApplicationInfo {
   readonly inputType: InputType;
   readonly defaultOutput: string;
   readonly sloMicros: number;
+  /** Whether its queries may be answered from the cache. */
+  readonly cache: boolean;
   readonly linkedModels: readonly string[];
 }
 
@@ -74,6 +84,7 @@ export interface WireApplication {
   readonly input_type: InputType;
   readonly default_output: string;
   readonly latency_slo_micros: number;
+  readonly cache?: boolean;
   readonly linked_models: readonly string[];
 }
 
@@ -84,6 +95,10 @@ export interface WireModel {
   readonly labels: readonly string[];
   readonly container_name: string;
   readonly is_current_version: boolean;
+  readonly batch_size?: number;
+  readonly batch_delay_micros?: number;
+  readonly hedge?: boolean;
+  readonly cache?: boolean | { readonly ttl_micros: number };
 }
 
 export interface WireReplica {
@@ -121,6 +136,7 @@ export const applicationInfo = (wire: WireApplication): ApplicationInfo => ({
   inputType: wire.input_type,
   defaultOutput: wire.default_output,
   sloMicros: wire.latency_slo_micros,
+  cache: wire.cache ?? true,
   linkedModels: wire.linked_models,
 });
 
@@ -131,6 +147,10 @@ export const modelInfo = (wire: WireModel): ModelInfo => ({
   labels: wire.labels,
   image: wire.container_name,
   isCurrent: wire.is_current_version,
+  batchSize: wire.batch_size ?? -1,
+  batchDelayMicros: wire.batch_delay_micros ?? 0,
+  hedge: wire.hedge ?? false,
+  cache: typeof wire.cache === 'object' ? { ttlMicros: wire.cache.ttl_micros } : (wire.cache ?? true),
 });
 
 export const replicaInfo = (wire: WireReplica): ReplicaInfo => ({

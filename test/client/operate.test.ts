@@ -160,19 +160,22 @@ describe('an answer says why it is the default', () => {
 });
 
 test('applications and models are listed, linked and unlinked', async () => {
+  const settings = { batchSize: 7, batchDelayMicros: 100, hedge: true, cache: { ttlMicros: 1_000_000 } };
   await deployPredictFunction(clipper, {
     name: 'listed',
     inputType: 'ints' as 'integers',
     predict: (xs) => xs,
     labels: ['beta'],
     ...quiet,
+    ...settings,
   });
-  await clipper.registerApplication({ name: 'app', inputType: 'integers', model: 'listed' });
+  await clipper.registerApplication({ name: 'app', inputType: 'integers', model: 'listed', cache: false });
   expect(await clipper.getAppInfo('app')).toEqual({
     name: 'app',
     inputType: 'integers',
     defaultOutput: 'None',
     sloMicros: 3_000_000,
+    cache: false,
     linkedModels: ['listed'],
   });
   expect(await clipper.getModelInfo('listed', 1)).toMatchObject({
@@ -181,6 +184,7 @@ test('applications and models are listed, linked and unlinked', async () => {
     inputType: 'integers',
     labels: ['beta'],
     isCurrent: true,
+    ...settings,
   });
   expect([await clipper.getAppInfo('nothing'), await clipper.getModelInfo('nothing', 1)]).toEqual([undefined, undefined]);
   await clipper.unlinkModelFromApp('app', 'listed');
