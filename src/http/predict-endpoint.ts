@@ -6,6 +6,7 @@ import type { QueryFrontend } from '../serving/query-frontend.ts';
 import { printAnswers } from './print-answers.ts';
 import { describeQueryError } from './query-errors.ts';
 import { readQuery } from './read-query.ts';
+import { bodyTooLarge } from './rest-server.ts';
 
 export interface PredictServices {
   readonly registry: Registry;
@@ -49,7 +50,7 @@ export class PredictEndpoint {
       if (bytes <= maxBodyBytes) chunks.push(chunk);
     });
     request.on('end', () => {
-      if (bytes > maxBodyBytes) return this.#refuse(response, tooLarge(maxBodyBytes));
+      if (bytes > maxBodyBytes) return this.#refuse(response, bodyTooLarge(maxBodyBytes));
       const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
       this.#answer(url, { request, response, body });
     });
@@ -116,6 +117,3 @@ function decoded(name: string): string {
 }
 
 const isOn = (flag: unknown): boolean => flag === '1' || flag === 'true';
-
-const tooLarge = (maxBodyBytes: number): ClipperError =>
-  new ClipperError('E_BODY_TOO_LARGE', `The request's body is larger than the ${maxBodyBytes} bytes that are allowed`);

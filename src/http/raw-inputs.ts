@@ -14,8 +14,7 @@ export interface RawQuery {
 export interface RawBody {
   readonly mediaType: string;
   readonly query: RawQuery;
-  /** A Buffer; nothing where it is empty. */
-  readonly body: unknown;
+  readonly body: Buffer;
 }
 
 /** Whether a request's content type says that its body is raw inputs. */
@@ -27,8 +26,7 @@ export function rawInputs(type: InputType, { mediaType, query, body }: RawBody):
   if (query.input_type !== undefined && parseInputType(query.input_type) !== type) {
     throw new ClipperError('E_INVALID_INPUT', `The application takes inputs of type ${type}, got ${query.input_type}`);
   }
-  const bytes = Buffer.isBuffer(body) ? body : Buffer.alloc(0);
-  const inputs = nameOf(mediaType) === inputMediaType ? [bytes] : decodeInputBatch(bytes, maxBatchInputs);
+  const inputs = nameOf(mediaType) === inputMediaType ? [body] : decodeInputBatch(body, maxBatchInputs);
   for (const input of inputs) checkInput(type, input);
   return inputs;
 }

@@ -9,7 +9,7 @@ import { isRaw, type RawQuery, rawInputs } from './raw-inputs.ts';
 export interface QueryRequest {
   readonly mediaType: string | undefined;
   readonly query: RawQuery;
-  readonly body: unknown;
+  readonly body: Buffer;
 }
 
 /** What is asked of an application. */

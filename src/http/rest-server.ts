@@ -3,7 +3,6 @@ import type { Socket } from 'node:net';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { ClipperError, isClipperError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { isRaw } from './raw-inputs.ts';
 
 const keepAliveMs = 72_000;
 /** A client that takes longer to send its request is not waited for. */
@@ -21,7 +20,7 @@ export interface DirectEndpoint {
   handle(request: IncomingMessage, response: ServerResponse): boolean;
 }
 
-/** An HTTP server whose handlers get the body as bytes, and the content type only where it is one of raw inputs. */
+/** An HTTP server whose handlers get the body as bytes, whatever content type the client claims. */
 export function createRestServer({ log, maxBodyBytes, sendError }: RestServerOptions, first?: DirectEndpoint): FastifyInstance {
   const sendUnknownPath = (request: FastifyRequest, reply: FastifyReply): unknown =>
     sendError(new ClipperError('E_UNKNOWN_PATH', `There is nothing at ${request.method} ${request.url}`), reply);
@@ -36,7 +35,7 @@ export function createRestServer({ log, maxBodyBytes, sendError }: RestServerOpt
   server.removeAllContentTypeParsers();
   // One that is no media type at all would be refused before any parser is asked.
   server.addHook('onRequest', (request, _reply, done) => {
-    if (!isRaw(request.headers['content-type'])) delete request.headers['content-type'];
+    delete request.headers['content-type'];
     done();
   });
   server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
@@ -85,12 +84,13 @@ export function answerErrors(scope: FastifyInstance, { log, maxBodyBytes, sendEr
   });
 }
 
+export const bodyTooLarge = (maxBodyBytes: number): ClipperError =>
+  new ClipperError('E_BODY_TOO_LARGE', `The request's body is larger than the ${maxBodyBytes} bytes that are allowed`);
+
 function asClipperError(error: unknown, maxBodyBytes: number): ClipperError {
   if (isClipperError(error)) return error;
   const { statusCode = 500 } = error as { statusCode?: number };
-  if (statusCode === 413) {
-    return new ClipperError('E_BODY_TOO_LARGE', `The request's body is larger than the ${maxBodyBytes} bytes that are allowed`);
-  }
+  if (statusCode === 413) return bodyTooLarge(maxBodyBytes);
   const code = statusCode >= 400 && statusCode < 500 ? 'E_INVALID_INPUT' : 'E_INTERNAL';
   return new ClipperError(code, messageOf(error), { cause: error });
 }

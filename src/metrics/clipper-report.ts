@@ -64,10 +64,10 @@ function histogram(recorder: Recorder, unit: string): Entry[string] {
   return {
     unit,
     size: String(size),
-    min: String(min),
-    max: String(max),
-    mean: String(mean),
-    std_dev: String(deviation),
+    min: tidy(min),
+    max: tidy(max),
+    mean: tidy(mean),
+    std_dev: tidy(deviation),
     ...quantiles,
   };
 }

@@ -12,7 +12,7 @@ const decade = [1, 1.25, 1.6, 2, 2.5, 3.15, 4, 5, 6.3, 8];
 /** Three a decade are enough for a graph. */
 const coarse = new Set([1, 2.5, 5]);
 
-/** What a recorder saw, by Clipper's names. */
+/** What a recorder saw. */
 export interface Summary {
   readonly size: number;
   readonly min: number;
@@ -36,7 +36,8 @@ export class Recorder {
   #max = 0;
 
   record(value: number): void {
-    this.#counts[bucketOf(value)] = (this.#counts[bucketOf(value)] as number) + 1;
+    const bucket = bucketOf(value);
+    this.#counts[bucket] = (this.#counts[bucket] as number) + 1;
     this.#size++;
     this.#sum += value;
     this.#squares += value * value;

@@ -84,7 +84,7 @@ export class LatencyModel {
     // Batches of one size say nothing of the slope.
     if (variance > 1e-3 * meanSize ** 2) {
       const covariance = this.#sizeMs / this.#weight - meanSize * meanMs;
-      this.#slope = Math.min(Math.max(0, covariance / variance), meanMs / meanSize);
+      this.#slope = Math.max(0, covariance / variance);
     }
     this.#slope = Math.min(this.#slope, meanMs / meanSize);
     this.#intercept = meanMs - this.#slope * meanSize;

@@ -28,8 +28,8 @@ export class ModelQueue {
   readonly #settings: () => QueueSettings;
   readonly #metrics: ModelMetrics;
   #isScheduled = false;
-  #delay: NodeJS.Timeout | undefined;
-  #isWaking = false;
+  #wake: NodeJS.Timeout | undefined;
+  #wakesAt = Number.POSITIVE_INFINITY;
   #inFlight = 0;
 
   constructor(settings: () => QueueSettings, metrics: ModelMetrics) {
@@ -113,18 +113,20 @@ export class ModelQueue {
     if (!slot.breaker.isOpen(now)) return false;
     for (const other of this.#slots.values()) {
       if (!other.breaker.isWell || other.isOverdue(now, Number.POSITIVE_INFINITY)) continue;
-      this.#wakeAfter(slot.breaker.restMs(now));
+      // Nothing else may happen when a rest ends.
+      this.#wakeAfter(slot.breaker.restMs(now), now);
       return true;
     }
     return false;
   }
 
-  /** Nothing else may happen when a rest ends. */
-  #wakeAfter(ms: number): void {
-    if (this.#isWaking) return;
-    this.#isWaking = true;
-    setTimeout(() => {
-      this.#isWaking = false;
+  /** Looks again after a time, or earlier where that was asked for. */
+  #wakeAfter(ms: number, now: number): void {
+    if (this.#wakesAt <= now + ms) return;
+    this.#wakesAt = now + ms;
+    clearTimeout(this.#wake);
+    this.#wake = setTimeout(() => {
+      this.#wakesAt = Number.POSITIVE_INFINITY;
       this.#dispatch();
     }, ms).unref();
   }
@@ -142,8 +144,7 @@ export class ModelQueue {
     const delayMs = Math.min(batchDelayMicros / 1_000, (first.deadline - first.receivedAt) / 2);
     const leftMs = first.receivedAt + delayMs - now;
     if (leftMs <= 0 || this.#waiting.size >= this.#sizeOf(slot, now)) return false;
-    clearTimeout(this.#delay);
-    this.#delay = setTimeout(() => this.#dispatch(), leftMs).unref();
+    this.#wakeAfter(leftMs, now);
     return true;
   }
 
