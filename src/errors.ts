@@ -31,6 +31,7 @@ const table = {
   E_REFUSED: { status: 400, retryable: false },
   E_PROTOCOL: { status: 400, retryable: false },
   E_CANCELLED: { status: 499, retryable: true },
+  E_STORE_FAILED: { status: 503, retryable: true },
   E_INTERNAL: { status: 500, retryable: false },
 } as const;
 

@@ -6,7 +6,7 @@ import { Deployments } from './backends/deployments.ts';
 import { DockerBackend } from './backends/docker-backend.ts';
 import { ProcessBackend } from './backends/process-backend.ts';
 import { Supervisor } from './backends/supervisor.ts';
-import { MemoryStore } from './control/memory-store.ts';
+import { LmdbStore } from './control/lmdb-store.ts';
 import { Registry } from './control/registry.ts';
 import type { ClusterServices } from './http/cluster-routes.ts';
 import { openManagementPort } from './http/management-port.ts';
@@ -59,7 +59,9 @@ interface Parts {
 export async function serve(options: ServeOptions, log: Log, onStopAsked: () => void): Promise<RunningServer> {
   await using undo = new UndoStack();
   const metrics = new Metrics();
-  const registry = await Registry.open(new MemoryStore());
+  const state = await LmdbStore.open(join(options.stateDir, 'state'));
+  undo.push(async () => state[Symbol.asyncDispose]());
+  const registry = await Registry.open(state);
   const frontend = new QueryFrontend(registry, metrics, options.cacheBytes);
   const store = new FeedbackStore(join(options.stateDir, 'feedback'));
   undo.push(() => store.close());

@@ -1,16 +1,5 @@
+import type { NetworkChoice, Resources } from '../control/state-store.ts';
 import type { InputType } from '../protocol/input-types.ts';
-
-/** What a replica may use of its machine. */
-export interface Resources {
-  /** It is ended when it takes more. */
-  readonly memoryMiB?: number | undefined;
-  /** Processors' worth of time: 0.5 is half of one. */
-  readonly cpus?: number | undefined;
-  readonly gpus?: number | 'all' | undefined;
-}
-
-/** What replicas reach besides the server: what this machine does, or nothing beyond this machine. */
-export type NetworkChoice = 'cluster' | 'none';
 
 /** What a replica runs: a bundle on this machine, or an image: of ours around a bundle, or one that the user made. */
 export type ReplicaSource =

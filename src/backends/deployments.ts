@@ -2,13 +2,13 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { modelKey } from '../control/names.ts';
 import type { Registry } from '../control/registry.ts';
-import type { ModelVersion, ServingSettings } from '../control/state-store.ts';
+import type { ModelVersion, NetworkChoice, Resources, ServingSettings } from '../control/state-store.ts';
 import { ClipperError, isClipperError } from '../errors.ts';
 import type { InputType } from '../protocol/input-types.ts';
 import { type RemoteError, readRemoteError } from '../protocol/messages.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
 import { deferred } from '../util/deferred.ts';
-import type { NetworkChoice, ReplicaSource, ReplicaSpec, Resources } from './backend.ts';
+import type { ReplicaSource, ReplicaSpec } from './backend.ts';
 import { cancelled, type Supervisor } from './supervisor.ts';
 
 export interface DeployRequest extends ServingSettings {
@@ -74,8 +74,7 @@ export class Deployments {
       const [first] = await this.#supervisor.scaleUntilConnected(fleet, request.replicas, options);
       if (first !== undefined && request.sample !== undefined) await this.#askSample(first, request.sample, signal);
       if (signal.aborted) throw cancelled();
-      await this.#registry.addModel(model);
-      await this.#registry.setCurrentVersion(model.name, model.version);
+      await this.#registry.addModel(model, { isCurrent: true });
       const { source } = fleet.spec;
       const digest = request.digest ?? (source.kind === 'image' ? source.image.replace(/^sha256:/, '') : '');
       return { version: model.version, digest };

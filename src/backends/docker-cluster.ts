@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
+import type { NetworkChoice } from '../control/state-store.ts';
 import { stateOf } from '../docker/containers.ts';
 import type { DockerEngine } from '../docker/engine.ts';
 import { labels } from '../docker/labels.ts';
@@ -14,7 +15,6 @@ import {
 } from '../docker/networks.ts';
 import { ownIdentity } from '../docker/owner.ts';
 import { ClipperError } from '../errors.ts';
-import type { NetworkChoice } from './backend.ts';
 import { sweepDeadServers, sweepRuntimeImages, sweepServer } from './docker-sweep.ts';
 
 /** A server that was told to end may take so long. */

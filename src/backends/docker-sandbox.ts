@@ -1,10 +1,10 @@
+import type { NetworkChoice } from '../control/state-store.ts';
 import { removeContainer, runContainer, stateOf } from '../docker/containers.ts';
 import type { DockerEngine } from '../docker/engine.ts';
 import { findImage, imagesNamed } from '../docker/images.ts';
 import { labels, runtimeRepository } from '../docker/labels.ts';
 import { isForEngine } from '../docker/pull.ts';
 import { ClipperError } from '../errors.ts';
-import type { NetworkChoice } from './backend.ts';
 import type { DockerCluster } from './docker-cluster.ts';
 import type { DockerContainers } from './docker-containers.ts';
 import { sandboxSettings } from './docker-settings.ts';

@@ -1,46 +1,35 @@
-import { modelKey } from './names.ts';
-import type { Application, ClusterState, ModelVersion, StateStore } from './state-store.ts';
+import {
+  apply,
+  type Change,
+  type ClusterState,
+  emptyState,
+  type StateStore,
+  type TableName,
+  type Tables,
+  tableNames,
+} from './state-store.ts';
 
-/** State that lasts as long as the server's process. */
+/** State that lasts as long as this object. */
 export class MemoryStore implements StateStore {
-  readonly #applications = new Map<string, Application>();
-  readonly #models = new Map<string, ModelVersion>();
-  readonly #currentVersions = new Map<string, string>();
-  readonly #links = new Map<string, readonly string[]>();
+  readonly #state = emptyState();
 
   async load(): Promise<ClusterState> {
-    return {
-      applications: [...this.#applications.values()],
-      models: [...this.#models.values()],
-      currentVersions: new Map(this.#currentVersions),
-      links: new Map(this.#links),
-    };
+    const loaded = emptyState();
+    for (const table of tableNames) {
+      const entries = loaded[table] as Map<string, Tables[TableName]>;
+      for (const [key, value] of this.#state[table]) entries.set(key, value);
+    }
+    return loaded;
   }
 
-  async putApplication(application: Application): Promise<void> {
-    this.#applications.set(application.name, application);
+  async commit(changes: readonly Change[]): Promise<boolean> {
+    if (changes.some(({ table, key, isNew }) => isNew === true && this.#state[table].has(key))) return false;
+    apply(this.#state, changes);
+    return true;
   }
 
-  async deleteApplication(name: string): Promise<void> {
-    this.#applications.delete(name);
-    this.#links.delete(name);
-  }
-
-  async putModel(model: ModelVersion): Promise<void> {
-    this.#models.set(modelKey(model.name, model.version), model);
-  }
-
-  async deleteModel(name: string, version: string): Promise<void> {
-    this.#models.delete(modelKey(name, version));
-  }
-
-  async putCurrentVersion(name: string, version: string): Promise<void> {
-    this.#currentVersions.set(name, version);
-  }
-
-  async putLinks(application: string, models: readonly string[]): Promise<void> {
-    this.#links.set(application, models);
-  }
+  /** Nobody else has it. */
+  follow(): void {}
 
   async [Symbol.asyncDispose](): Promise<void> {}
 }

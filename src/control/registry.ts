@@ -1,7 +1,23 @@
 import { ClipperError } from '../errors.ts';
 import type { InputType } from '../protocol/input-types.ts';
 import { checkLabel, checkName, checkVersion, modelKey } from './names.ts';
-import type { Application, ModelVersion, StateStore } from './state-store.ts';
+import {
+  type Application,
+  apply,
+  type Change,
+  type ClusterState,
+  type Deployment,
+  type ModelVersion,
+  type StateStore,
+} from './state-store.ts';
+
+/** What is added together with a model version. */
+export interface AddModelOptions {
+  /** Whether it is the current version from then on. */
+  readonly isCurrent?: boolean;
+  /** How a server of ours runs it. */
+  readonly deployment?: Deployment;
+}
 
 /**
  * The rules of management: what exists, what is current and what is linked. Reads are answered from memory; a change is
@@ -9,53 +25,58 @@ import type { Application, ModelVersion, StateStore } from './state-store.ts';
  */
 export class Registry {
   readonly #store: StateStore;
-  readonly #applications: Map<string, Application>;
-  readonly #models: Map<string, ModelVersion>;
-  readonly #currentVersions: Map<string, string>;
-  readonly #links: Map<string, readonly string[]>;
-  readonly #generations = new Map<string, number>();
+  readonly #state: ClusterState;
+  readonly #deletions = new Map<string, number>();
   #changing: Promise<unknown> = Promise.resolve();
 
-  private constructor(store: StateStore, state: Awaited<ReturnType<StateStore['load']>>) {
+  private constructor(store: StateStore, state: ClusterState) {
     this.#store = store;
-    this.#applications = new Map(state.applications.map((application) => [application.name, application]));
-    this.#models = new Map(state.models.map((model) => [modelKey(model.name, model.version), model]));
-    this.#currentVersions = new Map(state.currentVersions);
-    this.#links = new Map(state.links);
+    this.#state = state;
+    store.follow((changes) => this.#apply(changes));
   }
 
+  /** Throws E_STORE_FAILED. */
   static async open(store: StateStore): Promise<Registry> {
     return new Registry(store, await store.load());
   }
 
   get applications(): readonly Application[] {
-    return [...this.#applications.values()];
+    return [...this.#state.applications.values()];
   }
 
   get models(): readonly ModelVersion[] {
-    return [...this.#models.values()];
+    return [...this.#state.models.values()];
+  }
+
+  /** The model versions that a server of ours runs. */
+  get deployments(): readonly Deployment[] {
+    return [...this.#state.deployments.values()];
   }
 
   application(name: string): Application | undefined {
-    return this.#applications.get(name);
+    return this.#state.applications.get(name);
   }
 
   model(name: string, version: string): ModelVersion | undefined {
-    return this.#models.get(modelKey(name, version));
+    return this.#state.models.get(modelKey(name, version));
+  }
+
+  deployment(name: string, version: string): Deployment | undefined {
+    return this.#state.deployments.get(modelKey(name, version));
   }
 
   currentVersion(name: string): string | undefined {
-    return this.#currentVersions.get(name);
+    return this.#state.currentVersions.get(name);
   }
 
-  /** Counts how often a version of this name was added, since a deleted one may be added anew. */
+  /** Tells apart versions of one name that were added after each other, each after the one before was deleted. */
   generation(name: string, version: string): number {
-    return this.#generations.get(modelKey(name, version)) ?? 0;
+    return this.#deletions.get(modelKey(name, version)) ?? 0;
   }
 
   /** The models linked to an application: none or one. */
   linkedModels(application: string): readonly string[] {
-    return this.#links.get(application) ?? [];
+    return this.#state.links.get(application) ?? [];
   }
 
   versionsOf(name: string): readonly ModelVersion[] {
@@ -70,21 +91,21 @@ export class Registry {
 
   addApplication(application: Application): Promise<void> {
     return this.#change(async () => {
-      checkName(application.name, 'application name');
-      if (this.#applications.has(application.name)) {
-        throw new ClipperError('E_APPLICATION_EXISTS', `An application with name '${application.name}' already exists`);
-      }
-      await this.#store.putApplication(application);
-      this.#applications.set(application.name, application);
+      const { name } = application;
+      checkName(name, 'application name');
+      const taken = new ClipperError('E_APPLICATION_EXISTS', `An application with name '${name}' already exists`);
+      if (this.application(name) !== undefined) throw taken;
+      await this.#commit([{ table: 'applications', key: name, value: application, isNew: true }], taken);
     });
   }
 
   deleteApplication(name: string): Promise<void> {
     return this.#change(async () => {
       this.knownApplication(name);
-      await this.#store.deleteApplication(name);
-      this.#applications.delete(name);
-      this.#links.delete(name);
+      await this.#commit([
+        { table: 'applications', key: name, value: undefined },
+        { table: 'links', key: name, value: undefined },
+      ]);
     });
   }
 
@@ -92,16 +113,15 @@ export class Registry {
     return this.#change(async () => {
       const application = this.knownApplication(applicationName);
       const [linked] = this.linkedModels(applicationName);
-      if (linked !== undefined) {
-        const message = `The application '${applicationName}' is linked to model '${linked}' already; unlink it first`;
-        throw new ClipperError('E_LINK_REFUSED', message);
-      }
+      const alreadyLinked = (to: string): ClipperError =>
+        new ClipperError('E_LINK_REFUSED', `The application '${applicationName}' is linked to ${to} already; unlink it first`);
+      if (linked !== undefined) throw alreadyLinked(`model '${linked}'`);
       const version = this.currentVersion(modelName);
       const model = version === undefined ? undefined : this.model(modelName, version);
       if (model === undefined) throw this.#noCurrentVersion(modelName);
       requireSameType(application, model);
-      await this.#store.putLinks(applicationName, [modelName]);
-      this.#links.set(applicationName, [modelName]);
+      const link = { table: 'links', key: applicationName, value: [modelName], isNew: true } as const;
+      await this.#commit([link], alreadyLinked('a model'));
     });
   }
 
@@ -112,8 +132,7 @@ export class Registry {
         const message = `The model '${modelName}' is not linked to application '${applicationName}'`;
         throw new ClipperError('E_LINK_REFUSED', message);
       }
-      await this.#store.putLinks(applicationName, []);
-      this.#links.delete(applicationName);
+      await this.#commit([{ table: 'links', key: applicationName, value: undefined }]);
     });
   }
 
@@ -122,42 +141,58 @@ export class Registry {
     checkName(model.name, 'model name');
     checkVersion(model.version);
     model.labels.forEach(checkLabel);
-    if (this.model(model.name, model.version) !== undefined) {
-      const message = `A model with name '${model.name}' and version '${model.version}' already exists`;
-      throw new ClipperError('E_MODEL_EXISTS', `${message}. Leave the version out for the next free one`);
-    }
+    if (this.model(model.name, model.version) !== undefined) throw modelExists(model);
     this.#checkLinkedTypes(model);
   }
 
-  /** Adds a version without making it current. Throws E_MODEL_EXISTS, E_INPUT_TYPE_MISMATCH. */
-  addModel(model: ModelVersion): Promise<void> {
+  /** Throws E_MODEL_EXISTS, E_INPUT_TYPE_MISMATCH. */
+  addModel(model: ModelVersion, { isCurrent = false, deployment }: AddModelOptions = {}): Promise<void> {
     return this.#change(async () => {
       this.checkAddable(model);
-      await this.#store.putModel(model);
-      this.#models.set(modelKey(model.name, model.version), model);
-      this.#generations.set(modelKey(model.name, model.version), this.generation(model.name, model.version) + 1);
+      const { name, version } = model;
+      const key = modelKey(name, version);
+      const changes: Change[] = [{ table: 'models', key, value: model, isNew: true }];
+      if (deployment !== undefined) changes.push({ table: 'deployments', key, value: deployment });
+      if (isCurrent) changes.push({ table: 'currentVersions', key: name, value: version });
+      await this.#commit(changes, modelExists(model));
     });
   }
 
   deleteModel(name: string, version: string): Promise<void> {
     return this.#change(async () => {
-      this.#knownModel(name, version);
-      await this.#store.deleteModel(name, version);
-      this.#models.delete(modelKey(name, version));
+      this.knownModel(name, version);
+      const key = modelKey(name, version);
+      await this.#commit([
+        { table: 'models', key, value: undefined },
+        { table: 'deployments', key, value: undefined },
+      ]);
     });
   }
 
   setCurrentVersion(name: string, version: string): Promise<void> {
     return this.#change(async () => {
-      this.#checkLinkedTypes(this.#knownModel(name, version));
-      await this.#store.putCurrentVersion(name, version);
-      this.#currentVersions.set(name, version);
+      this.checkSwitchable(name, version);
+      await this.#commit([{ table: 'currentVersions', key: name, value: version }]);
     });
+  }
+
+  /** Changes how a version is run; nothing where it is not a server of ours that runs it. */
+  changeDeployment(name: string, version: string, change: Partial<Deployment>): Promise<void> {
+    return this.#change(async () => {
+      const before = this.deployment(name, version);
+      if (before === undefined) return;
+      await this.#commit([{ table: 'deployments', key: modelKey(name, version), value: { ...before, ...change } }]);
+    });
+  }
+
+  /** Throws where a version could not become the current one: E_UNKNOWN_MODEL, E_INPUT_TYPE_MISMATCH. */
+  checkSwitchable(name: string, version: string): void {
+    this.#checkLinkedTypes(this.knownModel(name, version));
   }
 
   /** Throws E_INPUT_TYPE_MISMATCH where an application of another type is linked to the model. */
   #checkLinkedTypes(model: ModelVersion): void {
-    for (const [application, models] of this.#links) {
+    for (const [application, models] of this.#state.links) {
       if (models.includes(model.name)) requireSameType(this.knownApplication(application), model);
     }
   }
@@ -171,7 +206,8 @@ export class Registry {
     return application;
   }
 
-  #knownModel(name: string, version: string): ModelVersion {
+  /** Throws E_UNKNOWN_MODEL. */
+  knownModel(name: string, version: string): ModelVersion {
     const model = this.model(name, version);
     if (model !== undefined) return model;
     const versions = this.versionsOf(name).map((known) => known.version);
@@ -186,12 +222,30 @@ export class Registry {
     return new ClipperError('E_UNKNOWN_MODEL', message);
   }
 
+  async #commit(changes: readonly Change[], taken?: ClipperError): Promise<void> {
+    if (!(await this.#store.commit(changes)) && taken !== undefined) throw taken;
+    this.#apply(changes);
+  }
+
+  #apply(changes: readonly Change[]): void {
+    for (const { table, key, value } of changes) {
+      const isDeleted = table === 'models' && value === undefined && this.#state.models.has(key);
+      if (isDeleted) this.#deletions.set(key, (this.#deletions.get(key) ?? 0) + 1);
+    }
+    apply(this.#state, changes);
+  }
+
   /** One change at a time, so that a rule holds from its check until it is stored. */
   #change<T>(change: () => Promise<T>): Promise<T> {
     const done = this.#changing.then(change);
     this.#changing = done.catch(() => {});
     return done;
   }
+}
+
+function modelExists({ name, version }: ModelVersion): ClipperError {
+  const message = `A model with name '${name}' and version '${version}' already exists`;
+  return new ClipperError('E_MODEL_EXISTS', `${message}. Leave the version out for the next free one`);
 }
 
 function requireSameType(application: { name: string; inputType: InputType }, model: ModelVersion): void {

@@ -7,6 +7,8 @@ export interface Application {
   readonly latencySloMicros: number;
   /** Whether its queries may be answered from the cache; left out: yes. */
   readonly cache?: boolean;
+  /** SHA-256 of the keys that its queries must bring one of, in hexadecimal; left out or empty: none is needed. */
+  readonly apiKeyHashes?: readonly string[];
 }
 
 /** How the queries of a model version are batched and their outputs kept. */
@@ -30,21 +32,101 @@ export interface ModelVersion extends ServingSettings {
   readonly modelDataPath: string;
 }
 
-/** Where a cluster's state is kept: applications, model versions, current versions and links. */
-export interface StateStore extends AsyncDisposable {
-  load(): Promise<ClusterState>;
-  putApplication(application: Application): Promise<void>;
-  deleteApplication(name: string): Promise<void>;
-  putModel(model: ModelVersion): Promise<void>;
-  deleteModel(name: string, version: string): Promise<void>;
-  putCurrentVersion(name: string, version: string): Promise<void>;
-  putLinks(application: string, models: readonly string[]): Promise<void>;
+/** What a replica may use of its machine. */
+export interface Resources {
+  /** It is ended when it takes more. */
+  readonly memoryMiB?: number | undefined;
+  /** Processors' worth of time: 0.5 is half of one. */
+  readonly cpus?: number | undefined;
+  readonly gpus?: number | 'all' | undefined;
 }
 
-/** Everything a store holds, as it was when loaded. */
-export interface ClusterState {
-  readonly applications: readonly Application[];
-  readonly models: readonly ModelVersion[];
-  readonly currentVersions: ReadonlyMap<string, string>;
-  readonly links: ReadonlyMap<string, readonly string[]>;
+/** What replicas reach besides the server: what this machine does, or nothing beyond this machine. */
+export type NetworkChoice = 'cluster' | 'none';
+
+/** How many replicas a version is to have: so many, or as many as its load asks for. */
+export type WantedReplicas = number | AutoscalingRange;
+
+export interface AutoscalingRange {
+  readonly min: number;
+  readonly max: number;
+  /** The share of their time that replicas are to be at work; more are started above it. */
+  readonly targetUtilization: number;
+}
+
+/** How a server of ours runs a model version: what is needed to start its replicas again. */
+export interface Deployment {
+  readonly name: string;
+  readonly version: string;
+  readonly inputType: InputType;
+  /** Of the bundle, or of an image of the user's own. */
+  readonly digest: string;
+  /** Left out: replicas run the bundle itself. */
+  readonly image?: string | undefined;
+  readonly env: Readonly<Record<string, string>>;
+  readonly resources: Resources;
+  readonly network: NetworkChoice;
+  readonly replicas: WantedReplicas;
+  /** Its replicas were stopped on purpose; `replicas` is what it goes back to. */
+  readonly isStopped?: boolean;
+}
+
+/** What a cluster's state consists of, by table. */
+export interface Tables {
+  /** By name. */
+  readonly applications: Application;
+  /** By `name:version`, as `deployments`. */
+  readonly models: ModelVersion;
+  readonly deployments: Deployment;
+  /** By the model's name. */
+  readonly currentVersions: string;
+  /** The models linked to an application, none or one, by its name. */
+  readonly links: readonly string[];
+}
+
+export type TableName = keyof Tables;
+export const tableNames = ['applications', 'models', 'deployments', 'currentVersions', 'links'] as const satisfies TableName[];
+
+/** Sets what is at a key of a table, or deletes it. */
+export type Change = {
+  [Table in TableName]: {
+    readonly table: Table;
+    readonly key: string;
+    /** Undefined: what is there is deleted. */
+    readonly value: Tables[Table] | undefined;
+    /** Nothing may be there already. */
+    readonly isNew?: boolean;
+  };
+}[TableName];
+
+/** Everything that a store holds. */
+export type ClusterState = { readonly [Table in TableName]: Map<string, Tables[Table]> };
+
+/** Where a cluster's state is kept. */
+export interface StateStore extends AsyncDisposable {
+  load(): Promise<ClusterState>;
+  /**
+   * Makes all of the changes or none, and resolves when they last as long as the store does. False, with nothing changed,
+   * where a key of one that `isNew` is taken. Throws E_STORE_FAILED.
+   */
+  commit(changes: readonly Change[]): Promise<boolean>;
+  /** Calls back with what others change in a store that several servers share. */
+  follow(onChange: (changes: readonly Change[]) => void): void;
+}
+
+export const emptyState = (): ClusterState => ({
+  applications: new Map(),
+  models: new Map(),
+  deployments: new Map(),
+  currentVersions: new Map(),
+  links: new Map(),
+});
+
+/** Brings a state up to changes. */
+export function apply(state: ClusterState, changes: readonly Change[]): void {
+  for (const { table, key, value } of changes) {
+    const entries = state[table] as Map<string, Tables[TableName]>;
+    if (value === undefined) entries.delete(key);
+    else entries.set(key, value);
+  }
 }

@@ -54,8 +54,7 @@ function addChanges(api: Api, registry: Registry): void {
       const kept = typeof cache === 'boolean' ? cache : { ttlMicros: cache.ttl_micros };
       const serving = { batchSize: batch_size, batchDelayMicros: batch_delay_micros, hedge, cache: kept };
       const rest = { containerName: container_name, modelDataPath: model_data_path, ...serving };
-      await registry.addModel({ name, version: model_version, inputType, labels, ...rest });
-      await registry.setCurrentVersion(name, model_version);
+      await registry.addModel({ name, version: model_version, inputType, labels, ...rest }, { isCurrent: true });
       return `Successfully added model with name '${name}' and input type '${inputType}'`;
     },
   });

@@ -1,0 +1,88 @@
+import { chmod, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { open, type RootDatabase } from 'lmdb';
+import { ClipperError, messageOf } from '../errors.ts';
+import {
+  type Change,
+  type ClusterState,
+  emptyState,
+  type StateStore,
+  type TableName,
+  type Tables,
+  tableNames,
+} from './state-store.ts';
+
+type Key = [TableName, string];
+
+/** More than any cluster's state takes; only what is used is on the disk. */
+const mapBytes = 2 ** 30;
+
+/** State in a folder of this machine, in LMDB. A commit is on the disk when it resolves, whole or not at all. */
+export class LmdbStore implements StateStore {
+  readonly #db: RootDatabase<Tables[TableName], Key>;
+  readonly #dir: string;
+
+  private constructor(db: RootDatabase<Tables[TableName], Key>, dir: string) {
+    this.#db = db;
+    this.#dir = dir;
+  }
+
+  /** Opens the store of a folder, which is made where it is not there. Throws E_STORE_FAILED. */
+  static async open(dir: string): Promise<LmdbStore> {
+    try {
+      // What replicas are given as variables is kept too, and nobody else's to read.
+      await mkdir(dir, { recursive: true, mode: 0o700 });
+      await chmod(dir, 0o700);
+      const options = { path: join(dir, 'state.mdb'), encoding: 'json', overlappingSync: false, mapSize: mapBytes } as const;
+      return new LmdbStore(open<Tables[TableName], Key>(options), dir);
+    } catch (error) {
+      throw failed(dir, 'opened', error);
+    }
+  }
+
+  async load(): Promise<ClusterState> {
+    const state = emptyState();
+    try {
+      for (const { key, value } of this.#db.getRange()) {
+        const [table, name] = key;
+        // One of a later version may have tables that are not known here.
+        if (tableNames.includes(table)) (state[table] as Map<string, Tables[TableName]>).set(name, value);
+      }
+    } catch (error) {
+      throw failed(this.#dir, 'read', error);
+    }
+    return state;
+  }
+
+  async commit(changes: readonly Change[]): Promise<boolean> {
+    try {
+      return await this.#db.transaction(() => {
+        const isTaken = ({ table, key, isNew }: Change): boolean => isNew === true && this.#db.doesExist([table, key]);
+        if (changes.some(isTaken)) return false;
+        for (const { table, key, value } of changes) {
+          if (value === undefined) void this.#db.remove([table, key]);
+          else void this.#db.put([table, key], value);
+        }
+        return true;
+      });
+    } catch (error) {
+      throw failed(this.#dir, 'written', error);
+    }
+  }
+
+  /** The folder is one server's alone. */
+  follow(): void {}
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#db.close();
+  }
+}
+
+const failed = (dir: string, done: string, error: unknown): ClipperError =>
+  new ClipperError(
+    'E_STORE_FAILED',
+    `The cluster's state in ${dir} could not be ${done}: ${messageOf(error)}. Is the disk full?`,
+    {
+      cause: error,
+    },
+  );
