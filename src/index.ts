@@ -10,8 +10,9 @@ export {
   type EndpointOptions,
 } from './client/deploy.ts';
 export type { DeployModelOptions } from './client/deploy-model.ts';
+export type { EventOptions } from './client/events.ts';
 export type { FeedbackOptions, FeedbackRecord } from './client/feedback.ts';
-export type { ApplicationOptions, LogOptions, ModelOptions, PredictOptions } from './client/options.ts';
+export type { ApplicationOptions, LogOptions, ModelOptions, PredictOptions, ReplicasOption } from './client/options.ts';
 export type { Deployment } from './client/post-deploy.ts';
 export type { OnProgress, ProgressEvent } from './client/progress.ts';
 export { type ConnectOptions, connectClipper, type StartOptions, startClipper } from './client/start.ts';
@@ -33,8 +34,10 @@ export type { Problem } from './closure/graph-builder.ts';
 export type { CaptureOptions } from './closure/options.ts';
 export { type Reduce, reduceSymbol, registerReducer } from './closure/reducers.ts';
 export type { Reduced } from './closure/reducers-known.ts';
+export type { ClusterEvent, EventKind } from './control/cluster-event.ts';
 export { ClipperError, type ErrorCode, errorCodes, isClipperError } from './errors.ts';
 export type { ClusterInfo } from './http/cluster-routes.ts';
+export type { ModelStatus } from './http/status-routes.ts';
 export type { InputType, InputValues } from './protocol/input-types.ts';
 export type { RemoteError } from './protocol/messages.ts';
 export type { DefaultReason, Timeline } from './serving/query.ts';

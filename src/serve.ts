@@ -1,11 +1,15 @@
 import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { Artifacts } from './backends/artifacts.ts';
 import type { Backend } from './backends/backend.ts';
 import { Deployments } from './backends/deployments.ts';
 import { DockerBackend } from './backends/docker-backend.ts';
+import { describeCrashLoop } from './backends/fleet.ts';
 import { ProcessBackend } from './backends/process-backend.ts';
+import { resumeAll } from './backends/resume.ts';
 import { Supervisor } from './backends/supervisor.ts';
+import { EventLog } from './control/event-log.ts';
 import { LmdbStore } from './control/lmdb-store.ts';
 import { Registry } from './control/registry.ts';
 import type { ClusterServices } from './http/cluster-routes.ts';
@@ -47,6 +51,7 @@ interface Parts {
   readonly log: Log;
   readonly undo: UndoStack;
   readonly registry: Registry;
+  readonly events: EventLog;
   readonly metrics: Metrics;
   readonly frontend: QueryFrontend;
   readonly feedback: Feedback;
@@ -62,13 +67,15 @@ export async function serve(options: ServeOptions, log: Log, onStopAsked: () => 
   const state = await LmdbStore.open(join(options.stateDir, 'state'));
   undo.push(async () => state[Symbol.asyncDispose]());
   const registry = await Registry.open(state);
+  const events = await EventLog.open(state, log);
+  undo.push(() => events.flush());
   const frontend = new QueryFrontend(registry, metrics, options.cacheBytes);
   const store = new FeedbackStore(join(options.stateDir, 'feedback'));
   undo.push(() => store.close());
   const feedback = new Feedback({ registry, metrics, store, replicas: () => replicas.rpc.replicas });
-  const parts = { options, log, undo, registry, metrics, frontend, feedback };
+  const parts = { options, log, undo, registry, events, metrics, frontend, feedback };
   const replicas = await openReplicas(parts);
-  const shared = { registry, metrics, feedback, replicas: () => replicas.rpc.replicas };
+  const shared = { registry, events, metrics, feedback, replicas: () => replicas.rpc.replicas };
   const { host, maxBodyBytes } = options;
   const port = { host, maxBodyBytes, log, undo };
   const queries = await openQueryPort({ ...shared, frontend }, { ...port, port: options.queryPort });
@@ -77,6 +84,8 @@ export async function serve(options: ServeOptions, log: Log, onStopAsked: () => 
     { ...shared, ...queries, ...cluster },
     { ...port, port: options.managementPort },
   );
+  events.add({ kind: 'server_started', message: `The server of cluster ${options.name} is up, as process ${process.pid}` });
+  undo.push(async () => events.add({ kind: 'server_stopping', message: 'The server stops' }));
   const running = undo.move();
   const rpcPort = replicas.rpc.port;
   const { queryPort } = queries;
@@ -90,13 +99,15 @@ interface Replicas {
 }
 
 /** The RPC server and the supervisor, which learn of replicas from each other. */
-async function openReplicas({ options, log, undo, frontend }: Parts): Promise<Replicas> {
+async function openReplicas({ options, log, undo, frontend, events }: Parts): Promise<Replicas> {
   const rpc = await RpcServer.listen({
     host: options.host,
     port: options.rpcPort,
     log,
     onConnected: (replica) => {
-      log.info({ model: replica.model, replica: replica.replicaId }, 'a replica connected');
+      const { modelName: model, modelVersion: version, replicaId, instance } = replica;
+      const message = `Replica ${replicaId} of ${model}:${version} connected`;
+      events.add({ kind: 'ready', model, version, ...(instance === undefined ? {} : { instance }), message });
       frontend.replicaConnected(replica);
       supervisor.connected(replica);
     },
@@ -110,12 +121,21 @@ async function openReplicas({ options, log, undo, frontend }: Parts): Promise<Re
   const backend = await openBackend(options, rpc, log);
   undo.push(async () => backend[Symbol.asyncDispose]());
   const supervisor = new Supervisor(backend, log, {
-    onStopping: (instance) => {
-      for (const replica of rpc.replicas) if (replica.instance === instance) frontend.replicaGone(replica);
+    onStopping: async (instance) => {
+      const stopping = rpc.replicas.filter((replica) => replica.instance === instance);
+      await Promise.all(stopping.map((replica) => frontend.drain(replica)));
     },
-    onEnded: (instance, { how }) => rpc.instanceEnded(instance, `it ended with ${how}`),
+    onEnded: (instance, { how }, isIntended) => {
+      rpc.instanceEnded(instance, `it ended with ${how}`);
+      if (!isIntended) events.add({ kind: 'died', instance, message: `The replica ${instance} ended with ${how}` });
+    },
+    onGaveUp: ({ spec: { modelName: model, modelVersion: version } }, crashLoop) => {
+      const message = `Replicas of ${model}:${version} are not started any more: ${describeCrashLoop(crashLoop)}`;
+      events.add({ kind: 'gave_up', model, version, message });
+    },
   });
   undo.push(() => supervisor[Symbol.asyncDispose]());
+  frontend.whyAbsent = (model) => supervisor.whyAbsent(model);
   return { rpc, backend, supervisor };
 }
 
@@ -131,7 +151,7 @@ async function openBackend({ backend, name, host, stateDir }: ServeOptions, rpc:
 
 /** What management does beyond the registry. */
 async function clusterServices(
-  { options, registry, frontend, feedback }: Parts,
+  { options, log, undo, registry, events, frontend, feedback }: Parts,
   { rpc, backend, supervisor, queryPort, stop }: Replicas & { readonly queryPort: number; readonly stop: () => void },
 ): Promise<ClusterServices & Pick<ManagementServices, 'forget'>> {
   const storeDir = join(options.stateDir, 'bundles');
@@ -143,5 +163,9 @@ async function clusterServices(
     await feedback.forget(application);
   };
   const info = { ...engine, name: options.name, backend: backend.name, ...where };
-  return { info, deployments: new Deployments(registry, supervisor, storeDir), supervisor, stop, forget };
+  const deployments = new Deployments({ registry, supervisor, artifacts: new Artifacts(storeDir), events, log });
+  const ending = new AbortController();
+  undo.push(async () => ending.abort());
+  void resumeAll({ registry, deployments, log }, ending.signal).then(() => deployments.collect());
+  return { info, deployments, supervisor, stop, forget };
 }

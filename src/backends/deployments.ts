@@ -1,14 +1,20 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import type { EventLog } from '../control/event-log.ts';
 import { modelKey } from '../control/names.ts';
 import type { Registry } from '../control/registry.ts';
-import type { ModelVersion, NetworkChoice, Resources, ServingSettings } from '../control/state-store.ts';
-import { ClipperError, isClipperError } from '../errors.ts';
+import type {
+  Deployment,
+  ModelVersion,
+  NetworkChoice,
+  Resources,
+  ServingSettings,
+  WantedReplicas,
+} from '../control/state-store.ts';
+import { ClipperError } from '../errors.ts';
+import type { Log } from '../log.ts';
 import type { InputType } from '../protocol/input-types.ts';
-import { type RemoteError, readRemoteError } from '../protocol/messages.ts';
-import type { RpcReplica } from '../rpc/rpc-replica.ts';
-import { deferred } from '../util/deferred.ts';
-import type { ReplicaSource, ReplicaSpec } from './backend.ts';
+import type { Artifacts } from './artifacts.ts';
+import type { Fleet } from './fleet.ts';
+import { askSample } from './sample.ts';
 import { cancelled, type Supervisor } from './supervisor.ts';
 
 export interface DeployRequest extends ServingSettings {
@@ -17,7 +23,7 @@ export interface DeployRequest extends ServingSettings {
   readonly version?: string | undefined;
   readonly inputType: InputType;
   readonly labels: readonly string[];
-  readonly replicas: number;
+  readonly replicas: WantedReplicas;
   readonly env: Readonly<Record<string, string>>;
   readonly resources: Resources;
   readonly network: NetworkChoice;
@@ -27,6 +33,8 @@ export interface DeployRequest extends ServingSettings {
   readonly image?: string | undefined;
   /** An input that a replica must answer before the version becomes current. */
   readonly sample?: Uint8Array | undefined;
+  /** Whether the version becomes the current one. */
+  readonly current: boolean;
 }
 
 export interface Deployed {
@@ -35,141 +43,186 @@ export interface Deployed {
   readonly digest: string;
 }
 
+export interface DeploymentsParts {
+  readonly registry: Registry;
+  readonly supervisor: Supervisor;
+  readonly artifacts: Artifacts;
+  readonly events: EventLog;
+  readonly log: Log;
+}
+
 const connectTimeoutMs = 60_000;
-const sampleTimeoutMs = 30_000;
 
-/** Takes bundles to serving model versions. A version is current only after its replicas connected and answered. */
+/** Takes bundles to serving model versions, and versions from one state to another. A version is current only after its replicas connected and answered. */
 export class Deployments {
-  readonly #registry: Registry;
-  readonly #supervisor: Supervisor;
-  readonly #storeDir: string;
+  readonly #parts: DeploymentsParts;
   /** Versions that are being deployed and are not registered yet. */
-  readonly #underway = new Set<string>();
+  readonly #underway = new Map<string, Deployment>();
 
-  constructor(registry: Registry, supervisor: Supervisor, storeDir: string) {
-    this.#registry = registry;
-    this.#supervisor = supervisor;
-    this.#storeDir = storeDir;
+  constructor(parts: DeploymentsParts) {
+    this.#parts = parts;
   }
 
   /**
-   * Starts replicas of a bundle and makes it the current version. Where anything fails nothing is left running, and the
-   * version before keeps serving. Throws E_MODEL_EXISTS, E_INPUT_TYPE_MISMATCH, E_REPLICA_EXITED, E_REPLICA_NOT_READY,
-   * E_SAMPLE_FAILED, E_CANCELLED.
+   * Starts replicas of a bundle and makes it the current version, unless that is not wanted. Where anything fails nothing
+   * is left running, and the version before keeps serving. Throws E_MODEL_EXISTS, E_INPUT_TYPE_MISMATCH,
+   * E_REPLICA_EXITED, E_REPLICA_NOT_READY, E_SAMPLE_FAILED, E_CANCELLED.
    */
   async deploy(request: DeployRequest, signal: AbortSignal): Promise<Deployed> {
-    const model = this.#reserve(request);
+    const { model, deployment } = this.#reserve(request);
     try {
-      return await this.#start(model, request, signal);
+      return await this.#start(model, deployment, { request, signal });
     } finally {
       this.#underway.delete(modelKey(model.name, model.version));
     }
   }
 
-  async #start(model: ModelVersion, request: DeployRequest, signal: AbortSignal): Promise<Deployed> {
-    const spec = this.#specOf(request, model.version);
+  async #start(
+    model: ModelVersion,
+    deployment: Deployment,
+    { request, signal }: { request: DeployRequest; signal: AbortSignal },
+  ): Promise<Deployed> {
+    const { registry, supervisor, artifacts, events } = this.#parts;
+    const spec = artifacts.specOf(deployment);
+    const { name, version } = model;
     try {
-      const fleet = await this.#supervisor.add(spec, signal);
-      const options = { timeoutMs: connectTimeoutMs, signal };
-      const [first] = await this.#supervisor.scaleUntilConnected(fleet, request.replicas, options);
-      if (first !== undefined && request.sample !== undefined) await this.#askSample(first, request.sample, signal);
+      const fleet = await supervisor.add(spec, signal);
+      const count = atStart(request.replicas);
+      const [first] = await supervisor.scaleUntilConnected(fleet, count, { timeoutMs: connectTimeoutMs, signal });
+      const tailOf = (instance: string): Promise<string> => supervisor.tailOf(instance);
+      if (first !== undefined && request.sample !== undefined) await askSample(first, request.sample, { signal, tailOf });
       if (signal.aborted) throw cancelled();
-      await this.#registry.addModel(model, { isCurrent: true });
       const { source } = fleet.spec;
       const digest = request.digest ?? (source.kind === 'image' ? source.image.replace(/^sha256:/, '') : '');
-      return { version: model.version, digest };
+      await registry.addModel(model, { isCurrent: request.current, deployment: { ...deployment, digest } });
+      const means = request.current ? 'and current' : 'and not current';
+      events.add({ kind: 'deployed', model: name, version, message: `${modelKey(name, version)} was deployed, ${means}` });
+      return { version, digest };
     } catch (error) {
-      await this.#supervisor.takeBack(spec);
+      await supervisor.takeBack(spec);
       throw error;
     }
   }
 
-  /** Changes how many replicas a deployed version has; resolves when they serve. */
-  async setReplicas(name: string, version: string, replicas: number, signal: AbortSignal): Promise<void> {
-    const fleet = this.#supervisor.fleet(name, version);
-    if (fleet === undefined) {
-      const message = `The replicas of model '${modelKey(name, version)}' are not this server's to start or stop`;
-      throw new ClipperError('E_UNKNOWN_MODEL', `${message}: it was registered, not deployed, or it was stopped`);
-    }
-    await this.#supervisor.scaleUntilConnected(fleet, replicas, { timeoutMs: connectTimeoutMs, signal });
+  /** Changes how many replicas a deployed version has, also after a restart of the server; resolves when they serve. */
+  async setReplicas(name: string, version: string, replicas: WantedReplicas, signal: AbortSignal): Promise<void> {
+    const { registry, supervisor, events } = this.#parts;
+    const deployment = this.#known(name, version);
+    await registry.changeDeployment(name, version, { replicas, isStopped: false });
+    const fleet = await this.#fleetOf(deployment, signal);
+    const [before, count] = [fleet.wanted, atStart(replicas)];
+    const message = `${modelKey(name, version)} goes from ${before} to ${count} replicas`;
+    if (before !== count) events.add({ kind: 'scaled', model: name, version, message });
+    await supervisor.scaleUntilConnected(fleet, count, { timeoutMs: connectTimeoutMs, signal });
   }
 
-  /** Stops a version's replicas; the version stays registered. */
-  async stop(name: string, version: string): Promise<void> {
-    await this.#supervisor.fleet(name, version)?.scale(0);
+  /**
+   * Makes a version the current one. One of which no replica is wanted is started again from what it was deployed from, and
+   * is current only when its replicas connected. Throws E_UNKNOWN_MODEL, E_INPUT_TYPE_MISMATCH, and as deploy does.
+   */
+  async activate(name: string, version: string, signal: AbortSignal): Promise<void> {
+    const { registry, events } = this.#parts;
+    registry.checkSwitchable(name, version);
+    const deployment = registry.deployment(name, version);
+    if (deployment !== undefined) await this.#wake(deployment, signal);
+    const before = registry.currentVersion(name);
+    await registry.setCurrentVersion(name, version);
+    if (before === version) return;
+    events.add({ kind: 'switched', model: name, version, message: `${name} goes from version ${before} to ${version}` });
   }
 
-  /** Throws E_SAMPLE_FAILED, E_CANCELLED. */
-  async #askSample(replica: RpcReplica, sample: Uint8Array, signal: AbortSignal): Promise<void> {
+  async #wake(deployment: Deployment, signal: AbortSignal): Promise<void> {
+    const { registry, supervisor } = this.#parts;
+    const { name, version, replicas } = deployment;
+    const isScaledToZero = typeof replicas === 'object' && deployment.isStopped !== true;
+    if (isScaledToZero || (supervisor.fleet(name, version)?.wanted ?? 0) > 0) return;
+    const fleet = await this.#fleetOf(deployment, signal);
+    const count = Math.max(1, atStart(replicas));
     try {
-      await askSample(replica, sample, signal);
+      await supervisor.scaleUntilConnected(fleet, count, { timeoutMs: connectTimeoutMs, signal });
     } catch (error) {
-      if (!isClipperError(error) || error.code !== 'E_REPLICA_LOST') throw error;
-      const { instance = '' } = replica;
-      const message = `The replica ended while it computed the sample: ${error.message}. The end of its log`;
-      throw new ClipperError('E_SAMPLE_FAILED', `${message}:\n${await this.#supervisor.tailOf(instance)}`, { cause: error });
+      await fleet.scale(0);
+      throw error;
     }
+    await registry.changeDeployment(name, version, { isStopped: false, ...(replicas === 0 ? { replicas: count } : {}) });
   }
 
-  #reserve(request: DeployRequest): ModelVersion {
-    const model = { ...this.#describe(request), version: request.version ?? this.nextVersion(request.name) };
-    const key = modelKey(model.name, model.version);
-    this.#registry.checkAddable(model);
-    if (this.#underway.has(key)) {
-      throw new ClipperError('E_MODEL_EXISTS', `Model '${key}' is being deployed by another call`);
+  /** Stops a version's replicas; the version stays registered, and can be started again. */
+  async stop(name: string, version: string): Promise<void> {
+    const { registry, supervisor, events } = this.#parts;
+    if (registry.deployment(name, version)?.isStopped === false || this.#isRunning(name, version)) {
+      const message = `The replicas of ${modelKey(name, version)} are stopped`;
+      events.add({ kind: 'stopped', model: name, version, message });
     }
-    this.#underway.add(key);
-    return model;
+    await registry.changeDeployment(name, version, { isStopped: true });
+    await supervisor.fleet(name, version)?.scale(0);
   }
 
-  #specOf({ name, inputType, env, resources, network, ...request }: DeployRequest, version: string): ReplicaSpec {
-    return { modelName: name, modelVersion: version, inputType, env, resources, network, source: this.#sourceOf(request) };
+  /** Deletes a version, with its replicas where they are this server's. */
+  async delete(name: string, version: string): Promise<void> {
+    const { registry, supervisor, events } = this.#parts;
+    const source = supervisor.fleet(name, version)?.spec.source;
+    await registry.deleteModel(name, version);
+    events.add({ kind: 'deleted', model: name, version, message: `${modelKey(name, version)} was deleted` });
+    await supervisor.remove(name, version);
+    if (source?.kind === 'image') await supervisor.discard(source);
+    await this.collect();
   }
 
-  #sourceOf({ digest, image }: Pick<DeployRequest, 'digest' | 'image'>): ReplicaSource {
-    if (image === undefined) return { kind: 'bundle', dir: this.#bundleDir(digest ?? '') };
-    return { kind: 'image', image };
+  /** Takes charge of a version again that this server, or one before it, deployed. */
+  async resume(deployment: Deployment, signal: AbortSignal): Promise<void> {
+    const fleet = await this.#fleetOf(deployment, signal);
+    await fleet.scale(atStart(deployment.replicas));
   }
 
-  #describe({ name, inputType, labels, digest = '', image, ...request }: DeployRequest): Omit<ModelVersion, 'version'> {
-    const containerName = image ?? `clipper-ts/closure:${digest.slice(0, 12)}`;
-    const { batchSize, batchDelayMicros = 0, hedge = false, cache = true } = request;
-    return { name, inputType, labels, containerName, modelDataPath: digest, batchSize, batchDelayMicros, hedge, cache };
+  /** Takes away the bundles that no version needs. */
+  async collect(): Promise<void> {
+    const { registry, artifacts, log } = this.#parts;
+    const collected = await artifacts.collect([...registry.deployments, ...this.#underway.values()]);
+    if (collected.length > 0) log.info({ bundles: collected }, 'bundles that no version needs were taken away');
   }
 
   /** The integer after the largest that is in use or being deployed. */
   nextVersion(name: string): string {
-    let version = Number(this.#registry.nextVersion(name));
+    let version = Number(this.#parts.registry.nextVersion(name));
     while (this.#underway.has(modelKey(name, String(version)))) version++;
     return String(version);
   }
 
-  #bundleDir(digest: string): string {
-    const dir = join(this.#storeDir, digest);
-    if (/^[0-9a-f]{64}$/.test(digest) && existsSync(join(dir, 'manifest.json'))) return dir;
-    throw new ClipperError('E_INVALID_OPTION', `The cluster has no bundle with digest "${digest}"`);
+  #isRunning(name: string, version: string): boolean {
+    return (this.#parts.supervisor.fleet(name, version)?.wanted ?? 0) > 0;
+  }
+
+  async #fleetOf(deployment: Deployment, signal: AbortSignal): Promise<Fleet> {
+    const { supervisor, artifacts } = this.#parts;
+    const { name, version } = deployment;
+    return supervisor.fleet(name, version) ?? (await supervisor.add(artifacts.specOf(deployment), signal));
+  }
+
+  #known(name: string, version: string): Deployment {
+    const deployment = this.#parts.registry.deployment(name, version);
+    if (deployment !== undefined) return deployment;
+    const message = `The replicas of model '${modelKey(name, version)}' are not this server's to start or stop`;
+    throw new ClipperError('E_UNKNOWN_MODEL', `${message}: it was registered, not deployed`);
+  }
+
+  #reserve(request: DeployRequest): { readonly model: ModelVersion; readonly deployment: Deployment } {
+    const { name, inputType, labels, digest = '', image, env, resources, network, replicas } = request;
+    const version = request.version ?? this.nextVersion(name);
+    const key = modelKey(name, version);
+    const containerName = image ?? `clipper-ts/closure:${digest.slice(0, 12)}`;
+    const { batchSize, batchDelayMicros = 0, hedge = false, cache = true } = request;
+    const serving = { batchSize, batchDelayMicros, hedge, cache };
+    const model = { name, version, inputType, labels, containerName, modelDataPath: digest, ...serving };
+    this.#parts.registry.checkAddable(model);
+    if (this.#underway.has(key)) {
+      throw new ClipperError('E_MODEL_EXISTS', `Model '${key}' is being deployed by another call`);
+    }
+    const deployment = { name, version, inputType, digest, image, env, resources, network, replicas };
+    this.#underway.set(key, deployment);
+    return { model, deployment };
   }
 }
 
-/** Asks a replica for its answer to the sample. Throws E_SAMPLE_FAILED, E_CANCELLED. */
-async function askSample(replica: RpcReplica, sample: Uint8Array, signal: AbortSignal): Promise<void> {
-  const given = deferred<never>();
-  const abort = (): void => given.reject(cancelled());
-  const message = `The sample was not answered within ${sampleTimeoutMs / 1_000} s`;
-  const late = setTimeout(() => given.reject(new ClipperError('E_SAMPLE_FAILED', message)), sampleTimeoutMs);
-  signal.addEventListener('abort', abort);
-  try {
-    const { outputs } = await Promise.race([replica.predict([sample]), given.promise]);
-    const [output] = outputs;
-    if (output?.failed === true) throw sampleFailed(readRemoteError(output.text));
-  } finally {
-    clearTimeout(late);
-    signal.removeEventListener('abort', abort);
-  }
-}
-
-const sampleFailed = ({ name, message, stack }: RemoteError): ClipperError =>
-  new ClipperError(
-    'E_SAMPLE_FAILED',
-    `The function failed on the sample with ${name}: ${message}\n\nIn the replica:\n${stack ?? '(no stack)'}`,
-  );
+/** How many to begin with, and to prove that the version works. */
+const atStart = (wanted: WantedReplicas): number => (typeof wanted === 'number' ? wanted : Math.max(1, wanted.min));

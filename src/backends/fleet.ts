@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import { ClipperError, isClipperError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
+import type { RpcReplica } from '../rpc/rpc-replica.ts';
 import type { Backend, ReplicaExit, ReplicaSpec, RunningReplica } from './backend.ts';
 
 /** A replica that is wanted: running, or about to be started again. */
@@ -10,17 +12,37 @@ interface Member {
   /** The start at hand, or the last one; settled when the replica runs, or can't. */
   starting: Promise<void>;
   startedAt: number;
+  /** As it announced itself. */
+  replica: RpcReplica | undefined;
   quickDeaths: number;
+  /** How often it died, one time after the other, before it had answered anything. */
+  idleDeaths: number;
   restart: NodeJS.Timeout | undefined;
   isStopping: boolean;
 }
 
 export interface FleetEvents {
-  /** Before a replica is stopped on purpose: it must get no more work. */
-  readonly onStopping: (instance: string) => void;
+  /** Before a replica is stopped on purpose: it must get no more work. Resolves when it has done what it has. */
+  readonly onStopping: (instance: string) => Promise<void>;
   /** `isIntended`: it was stopped on purpose, rather than died. */
   readonly onEnded: (instance: string, exit: ReplicaExit, isIntended: boolean) => void;
+  /** Replicas keep dying before they answer anything, and are not started again. */
+  readonly onGaveUp: (fleet: Fleet, crashLoop: CrashLoop) => void;
 }
+
+/** Why replicas are not started any more. */
+export interface CrashLoop {
+  readonly at: Date;
+  readonly deaths: number;
+  /** `exit code 1`, `signal SIGKILL` */
+  readonly how: string;
+  /** The last lines that a replica wrote. */
+  readonly log: readonly string[];
+}
+
+/** The reason, and the end of the log. */
+export const describeCrashLoop = ({ deaths, how, log }: CrashLoop): string =>
+  [`a replica died ${deaths} times before it answered anything, at last with ${how}. The end of its log:`, ...log].join('\n');
 
 /** Processes that boot side by side mostly wait for each other. */
 const startedAtOnce = 8;
@@ -28,6 +50,11 @@ const firstDelayMs = 100;
 const longestDelayMs = 30_000;
 /** A replica that lived this long has proved itself: the next restart is quick again. */
 const provenMs = 10_000;
+/** A replica that dies so often without having answered anything will not do better. */
+const crashLoopDeaths = 5;
+const crashLogLines = 20;
+/** What it has is to be done by then. */
+const drainMs = 10_000;
 /** Between attempts while what runs replicas is away, which is no fault of theirs. */
 const awayDelayMs = 1_000;
 
@@ -41,6 +68,7 @@ export class Fleet {
   readonly #instances: string[] = [];
   #nextNumber = 0;
   #isBackendAway = false;
+  #crashLoop: CrashLoop | undefined;
 
   constructor(spec: ReplicaSpec, { backend, log, events }: { backend: Backend; log: Log; events: FleetEvents }) {
     this.spec = spec;
@@ -62,8 +90,20 @@ export class Fleet {
     return this.#members.flatMap(({ running }) => (running === undefined ? [] : [running]));
   }
 
+  /** Why some are not running and not started again; undefined once it is scaled anew. */
+  get crashLoop(): CrashLoop | undefined {
+    return this.#crashLoop;
+  }
+
+  /** To be told of each of its replicas that announces itself. */
+  connected(replica: RpcReplica): void {
+    const member = this.#members.find(({ instance }) => instance === replica.instance);
+    if (member !== undefined) member.replica = replica;
+  }
+
   /** Starts or stops replicas until there are as many as wanted; the newest are stopped first. */
   async scale(wanted: number): Promise<void> {
+    this.#crashLoop = undefined;
     const stopping = this.#members.splice(wanted).map((member) => this.#stop(member));
     const added = Array.from({ length: Math.max(0, wanted - this.#members.length) }, () => this.#add());
     for (let next = added.splice(0, startedAtOnce); next.length > 0; next = added.splice(0, startedAtOnce)) {
@@ -84,7 +124,9 @@ export class Fleet {
       running: undefined,
       starting: Promise.resolve(),
       startedAt: 0,
+      replica: undefined,
       quickDeaths: 0,
+      idleDeaths: 0,
       restart: undefined,
       isStopping: false,
     };
@@ -113,6 +155,7 @@ export class Fleet {
     const { modelName, modelVersion } = this.spec;
     member.instance = `${modelName}-${modelVersion}-${this.#nextNumber++}-${randomUUID().slice(0, 8)}`;
     member.startedAt = performance.now();
+    member.replica = undefined;
     this.#instances.push(member.instance);
     const running = await this.#backend.start(this.spec, member.instance).catch((error: unknown) => {
       this.#instances.splice(this.#instances.indexOf(member.instance), 1);
@@ -127,8 +170,26 @@ export class Fleet {
     member.running = undefined;
     this.#events.onEnded(instance, exit, member.isStopping);
     if (member.isStopping) return;
+    member.idleDeaths = this.#hasServed(member) ? 0 : member.idleDeaths + 1;
+    if (member.idleDeaths >= crashLoopDeaths) return void this.#giveUp(member, exit);
     this.#log.warn({ instance, exit: exit.how }, 'a replica ended and will be started again');
     this.#restartAfter(member, this.#backOff(member));
+  }
+
+  #hasServed({ replica, startedAt }: Member): boolean {
+    return replica !== undefined && (replica.hasAnswered || performance.now() - startedAt > provenMs);
+  }
+
+  /** Those that don't run are not wanted any more. */
+  async #giveUp({ instance, idleDeaths }: Member, { how }: ReplicaExit): Promise<void> {
+    for (const member of this.#members.filter(({ running }) => running === undefined)) {
+      clearTimeout(member.restart);
+      member.isStopping = true;
+      this.#members.splice(this.#members.indexOf(member), 1);
+    }
+    const log = await this.#backend.logs(instance, { tailLines: crashLogLines }).catch((error: unknown) => [messageOf(error)]);
+    this.#crashLoop = { at: new Date(), deaths: idleDeaths, how, log };
+    this.#events.onGaveUp(this, this.#crashLoop);
   }
 
   /** How long to wait before a replica that died is started again. */
@@ -139,7 +200,7 @@ export class Fleet {
 
   #restartAfter(member: Member, delayMs: number): void {
     // Those that died together need not be started together.
-    member.restart = setTimeout(() => void this.#restart(member), delayMs * (0.75 + Math.random() / 2));
+    member.restart = globalThis.setTimeout(() => void this.#restart(member), delayMs * (0.75 + Math.random() / 2));
   }
 
   async #restart(member: Member): Promise<void> {
@@ -159,7 +220,7 @@ export class Fleet {
   async #stop(member: Member): Promise<void> {
     member.isStopping = true;
     clearTimeout(member.restart);
-    this.#events.onStopping(member.instance);
+    await Promise.race([this.#events.onStopping(member.instance), setTimeout(drainMs, undefined, { ref: false })]);
     // What is just being started can't be stopped before it runs.
     await member.starting.catch(() => {});
     await member.running?.stop();

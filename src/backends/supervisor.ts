@@ -3,13 +3,13 @@ import { ClipperError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
 import { deferred } from '../util/deferred.ts';
-import type { Backend, ReplicaExit, ReplicaSpec } from './backend.ts';
-import { Fleet, type FleetEvents } from './fleet.ts';
+import type { Backend, ReplicaExit, ReplicaSource, ReplicaSpec } from './backend.ts';
+import { describeCrashLoop, Fleet, type FleetEvents } from './fleet.ts';
 
 /** Is told of replicas that connect and of those that end. */
 interface Waiter {
   readonly onConnected: (replica: RpcReplica) => void;
-  readonly onEnded: (instance: string, exit: ReplicaExit, isIntended: boolean) => void;
+  readonly onEnded: FleetEvents['onEnded'];
 }
 
 interface ConnectOptions {
@@ -31,6 +31,7 @@ export class Supervisor implements AsyncDisposable {
   readonly #fleets = new Map<string, Fleet>();
   readonly #waiters = new Set<Waiter>();
   readonly #scaling = new WeakMap<Fleet, Promise<unknown>>();
+  #isClosed = false;
 
   constructor(backend: Backend, log: Log, events: FleetEvents) {
     this.#backend = backend;
@@ -42,11 +43,20 @@ export class Supervisor implements AsyncDisposable {
     return this.#fleets.get(modelKey(name, version));
   }
 
+  /** Why a version has no replica, by `name:version`; undefined where it isn't known. */
+  whyAbsent(model: string): string | undefined {
+    const fleet = this.#fleets.get(model);
+    if (fleet?.crashLoop !== undefined) return describeCrashLoop(fleet.crashLoop);
+    return fleet?.wanted === 0 ? 'its replicas were stopped' : undefined;
+  }
+
   /** Takes charge of a model version, as yet without replicas. Throws as the backend's `prepare` does. */
   async add(wanted: ReplicaSpec, signal: AbortSignal): Promise<Fleet> {
+    if (this.#isClosed) throw cancelled();
     const spec = await this.#backend.prepare(wanted, signal);
     // Of a version that was deleted replicas may still run, and would answer for this one.
     await this.remove(spec.modelName, spec.modelVersion);
+    if (this.#isClosed) throw cancelled();
     const onEnded: FleetEvents['onEnded'] = (instance, exit, isIntended) => {
       for (const waiter of this.#waiters) waiter.onEnded(instance, exit, isIntended);
       this.#events.onEnded(instance, exit, isIntended);
@@ -65,11 +75,16 @@ export class Supervisor implements AsyncDisposable {
     await fleet?.scale(0);
   }
 
+  /** Takes away what was made for replicas of a source that is not needed any more. */
+  discard(source: ReplicaSource): Promise<void> {
+    return this.#backend.discard(source);
+  }
+
   /** Takes back what a deploy did that failed. */
   async takeBack({ modelName, modelVersion, ...asked }: ReplicaSpec): Promise<void> {
     const { source } = this.fleet(modelName, modelVersion)?.spec ?? asked;
     await this.remove(modelName, modelVersion);
-    await this.#backend.discard(source);
+    await this.discard(source);
   }
 
   /** Ends a replica that no longer answers, so that another takes its place. */
@@ -81,6 +96,7 @@ export class Supervisor implements AsyncDisposable {
 
   /** To be told of each replica that announces itself. */
   connected(replica: RpcReplica): void {
+    this.fleet(replica.modelName, replica.modelVersion)?.connected(replica);
     for (const waiter of this.#waiters) waiter.onConnected(replica);
   }
 
@@ -152,6 +168,7 @@ export class Supervisor implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
     await Promise.all([...this.#fleets.values()].map((fleet) => fleet.scale(0)));
     this.#fleets.clear();
   }

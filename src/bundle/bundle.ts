@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename, rm, rmdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, rmdir, utimes, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { captureClosure } from '../closure/capture.ts';
@@ -85,6 +85,8 @@ export async function storeBundle(
     const dir = join(storeDir, bundle.digest);
     // Another deploy of the same closure may have got there first.
     if (!existsSync(dir)) await rename(draft, dir).catch((error: unknown) => existsSync(dir) || Promise.reject(error));
+    // What nobody has used for a while and no version needs is taken away.
+    else await utimes(dir, new Date(), new Date());
     return { ...bundle, dir, entry: join(dir, entryName) };
   } finally {
     await rm(draft, { recursive: true, force: true });

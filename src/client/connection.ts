@@ -1,12 +1,22 @@
+import type { ClusterEvent } from '../control/cluster-event.ts';
 import { checkName, checkVersion } from '../control/names.ts';
 import { ClipperError } from '../errors.ts';
 import type { ClusterInfo } from '../http/cluster-routes.ts';
+import type { ModelStatus } from '../http/status-routes.ts';
 import type { InputType } from '../protocol/input-types.ts';
 import { resolveOptions } from '../util/options.ts';
 import { type BuildOptions, type BuiltModel, buildModel } from './build-model.ts';
 import { type DeployModelOptions, deployModel } from './deploy-model.ts';
+import { type EventOptions, followEvents, readEvents } from './events.ts';
 import { type FeedbackOptions, type FeedbackRecord, readFeedback, sendFeedback } from './feedback.ts';
-import { type ApplicationOptions, type LogOptions, type ModelOptions, type PredictOptions, schemas } from './options.ts';
+import {
+  type ApplicationOptions,
+  type LogOptions,
+  type ModelOptions,
+  type PredictOptions,
+  type ReplicasOption,
+  schemas,
+} from './options.ts';
 import type { Deployment } from './post-deploy.ts';
 import { type FindInputType, QueryClient } from './query-client.ts';
 import { RestClient } from './rest-client.ts';
@@ -116,7 +126,10 @@ export class ClipperConnection implements AsyncDisposable {
     return deployModel(this, options);
   }
 
-  /** Makes a version the current one: rolls forward or back. Its replicas should still run; see setNumReplicas. */
+  /**
+   * Makes a version the current one: rolls forward or back. One whose replicas were stopped is started again from what it was
+   * deployed from, and is current when they are ready. Throws E_REFUSED.
+   */
   async setModelVersion(name: string, version: string | number): Promise<void> {
     await this.management.post('/admin/set_model_version', { model_name: name, model_version: checkVersion(version) });
   }
@@ -128,8 +141,8 @@ export class ClipperConnection implements AsyncDisposable {
     return replicas.filter((replica) => replica.name === name && replica.version === wanted).length;
   }
 
-  /** Starts or stops replicas of a version; resolves when so many serve. */
-  async setNumReplicas(name: string, replicas: number, version?: string | number): Promise<void> {
+  /** Starts or stops replicas of a version, or has the server do so with the load: `{ min, max }`; resolves when they serve. */
+  async setNumReplicas(name: string, replicas: ReplicasOption, version?: string | number): Promise<void> {
     const wanted = await this.#versionOrCurrent(name, version);
     await this.management.post('/admin/v1/replicas', { name, version: wanted, replicas });
   }
@@ -176,6 +189,21 @@ export class ClipperConnection implements AsyncDisposable {
       '/admin/v1/logs',
       resolveOptions(schemas.LogOptions, options, 'getLogs'),
     )) as readonly string[];
+  }
+
+  /** Every model with its versions, and their replicas: wanted, connected, or given up and why. */
+  async getModelStatus(): Promise<readonly ModelStatus[]> {
+    return (await this.management.get('/admin/v1/models')) as readonly ModelStatus[];
+  }
+
+  /** What happened to the cluster, oldest first: the last thousand events. */
+  getEvents(options: EventOptions = {}): Promise<readonly ClusterEvent[]> {
+    return readEvents(this.management, options);
+  }
+
+  /** The same, and then each event as it happens, until the signal aborts or the loop over it is left. */
+  followEvents(options: EventOptions & { readonly signal?: AbortSignal } = {}): AsyncGenerator<ClusterEvent> {
+    return followEvents(this.management, options);
   }
 
   /** The query frontend's metrics, as JSON. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { maxReplicas, networkSchema, resourcesSchema } from '../http/cluster-routes.ts';
+import { networkSchema, resourcesSchema, wantedReplicasSchema } from '../http/cluster-routes.ts';
 import { servingShape } from '../http/serving-schemas.ts';
 import { registryOption } from '../image/registry.ts';
 import { type InputType, inputTypeSpellings, isInputTypeSpelling, parseInputType } from '../protocol/input-types.ts';
@@ -23,7 +23,14 @@ export const progressShape = {
 /** Options that say how replicas run. */
 export const replicasShape = {
   labels: z.array(z.string()).default([]),
-  replicas: z.number().int().positive().max(maxReplicas).default(1).describe('How many copies to run.'),
+  replicas: wantedReplicasSchema
+    .refine((replicas) => replicas !== 0, 'must be at least 1')
+    .default(1)
+    .describe('How many copies to run; { min, max }: as many as the load asks for.'),
+  current: z
+    .boolean()
+    .default(true)
+    .describe('Whether the version becomes the current one; without, setModelVersion does it later.'),
   ...servingShape,
   env: z
     .record(
@@ -38,6 +45,9 @@ export const replicasShape = {
     .describe("What replicas reach besides the server; 'none': no other machine or container. In containers."),
   sample: z.custom<Input>().optional().describe('An input that must be answered before the version becomes current.'),
 };
+
+/** So many replicas, or as many as the load asks for. */
+export type ReplicasOption = z.input<typeof wantedReplicasSchema>;
 
 /** Options of images, where replicas are containers. */
 export const imageShape = {

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { checkLabel, checkName, checkVersion } from '../control/names.ts';
+import type { WantedReplicas } from '../control/state-store.ts';
 import { ClipperError } from '../errors.ts';
 import type { ClusterInfo, DeployBody } from '../http/cluster-routes.ts';
 import { servingOf } from '../http/serving-schemas.ts';
@@ -36,7 +37,8 @@ export interface Deployment {
   readonly digest: string;
   /** What its containers were started from, where they are containers. */
   readonly image?: string;
-  readonly replicas: number;
+  /** As it was asked for. */
+  readonly replicas: WantedReplicas;
 }
 
 /** What a server says of what it deployed. */
@@ -79,11 +81,12 @@ export async function postDeploy(
   what: { readonly digest?: string; readonly image?: string; readonly version?: string | undefined },
   progress: Progress,
 ): Promise<Started> {
-  const { name, inputType, labels, replicas, env, resources, network, sample, signal } = config;
-  progress.report('start', `starting ${replicas} replica${replicas === 1 ? '' : 's'}`);
+  const { name, inputType, labels, replicas, env, resources, network, sample, current, signal } = config;
+  const count = typeof replicas === 'number' ? replicas : Math.max(1, replicas.min);
+  progress.report('start', `starting ${count} replica${count === 1 ? '' : 's'}`);
   const { version = config.version, ...source } = what;
   const body: DeployBody = {
-    ...{ name, inputType, labels, ...servingOf(config), replicas, env, resources, network, ...source },
+    ...{ name, inputType, labels, ...servingOf(config), replicas, env, resources, network, current, ...source },
     ...(version === undefined ? {} : { version: checkVersion(version) }),
     ...(sample === undefined ? {} : { sampleBase64: Buffer.from(inputBytes(inputType, sample)).toString('base64') }),
   };
@@ -91,7 +94,7 @@ export async function postDeploy(
     cancelledIf(signal, name);
     throw error;
   })) as Started;
-  progress.report('ready', `version ${started.version} is serving`);
+  progress.report('ready', `version ${started.version} is ${current ? 'serving' : 'ready'}`);
   return started;
 }
 

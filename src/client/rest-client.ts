@@ -41,8 +41,8 @@ export class RestClient {
   }
 
   /** The lines of an answer as they come, for what is too much to be held. Throws what `post` does. */
-  async *lines(path: string): AsyncGenerator<string> {
-    const response = await this.#open(path, { method: 'GET' });
+  async *lines(path: string, signal?: AbortSignal): AsyncGenerator<string> {
+    const response = await this.#open(path, { method: 'GET', signal });
     let rest = '';
     try {
       for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {

@@ -10,7 +10,7 @@ import type { ClusterInfo } from '../http/cluster-routes.ts';
 import type { ServerProgramMessage, ServerProgramOptions } from '../server-program.ts';
 import { resolveOptions } from '../util/options.ts';
 import { serverProgram } from '../util/package-files.ts';
-import { makeStateDir, sweepStateDirs } from '../util/state-dir.ts';
+import { makeStateDir, sweepStateDirs, userStateDir } from '../util/state-dir.ts';
 import { ClipperConnection } from './connection.ts';
 import { prepareImages } from './model-build.ts';
 import { RestClient } from './rest-client.ts';
@@ -25,7 +25,12 @@ const StartOptions = z.strictObject({
   queryPort: port(1337, 'query REST'),
   managementPort: port(1338, 'management REST'),
   rpcPort: port(7000, "replicas' RPC"),
-  stateDir: z.string().optional().describe('Where bundles and logs are kept; left out: a folder that goes with the server.'),
+  stateDir: z
+    .string()
+    .optional()
+    .describe(
+      "Where state, bundles and logs are kept; left out: a folder that goes with the server or, detached, one in the user's home.",
+    ),
   cacheBytes: z
     .number()
     .int()
@@ -65,11 +70,12 @@ export async function startClipper(options: StartOptions = {}): Promise<ClipperC
   checkName(serve.name, 'cluster name');
   if (signal?.aborted === true) throw new ClipperError('E_CANCELLED', 'The start of the server was cancelled');
   const swept = sweepStateDirs();
-  const dir = stateDir === undefined ? await makeStateDir(serve.name) : resolve(stateDir);
+  const isTemporary = stateDir === undefined && !serve.detached;
+  const dir = isTemporary ? await makeStateDir(serve.name) : resolve(stateDir ?? userStateDir(serve.name));
   await mkdir(dir, { recursive: true }).catch((error: unknown) => {
     throw new ClipperError('E_INVALID_OPTION', `The stateDir ${dir} can't be made: ${messageOf(error)}`, { cause: error });
   });
-  const program = { ...serve, stateDir: dir, removeStateDir: stateDir === undefined };
+  const program = { ...serve, stateDir: dir, removeStateDir: isTemporary };
   const child = await spawnServer(program);
   const ended = new AbortController();
   const end = (): Promise<void> => {

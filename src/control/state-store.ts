@@ -1,4 +1,5 @@
 import type { InputType } from '../protocol/input-types.ts';
+import type { ClusterEvent } from './cluster-event.ts';
 
 export interface Application {
   readonly name: string;
@@ -82,10 +83,19 @@ export interface Tables {
   readonly currentVersions: string;
   /** The models linked to an application, none or one, by its name. */
   readonly links: readonly string[];
+  /** By their number, of fifteen digits. */
+  readonly events: ClusterEvent;
 }
 
 export type TableName = keyof Tables;
-export const tableNames = ['applications', 'models', 'deployments', 'currentVersions', 'links'] as const satisfies TableName[];
+export const tableNames = [
+  'applications',
+  'models',
+  'deployments',
+  'currentVersions',
+  'links',
+  'events',
+] as const satisfies TableName[];
 
 /** Sets what is at a key of a table, or deletes it. */
 export type Change = {
@@ -120,6 +130,7 @@ export const emptyState = (): ClusterState => ({
   deployments: new Map(),
   currentVersions: new Map(),
   links: new Map(),
+  events: new Map(),
 });
 
 /** Brings a state up to changes. */

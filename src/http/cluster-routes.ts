@@ -5,6 +5,7 @@ import type { Supervisor } from '../backends/supervisor.ts';
 import { type ClipperError, errorCodes } from '../errors.ts';
 import { inputTypes } from '../protocol/input-types.ts';
 import { resolveOptions } from '../util/options.ts';
+import { abandonedSignal } from './abandoned.ts';
 import type { Api } from './api.ts';
 import { parseObject } from './json-inputs.ts';
 import { servingShape } from './serving-schemas.ts';
@@ -34,6 +35,23 @@ export interface ClusterServices {
 /** What one machine may be asked for by mistake, but not more. */
 export const maxReplicas = 1_000;
 
+/** So many replicas, or as many as the load asks for. */
+export const wantedReplicasSchema = z.union([
+  z.number().int().nonnegative().max(maxReplicas),
+  z
+    .strictObject({
+      min: z.number().int().nonnegative().max(maxReplicas).default(1),
+      max: z.number().int().positive().max(maxReplicas),
+      targetUtilization: z
+        .number()
+        .gt(0)
+        .lte(1)
+        .default(0.7)
+        .describe('The share of their time that replicas are to be at work.'),
+    })
+    .refine(({ min, max }) => min <= max, 'min must not be more than max'),
+]);
+
 /** What replicas may use and reach, where they are containers. */
 export const resourcesSchema = z.strictObject({
   memoryMiB: z.number().positive().optional().describe('A replica that takes more is ended.'),
@@ -48,12 +66,13 @@ const DeployBody = z.strictObject({
   inputType: z.enum(inputTypes),
   labels: z.array(z.string()),
   ...servingShape,
-  replicas: z.number().int().positive().max(maxReplicas),
+  replicas: wantedReplicasSchema,
   env: z.record(z.string(), z.string()),
   resources: resourcesSchema,
   network: networkSchema,
   digest: z.string().optional(),
   image: z.string().optional(),
+  current: z.boolean().default(true),
   sampleBase64: z.base64().optional(),
 });
 export type DeployBody = z.input<typeof DeployBody>;
@@ -62,7 +81,7 @@ const NameBody = z.strictObject({ name: z.string() });
 const ReplicasBody = z.strictObject({
   name: z.string(),
   version: z.string(),
-  replicas: z.number().int().nonnegative().max(maxReplicas),
+  replicas: wantedReplicasSchema,
 });
 const StopBody = z.strictObject({ models: z.array(z.strictObject({ name: z.string(), version: z.string() })) });
 const LogsBody = z.strictObject({
@@ -177,12 +196,3 @@ function addReplicaRoutes(api: Api, { deployments, supervisor }: ClusterServices
 /** Errors of our own endpoints: a client throws them again as they were. */
 export const sendClusterError = (error: ClipperError, reply: FastifyReply): FastifyReply =>
   reply.code(error.status).send({ code: error.code, message: error.message });
-
-/** Aborts when the client goes away before its answer: work that nobody waits for is taken back. */
-function abandonedSignal(reply: FastifyReply): AbortSignal {
-  const controller = new AbortController();
-  reply.raw.once('close', () => {
-    if (!reply.raw.writableFinished) controller.abort();
-  });
-  return controller.signal;
-}

@@ -1,6 +1,7 @@
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { ClipperError } from '../errors.ts';
+import { abandonedSignal } from './abandoned.ts';
 import type { Api } from './api.ts';
 import { explainIssues, parseObject } from './json-inputs.ts';
 import { sendQueryError } from './query-errors.ts';
@@ -14,7 +15,8 @@ export interface ManagementEndpoint<B extends z.ZodType, A> {
   readonly body: B;
   /** `text`, or what is answered as JSON. */
   readonly gives: z.ZodType<A>;
-  readonly answer: (body: z.output<B>) => A | Promise<A>;
+  /** `abandoned` aborts when the client goes away before its answer. */
+  readonly answer: (body: z.output<B>, abandoned: AbortSignal) => A | Promise<A>;
 }
 
 /** Adds `POST /admin/<name>`, whose body is checked by its schema. */
@@ -28,7 +30,7 @@ export function addManagementEndpoint<B extends z.ZodType, A>(
   const answers = { 200: isText ? { 'text/plain': text } : gives, 400: refusal, 500: refusal };
   const endpoint = { method: 'POST', path: `/admin/${name}`, name, tag: 'Management', summary, body, answers } as const;
   api.serve(endpoint, async (request, reply) => {
-    const answered = await answer(checkBody(body, request.body));
+    const answered = await answer(checkBody(body, request.body), abandonedSignal(reply));
     if (isText) return reply.type('text/plain; charset=utf-8').send(answered);
     return reply.type('application/json; charset=utf-8').send(JSON.stringify(answered));
   });

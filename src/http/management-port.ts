@@ -1,13 +1,17 @@
+import type { EventLog } from '../control/event-log.ts';
 import type { Feedback } from '../serving/feedback.ts';
 import { Api } from './api.ts';
 import { addClusterRoutes, type ClusterServices, sendClusterError } from './cluster-routes.ts';
+import { addEventRoutes } from './event-routes.ts';
 import { addFeedbackRoutes } from './feedback-routes.ts';
 import { sendManagementError } from './management-endpoint.ts';
 import { addManagementRoutes, type ManagementServices } from './management-routes.ts';
 import type { PortOptions, QueryPort } from './query-port.ts';
 import { answerErrors, createRestServer, listen } from './rest-server.ts';
+import { addStatusRoutes } from './status-routes.ts';
 
 export interface ManagementPortServices extends ManagementServices, ClusterServices, QueryPort {
+  readonly events: EventLog;
   readonly feedback: Feedback;
 }
 
@@ -22,6 +26,8 @@ export async function openManagementPort(
   await server.register(async (scope) => {
     answerErrors(scope, { log, maxBodyBytes, sendError: sendClusterError });
     addClusterRoutes(api.within(scope), services);
+    addStatusRoutes(api.within(scope), services);
+    addEventRoutes(api.within(scope), services.events);
     addFeedbackRoutes(api.within(scope), services);
   });
   // The query port's document tells nothing of management; this one tells of both.

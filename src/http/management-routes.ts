@@ -1,3 +1,4 @@
+import type { Deployments } from '../backends/deployments.ts';
 import type { Registry } from '../control/registry.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
@@ -11,15 +12,16 @@ import { addReplicaRoutes } from './replica-routes.ts';
 
 export interface ManagementServices {
   readonly registry: Registry;
+  readonly deployments: Deployments;
   readonly metrics: Metrics;
   readonly forget: (application: string) => Promise<void>;
   readonly replicas: () => readonly RpcReplica[];
 }
 
 /** Clipper's management REST. Success is a text or JSON with status 200, a refusal its reason with status 400. */
-export function addManagementRoutes(api: Api, { registry, metrics, forget, replicas }: ManagementServices): void {
+export function addManagementRoutes(api: Api, { registry, deployments, metrics, forget, replicas }: ManagementServices): void {
   addApplicationRoutes(api, { registry, forget });
-  addModelRoutes(api, registry);
+  addModelRoutes(api, { registry, deployments });
   addReplicaRoutes(api, replicas);
   const tag = 'Server';
   api.serve(

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Deployments } from '../backends/deployments.ts';
 import { modelKey } from '../control/names.ts';
 import type { Registry } from '../control/registry.ts';
 import type { ModelVersion } from '../control/state-store.ts';
@@ -28,13 +29,18 @@ const ModelAnswer = z
   })
   .meta({ id: 'Model' });
 
+interface ModelServices {
+  readonly registry: Registry;
+  readonly deployments: Deployments;
+}
+
 /** Model versions. */
-export function addModelRoutes(api: Api, registry: Registry): void {
-  addChanges(api, registry);
+export function addModelRoutes(api: Api, { registry, deployments }: ModelServices): void {
+  addChanges(api, { registry, deployments });
   addReads(api, registry);
 }
 
-function addChanges(api: Api, registry: Registry): void {
+function addChanges(api: Api, { registry, deployments }: ModelServices): void {
   addManagementEndpoint(api, 'add_model', {
     summary: 'Adds a model version and makes it the current one.',
     body: z.object({
@@ -59,20 +65,20 @@ function addChanges(api: Api, registry: Registry): void {
     },
   });
   addManagementEndpoint(api, 'delete_versioned_model', {
-    summary: 'Deletes a model version.',
+    summary: 'Deletes a model version, and stops the replicas that the server runs of it.',
     body: z.object(modelVersion),
     gives: text,
     answer: async ({ model_name, model_version }) => {
-      await registry.deleteModel(model_name, model_version);
+      await deployments.delete(model_name, model_version);
       return `Successfully deleted model with name '${model_name}' and version '${model_version}'`;
     },
   });
   addManagementEndpoint(api, 'set_model_version', {
-    summary: 'Makes a version the current one of its model.',
+    summary: 'Makes a version the current one of its model, once replicas of it run where the server is to run them.',
     body: z.object(modelVersion),
     gives: text,
-    answer: async ({ model_name, model_version }) => {
-      await registry.setCurrentVersion(model_name, model_version);
+    answer: async ({ model_name, model_version }, abandoned) => {
+      await deployments.activate(model_name, model_version, abandoned);
       return `Successfully set model with name '${model_name}' to version '${model_version}'`;
     },
   });

@@ -60,6 +60,10 @@ export class RpcReplica {
     return `${this.modelName}:${this.modelVersion}`;
   }
 
+  get hasAnswered(): boolean {
+    return this.#answeredAt > 0;
+  }
+
   /** Whether it has worked on a batch for longer than anyone has patience for. */
   isOverdue(now: number): boolean {
     for (const { patienceMs, sentAt } of this.#pending.values()) {

@@ -22,6 +22,8 @@ export interface QueueSettings {
 export class ModelQueue {
   readonly #waiting = new WaitingLine<Computation>();
   readonly #slots = new Map<RpcReplica, ReplicaSlot>();
+  /** Those that are left to do what waits, and nothing that comes after. */
+  readonly #draining = new Map<ReplicaSlot, () => void>();
   /** The one that is idle for longest comes first. */
   readonly #idle = new Set<ReplicaSlot>();
   readonly #admission = new Admission(this.#waiting, () => this.#slots.values());
@@ -38,8 +40,9 @@ export class ModelQueue {
     metrics.depth = () => this.#waiting.size;
   }
 
+  /** How many there are to take what comes. */
   get replicaCount(): number {
-    return this.#slots.size;
+    return this.#slots.size - this.#draining.size;
   }
 
   /** What is in flight in a replica that was removed may come back to wait for another. */
@@ -59,7 +62,20 @@ export class ModelQueue {
     const slot = new ReplicaSlot(replica, choosePolicy, this.#metrics.replica(replica.replicaId));
     this.#slots.set(replica, slot);
     this.#idle.add(slot);
+    for (const each of this.#draining.keys()) this.removeReplica(each.replica);
     this.#schedule();
+  }
+
+  /**
+   * Takes a replica out of service: what waits is left to the others or, where it is the last, done by it first. Resolves
+   * when it has answered all that it was sent.
+   */
+  async drain(replica: RpcReplica): Promise<void> {
+    const slot = this.#slots.get(replica);
+    if (slot === undefined) return;
+    if (this.replicaCount > 1 || this.#waiting.peek() === undefined) this.removeReplica(replica);
+    else await new Promise<void>((resolve) => this.#draining.set(slot, resolve));
+    await slot.whenIdle();
   }
 
   /** Sends no more to a replica. What it has in flight is answered, or fails with it. */
@@ -68,6 +84,8 @@ export class ModelQueue {
     if (slot === undefined) return;
     this.#slots.delete(replica);
     this.#idle.delete(slot);
+    this.#draining.get(slot)?.();
+    this.#draining.delete(slot);
     this.#metrics.replicas.delete(replica.replicaId);
     // Another may have rested because of this one.
     this.#schedule();
@@ -170,6 +188,7 @@ export class ModelQueue {
     this.#inFlight--;
     slot.end(trip, isFailure, performance.now());
     if (!this.#slots.has(slot.replica)) return;
+    if (this.#draining.has(slot) && this.#waiting.peek() === undefined) return this.removeReplica(slot.replica);
     if (slot.isIdle) this.#idle.add(slot);
     this.#schedule();
   }

@@ -31,6 +31,8 @@ export class QueryFrontend implements ComputationOwner {
   /** By generation and input, as in the cache: what is being computed. */
   readonly #computing = new Map<string, Map<string, SharedComputation>>();
   #nextQueryId = 0;
+  /** Why a model version has no replica, where more is known of it; asked by `name:version`. */
+  whyAbsent: (model: string) => string | undefined = () => undefined;
 
   constructor(registry: Registry, metrics: Metrics, cacheBytes: number) {
     this.#registry = registry;
@@ -46,6 +48,12 @@ export class QueryFrontend implements ComputationOwner {
       return { batchSize, batchDelayMicros, hedge };
     };
     obtain(this.#queues, queueKeyOf(replica), () => new ModelQueue(settings, this.#metrics.model(model))).addReplica(replica);
+  }
+
+  /** Takes a replica out of service; resolves when it has answered what it was sent. */
+  async drain(replica: RpcReplica): Promise<void> {
+    await this.#queues.get(queueKeyOf(replica))?.drain(replica);
+    this.replicaGone(replica);
   }
 
   replicaGone(replica: RpcReplica): void {
@@ -117,8 +125,7 @@ export class QueryFrontend implements ComputationOwner {
     if (key !== undefined && this.#isKnown(query, key, target)) return;
     const queue = this.#queues.get(target.queueKey);
     if (queue === undefined || queue.replicaCount === 0) {
-      const why = `the linked model has no live replica for ${query.application.inputType}`;
-      return query.fallBack({ reason: 'no_live_replica', explanation: `${noModels}: ${why}` });
+      return query.fallBack({ reason: 'no_live_replica', explanation: this.#explainAbsence(query, target) });
     }
     this.#watch(query);
     if (key !== undefined && this.#join(query, key, target)) return;
@@ -127,6 +134,12 @@ export class QueryFrontend implements ComputationOwner {
     query.computation = computation;
     if (key !== undefined) obtain(this.#computing, target.generation, () => new Map()).set(key.text, computation);
     queue.enqueue(computation);
+  }
+
+  #explainAbsence({ application }: OpenQuery, { model }: Target): string {
+    const known = this.whyAbsent(model);
+    const why = `the linked model has no live replica for ${application.inputType}`;
+    return `${noModels}: ${why}${known === undefined ? '' : `: ${known}`}`;
   }
 
   /** Answers a query from the cache, where it is there. */

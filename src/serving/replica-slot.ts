@@ -40,6 +40,7 @@ export class ReplicaSlot {
   readonly #choosePolicy: (model: LatencyModel) => BatchSizePolicy;
   #policy: BatchSizePolicy | undefined;
   readonly #inFlight: Trip[] = [];
+  #onIdle: (() => void) | undefined;
   #answeredAt = 0;
   /** How much longer batches are away than the replica works on them, as a moving average. */
   #carriedMs = 0;
@@ -59,6 +60,14 @@ export class ReplicaSlot {
 
   get isIdle(): boolean {
     return this.#inFlight.length === 0;
+  }
+
+  /** Resolves when it has answered all that it has. */
+  whenIdle(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.isIdle) resolve();
+      else this.#onIdle = resolve;
+    });
   }
 
   get hasRoom(): boolean {
@@ -122,6 +131,7 @@ export class ReplicaSlot {
     if (next !== undefined) next.beganAt = now;
     this.breaker.record(isFailure, now);
     if (isFailure) this.#metrics.failedBatches.add();
+    if (this.isIdle) this.#onIdle?.();
   }
 
   /** What there is between two batches. Not more than half of one: where it is, the server is what is slow, and shedding takes it time too. */

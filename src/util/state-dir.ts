@@ -1,5 +1,5 @@
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isRunning } from './processes.ts';
 
@@ -10,6 +10,10 @@ const unclaimedMs = 60_000;
 
 /** A folder for a server that was given none; the server removes it when it ends. */
 export const makeStateDir = (cluster: string): Promise<string> => mkdtemp(join(tmpdir(), `${prefix}${cluster}-`));
+
+/** A cluster's folder in the user's home, as the XDG base directories have it: for state that outlives processes. */
+export const userStateDir = (cluster: string): string =>
+  join(process.env.XDG_STATE_HOME ?? join(homedir(), '.local', 'state'), 'clipper-ts', cluster);
 
 /** A folder for a while of this process' own, which is taken away with all in it when it is disposed of. */
 export async function temporaryDir(what: string): Promise<{ readonly path: string } & AsyncDisposable> {

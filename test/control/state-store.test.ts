@@ -4,7 +4,14 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LmdbStore } from '../../src/control/lmdb-store.ts';
 import { MemoryStore } from '../../src/control/memory-store.ts';
-import type { Application, Change, Deployment, ModelVersion, StateStore } from '../../src/control/state-store.ts';
+import {
+  type Application,
+  type Change,
+  type Deployment,
+  type ModelVersion,
+  type StateStore,
+  tableNames,
+} from '../../src/control/state-store.ts';
 import { temporaryDir } from '../helpers/temporary-dir.ts';
 
 const application = (name: string): Application => ({
@@ -42,6 +49,11 @@ const everything: readonly Change[] = [
   { table: 'deployments', key: 'm:1', value: deployment },
   { table: 'currentVersions', key: 'm', value: '1' },
   { table: 'links', key: 'a', value: ['m'] },
+  {
+    table: 'events',
+    key: '000000000000001',
+    value: { id: 1, at: '2026-01-02T03:04:05.678Z', kind: 'died', instance: 'm-1-0-abc', message: 'line\nline' },
+  },
 ];
 
 const stores: Record<string, (dir: string) => Promise<StateStore>> = {
@@ -63,7 +75,7 @@ describe.each(Object.keys(stores))('%s', (kind) => {
 
   test('holds nothing at first', async () => {
     const state = await store.load();
-    expect(Object.values(state).map((table: ReadonlyMap<string, unknown>) => table.size)).toEqual([0, 0, 0, 0, 0]);
+    for (const table of tableNames) expect(state[table].size).toBe(0);
   });
 
   test('holds every table as it was put', async () => {

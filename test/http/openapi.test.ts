@@ -65,8 +65,10 @@ test('every endpoint is documented, and what is documented is there', async () =
   expect(management.filter((path) => path.startsWith('/admin/v1/')).map((path) => path.slice(10))).toEqual([
     'cluster',
     'deploy',
+    'events',
     'feedback/{application}',
     'logs',
+    'models',
     'next-version',
     'replicas',
     'shutdown',

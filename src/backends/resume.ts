@@ -1,0 +1,47 @@
+import { setTimeout } from 'node:timers/promises';
+import { modelKey } from '../control/names.ts';
+import type { Registry } from '../control/registry.ts';
+import type { Deployment } from '../control/state-store.ts';
+import { isClipperError, messageOf } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { Deployments } from './deployments.ts';
+
+/** Processes that boot side by side mostly wait for each other. */
+const atOnce = 4;
+const retryMs = 2_000;
+
+interface ResumeParts {
+  readonly registry: Registry;
+  readonly deployments: Deployments;
+  readonly log: Log;
+}
+
+/** Has the replicas run again that were wanted when the server ended: those of current versions first, some at a time. Never rejects. */
+export async function resumeAll(parts: ResumeParts, signal: AbortSignal): Promise<void> {
+  const { registry } = parts;
+  const isCurrent = ({ name, version }: Deployment): boolean => registry.currentVersion(name) === version;
+  const wanted = registry.deployments.filter(({ isStopped, replicas }) => isStopped !== true && replicas !== 0);
+  const waiting = [...wanted.filter(isCurrent), ...wanted.filter((each) => !isCurrent(each))];
+  const work = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await resume(next, parts, signal);
+  };
+  await Promise.all(Array.from({ length: atOnce }, work));
+}
+
+/** What can't be started while what runs replicas is away is tried again, until the version is not wanted any more. */
+async function resume(deployment: Deployment, { registry, deployments, log }: ResumeParts, signal: AbortSignal): Promise<void> {
+  const { name, version } = deployment;
+  for (let isFirst = true; !signal.aborted; isFirst = false) {
+    const now = registry.deployment(name, version);
+    if (now === undefined || now.isStopped === true) return;
+    try {
+      return await deployments.resume(now, signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      if (isFirst)
+        log.error({ err: error, model: modelKey(name, version) }, `a version could not be resumed: ${messageOf(error)}`);
+      if (!isClipperError(error) || !error.retryable) return;
+    }
+    await setTimeout(retryMs, undefined, { signal, ref: false }).catch(() => {});
+  }
+}

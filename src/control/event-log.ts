@@ -1,0 +1,75 @@
+import { messageOf } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { ClusterEvent } from './cluster-event.ts';
+import type { Change, StateStore } from './state-store.ts';
+
+type NewEvent = Omit<ClusterEvent, 'id' | 'at'>;
+
+const keptEvents = 1_000;
+const keyOf = ({ id }: Pick<ClusterEvent, 'id'>): string => String(id).padStart(15, '0');
+
+/** The last thousand events of a cluster: in memory, in its store, and for whoever follows them. */
+export class EventLog {
+  readonly #store: StateStore;
+  readonly #log: Log;
+  readonly #events: ClusterEvent[];
+  readonly #followers = new Set<(event: ClusterEvent) => void>();
+  #nextId: number;
+  #unsaved: Change[] = [];
+  #saving: Promise<void> = Promise.resolve();
+
+  private constructor(store: StateStore, log: Log, events: ClusterEvent[]) {
+    this.#store = store;
+    this.#log = log;
+    this.#events = events;
+    this.#nextId = (events.at(-1)?.id ?? 0) + 1;
+  }
+
+  /** Throws E_STORE_FAILED. */
+  static async open(store: StateStore, log: Log): Promise<EventLog> {
+    const { events } = await store.load();
+    return new EventLog(
+      store,
+      log,
+      [...events.values()].sort((a, b) => a.id - b.id),
+    );
+  }
+
+  /** Notes an event. It is in the store soon after, and at the latest when `flush` resolves. */
+  add(event: NewEvent): void {
+    const added: ClusterEvent = { id: this.#nextId++, at: new Date().toISOString(), ...event };
+    this.#log.info({ event }, event.message);
+    this.#events.push(added);
+    this.#unsaved.push({ table: 'events', key: keyOf(added), value: added });
+    const dropped = this.#events.length > keptEvents ? this.#events.shift() : undefined;
+    if (dropped !== undefined) this.#unsaved.push({ table: 'events', key: keyOf(dropped), value: undefined });
+    if (this.#unsaved.length <= 2) this.#saving = this.#saving.then(() => this.#save());
+    for (const follower of this.#followers) follower(added);
+  }
+
+  /** The events after one, oldest first. */
+  since(id: number): readonly ClusterEvent[] {
+    return this.#events.filter((event) => event.id > id);
+  }
+
+  /** Calls back with each event from now on, until the function that it returns is called. */
+  follow(follower: (event: ClusterEvent) => void): () => void {
+    this.#followers.add(follower);
+    return () => this.#followers.delete(follower);
+  }
+
+  /** Resolves when all that was noted is in the store, or could not be. */
+  flush(): Promise<void> {
+    return this.#saving;
+  }
+
+  async #save(): Promise<void> {
+    const changes = this.#unsaved;
+    this.#unsaved = [];
+    if (changes.length === 0) return;
+    // What happens goes on also where it can't be noted.
+    await this.#store.commit(changes).catch((error: unknown) => {
+      this.#log.warn({ err: messageOf(error) }, 'events could not be kept');
+    });
+  }
+}
