@@ -16,6 +16,7 @@ export type { ApplicationOptions, LogOptions, ModelOptions, PredictOptions, Repl
 export type { Deployment } from './client/post-deploy.ts';
 export type { OnProgress, ProgressEvent } from './client/progress.ts';
 export { type ConnectOptions, connectClipper, type StartOptions, startClipper } from './client/start.ts';
+export type { TrafficOptions, TrafficWeights } from './client/traffic.ts';
 export type {
   ApplicationInfo,
   Explanation,
@@ -38,6 +39,7 @@ export type { ClusterEvent, EventKind } from './control/cluster-event.ts';
 export { ClipperError, type ErrorCode, errorCodes, isClipperError } from './errors.ts';
 export type { ClusterInfo } from './http/cluster-routes.ts';
 export type { ModelStatus } from './http/status-routes.ts';
+export type { TrafficReport } from './http/traffic-routes.ts';
 export type { InputType, InputValues } from './protocol/input-types.ts';
 export type { RemoteError } from './protocol/messages.ts';
 export type { DefaultReason, Timeline } from './serving/query.ts';

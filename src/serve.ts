@@ -12,6 +12,7 @@ import { Supervisor } from './backends/supervisor.ts';
 import { EventLog } from './control/event-log.ts';
 import { LmdbStore } from './control/lmdb-store.ts';
 import { Registry } from './control/registry.ts';
+import type { Traffic } from './control/state-store.ts';
 import type { ClusterServices } from './http/cluster-routes.ts';
 import { openManagementPort } from './http/management-port.ts';
 import type { ManagementServices } from './http/management-routes.ts';
@@ -22,6 +23,7 @@ import { RpcServer } from './rpc/rpc-server.ts';
 import { Feedback } from './serving/feedback.ts';
 import { FeedbackStore } from './serving/feedback-store.ts';
 import { QueryFrontend } from './serving/query-frontend.ts';
+import { Rollouts, type Verdict } from './serving/rollout.ts';
 import { UndoStack } from './util/undo-stack.ts';
 
 export interface ServeOptions {
@@ -75,10 +77,10 @@ export async function serve(options: ServeOptions, log: Log, onStopAsked: () => 
   const feedback = new Feedback({ registry, metrics, store, replicas: () => replicas.rpc.replicas });
   const parts = { options, log, undo, registry, events, metrics, frontend, feedback };
   const replicas = await openReplicas(parts);
-  const shared = { registry, events, metrics, feedback, replicas: () => replicas.rpc.replicas };
+  const shared = { registry, events, metrics, frontend, feedback, replicas: () => replicas.rpc.replicas };
   const { host, maxBodyBytes } = options;
   const port = { host, maxBodyBytes, log, undo };
-  const queries = await openQueryPort({ ...shared, frontend }, { ...port, port: options.queryPort });
+  const queries = await openQueryPort(shared, { ...port, port: options.queryPort });
   const cluster = await clusterServices(parts, { ...replicas, queryPort: queries.queryPort, stop: onStopAsked });
   const managementPort = await openManagementPort(
     { ...shared, ...queries, ...cluster },
@@ -166,6 +168,28 @@ async function clusterServices(
   const deployments = new Deployments({ registry, supervisor, artifacts: new Artifacts(storeDir), events, log });
   const ending = new AbortController();
   undo.push(async () => ending.abort());
+  const rollouts = new Rollouts({
+    splitter: frontend.splitter,
+    traffics: () => registry.traffics,
+    currentVersion: (model) => registry.currentVersion(model),
+    carryOut: (traffic, candidate, verdict) => carryOut({ registry, deployments, events }, { traffic, candidate, verdict }),
+  });
+  undo.push(async () => rollouts[Symbol.dispose]());
   void resumeAll({ registry, deployments, log }, ending.signal).then(() => deployments.collect());
   return { info, deployments, supervisor, stop, forget };
+}
+
+/** Switches to a candidate that did well, or takes its traffic from one that did not. */
+async function carryOut(
+  { registry, deployments, events }: Pick<Parts, 'registry' | 'events'> & { readonly deployments: Deployments },
+  { traffic: { model }, candidate: version, verdict }: { traffic: Traffic; candidate: string; verdict: Verdict },
+): Promise<void> {
+  const { kind, reason } = verdict;
+  if (kind === 'promote') {
+    await deployments.activate(model, version, new AbortController().signal);
+    events.add({ kind: 'promoted', model, version, message: `${model}:${version} was promoted: ${reason}` });
+    return;
+  }
+  await registry.setTraffic(model, undefined);
+  events.add({ kind: 'rolled_back', model, version, message: `${model}:${version} was given up: ${reason}` });
 }

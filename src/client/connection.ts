@@ -3,6 +3,7 @@ import { checkName, checkVersion } from '../control/names.ts';
 import { ClipperError } from '../errors.ts';
 import type { ClusterInfo } from '../http/cluster-routes.ts';
 import type { ModelStatus } from '../http/status-routes.ts';
+import type { TrafficReport } from '../http/traffic-routes.ts';
 import type { InputType } from '../protocol/input-types.ts';
 import { resolveOptions } from '../util/options.ts';
 import { type BuildOptions, type BuiltModel, buildModel } from './build-model.ts';
@@ -20,6 +21,7 @@ import {
 import type { Deployment } from './post-deploy.ts';
 import { type FindInputType, QueryClient } from './query-client.ts';
 import { RestClient } from './rest-client.ts';
+import { getTraffic, setTraffic, type TrafficOptions, type TrafficWeights } from './traffic.ts';
 import {
   type ApplicationInfo,
   applicationInfo,
@@ -189,6 +191,20 @@ export class ClipperConnection implements AsyncDisposable {
       '/admin/v1/logs',
       resolveOptions(schemas.LogOptions, options, 'getLogs'),
     )) as readonly string[];
+  }
+
+  /**
+   * Splits a model's queries between versions: `{ '1': 0.9, '2': 0.1 }`; undefined: all go to the current one. Queries with the same
+   * `key` go to the same version. Another may compute copies as a `shadow`, and a `rule` may promote the version beside the current
+   * one, or give it up. Throws E_INVALID_OPTION, E_UNKNOWN_MODEL, E_INPUT_TYPE_MISMATCH.
+   */
+  setTraffic(name: string, weights: TrafficWeights | undefined, options: TrafficOptions = {}): Promise<void> {
+    return setTraffic(this.management, name, { weights, options });
+  }
+
+  /** How a model's queries are split and what came of it; undefined where all go to the current version. */
+  getTraffic(name: string): Promise<TrafficReport | undefined> {
+    return getTraffic(this.management, name);
   }
 
   /** Every model with its versions, and their replicas: wanted, connected, or given up and why. */

@@ -94,6 +94,7 @@ export type LogOptions = z.input<typeof LogOptions>;
 
 const PredictOptions = z.strictObject({
   version: z.union([z.string(), z.number()]).transform(String).optional().describe('Another version than the current one.'),
+  key: z.string().optional().describe('Queries with the same key go to the same version, where traffic is split.'),
   explain: z.boolean().default(false).describe('Asks what happened to the query, and when.'),
 });
 export type PredictOptions = z.input<typeof PredictOptions>;

@@ -8,6 +8,7 @@ import { type Input, type Prediction, plainInput, prediction, type WirePredictio
 /** What besides its inputs a query says. */
 export interface Asking {
   readonly version?: string | undefined;
+  readonly key?: string | undefined;
   readonly explain: boolean;
 }
 
@@ -57,10 +58,12 @@ export class QueryClient {
     return 'batch_predictions' in answers ? answers.batch_predictions.map(prediction) : [prediction(answers)];
   }
 
-  async #ask(application: string, { version, explain }: Asking, { json, mediaType, bytes }: Inputs): Promise<unknown> {
+  async #ask(application: string, { version, key, explain }: Asking, { json, mediaType, bytes }: Inputs): Promise<unknown> {
     const path = `/${encodeURIComponent(application)}/predict`;
-    if (this.#findType === undefined) return this.#rest.post(path, { ...json(), version });
-    const wanted = `${version === undefined ? '' : `&version=${encodeURIComponent(version)}`}${explain ? '&explain=1' : ''}`;
+    if (this.#findType === undefined) return this.#rest.post(path, { ...json(), version, key });
+    const ofVersion = version === undefined ? '' : `&version=${encodeURIComponent(version)}`;
+    const ofKey = key === undefined ? '' : `&key=${encodeURIComponent(key)}`;
+    const wanted = `${ofVersion}${ofKey}${explain ? '&explain=1' : ''}`;
     const send = async (type: InputType): Promise<unknown> =>
       this.#rest.postBytes(`${path}?input_type=${type}${wanted}`, bytes(type), mediaType);
     const known = await this.#typeOf(application, this.#findType);

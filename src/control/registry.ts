@@ -9,6 +9,7 @@ import {
   type Deployment,
   type ModelVersion,
   type StateStore,
+  type Traffic,
 } from './state-store.ts';
 
 /** What is added together with a model version. */
@@ -67,6 +68,15 @@ export class Registry {
 
   currentVersion(name: string): string | undefined {
     return this.#state.currentVersions.get(name);
+  }
+
+  /** How a model's queries are split; undefined where all go to the current version. */
+  traffic(name: string): Traffic | undefined {
+    return this.#state.traffic.get(name);
+  }
+
+  get traffics(): readonly Traffic[] {
+    return [...this.#state.traffic.values()];
   }
 
   /** Tells apart versions of one name that were added after each other, each after the one before was deleted. */
@@ -153,7 +163,7 @@ export class Registry {
       const key = modelKey(name, version);
       const changes: Change[] = [{ table: 'models', key, value: model, isNew: true }];
       if (deployment !== undefined) changes.push({ table: 'deployments', key, value: deployment });
-      if (isCurrent) changes.push({ table: 'currentVersions', key: name, value: version });
+      if (isCurrent) changes.push(...this.#switchTo(name, version));
       await this.#commit(changes, modelExists(model));
     });
   }
@@ -165,15 +175,43 @@ export class Registry {
       await this.#commit([
         { table: 'models', key, value: undefined },
         { table: 'deployments', key, value: undefined },
+        ...this.#withoutVersion(name, version),
       ]);
     });
+  }
+
+  /** What of a model's traffic does not go to a version. */
+  #withoutVersion(name: string, version: string): readonly Change[] {
+    const traffic = this.traffic(name);
+    if (traffic === undefined) return [];
+    const { [version]: _deleted, ...weights } = traffic.weights;
+    const { shadow, ...rest } = traffic;
+    const left = { ...rest, weights, ...(shadow === version ? {} : { shadow }) };
+    return [{ table: 'traffic', key: name, value: Object.keys(weights).length === 0 ? undefined : left }];
   }
 
   setCurrentVersion(name: string, version: string): Promise<void> {
     return this.#change(async () => {
       this.checkSwitchable(name, version);
-      await this.#commit([{ table: 'currentVersions', key: name, value: version }]);
+      await this.#commit(this.#switchTo(name, version));
     });
+  }
+
+  /** Splits a model's queries between versions; undefined: all go to the current one. Throws E_UNKNOWN_MODEL, E_INPUT_TYPE_MISMATCH. */
+  setTraffic(name: string, traffic: Traffic | undefined): Promise<void> {
+    return this.#change(async () => {
+      const versions =
+        traffic === undefined ? [] : [...Object.keys(traffic.weights), ...(traffic.shadow === undefined ? [] : [traffic.shadow])];
+      for (const version of versions) this.checkSwitchable(name, version);
+      if (this.versionsOf(name).length === 0) throw this.#noCurrentVersion(name);
+      await this.#commit([{ table: 'traffic', key: name, value: traffic }]);
+    });
+  }
+
+  /** A version that is made current gets all queries. */
+  #switchTo(name: string, version: string): readonly Change[] {
+    const switched: Change = { table: 'currentVersions', key: name, value: version };
+    return this.traffic(name) === undefined ? [switched] : [switched, { table: 'traffic', key: name, value: undefined }];
   }
 
   /** Changes how a version is run; nothing where it is not a server of ours that runs it. */

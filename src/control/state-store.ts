@@ -72,6 +72,29 @@ export interface Deployment {
   readonly isStopped?: boolean;
 }
 
+/** How a model's queries are split between its versions. */
+export interface Traffic {
+  readonly model: string;
+  /** Shares of the queries by version, in proportion to their sum. */
+  readonly weights: Readonly<Record<string, number>>;
+  /** A version that is sent copies of the queries, whose outputs are only compared. */
+  readonly shadow?: string | undefined;
+  readonly rule?: RolloutRule | undefined;
+}
+
+/** When the version beside the current one takes its place, or is given up. */
+export interface RolloutRule {
+  /** Nothing is decided before it answered so many. */
+  readonly minQueries: number;
+  /** It is given up when a larger share of its queries gets the default output. */
+  readonly maxErrorRate: number;
+  /** It is given up when its p99 latency is above this, or so many times that of the current version. */
+  readonly maxP99Micros?: number | undefined;
+  readonly maxP99Ratio?: number | undefined;
+  /** It is promoted when it did well for so long. */
+  readonly holdMs: number;
+}
+
 /** What a cluster's state consists of, by table. */
 export interface Tables {
   /** By name. */
@@ -81,6 +104,7 @@ export interface Tables {
   readonly deployments: Deployment;
   /** By the model's name. */
   readonly currentVersions: string;
+  readonly traffic: Traffic;
   /** The models linked to an application, none or one, by its name. */
   readonly links: readonly string[];
   /** By their number, of fifteen digits. */
@@ -93,6 +117,7 @@ export const tableNames = [
   'models',
   'deployments',
   'currentVersions',
+  'traffic',
   'links',
   'events',
 ] as const satisfies TableName[];
@@ -129,6 +154,7 @@ export const emptyState = (): ClusterState => ({
   models: new Map(),
   deployments: new Map(),
   currentVersions: new Map(),
+  traffic: new Map(),
   links: new Map(),
   events: new Map(),
 });

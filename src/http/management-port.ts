@@ -1,5 +1,6 @@
 import type { EventLog } from '../control/event-log.ts';
 import type { Feedback } from '../serving/feedback.ts';
+import type { QueryFrontend } from '../serving/query-frontend.ts';
 import { Api } from './api.ts';
 import { addClusterRoutes, type ClusterServices, sendClusterError } from './cluster-routes.ts';
 import { addEventRoutes } from './event-routes.ts';
@@ -9,9 +10,11 @@ import { addManagementRoutes, type ManagementServices } from './management-route
 import type { PortOptions, QueryPort } from './query-port.ts';
 import { answerErrors, createRestServer, listen } from './rest-server.ts';
 import { addStatusRoutes } from './status-routes.ts';
+import { addTrafficRoutes } from './traffic-routes.ts';
 
 export interface ManagementPortServices extends ManagementServices, ClusterServices, QueryPort {
   readonly events: EventLog;
+  readonly frontend: QueryFrontend;
   readonly feedback: Feedback;
 }
 
@@ -27,6 +30,7 @@ export async function openManagementPort(
     answerErrors(scope, { log, maxBodyBytes, sendError: sendClusterError });
     addClusterRoutes(api.within(scope), services);
     addStatusRoutes(api.within(scope), services);
+    addTrafficRoutes(api.within(scope), services);
     addEventRoutes(api.within(scope), services.events);
     addFeedbackRoutes(api.within(scope), services);
   });

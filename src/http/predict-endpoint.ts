@@ -75,9 +75,10 @@ export class PredictEndpoint {
   ): void {
     try {
       const application = this.#services.registry.knownApplication(url.application);
-      const { inputs, version } = readQuery(application, { mediaType: request.headers['content-type'], query: url.query, body });
+      const asked = { mediaType: request.headers['content-type'], query: url.query, body };
+      const { inputs, version, key = request.headers['clipper-key'] as string | undefined } = readQuery(application, asked);
       const isExplained = isOn(url.query.explain ?? request.headers['clipper-explain']);
-      const answers = this.#services.frontend.query(application, inputs, version);
+      const answers = this.#services.frontend.query(application, inputs, { version, key });
       answers
         .then((all) => this.#send(response, 200, printAnswers(all, isExplained)))
         .catch((error) => this.#refuse(response, error));

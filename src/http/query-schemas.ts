@@ -24,11 +24,13 @@ export const inputSchemas = {
 const anyInput = z.union([z.array(z.number()), z.string()]).describe("As the application's input type says.");
 const version = z.union([z.string(), z.number()]).optional().describe('The current version of the linked model where left out.');
 
+const key = z.string().optional().describe('Queries with the same key go to the same version, where traffic is split.');
+
 function bodiesOf(input: z.ZodType, name: string): { readonly predict: z.ZodType; readonly update: z.ZodType } {
   const batch = z.array(input).max(maxBatchInputs);
   return {
     predict: z
-      .union([z.object({ input, version }), z.object({ input: z.never().optional(), input_batch: batch, version })])
+      .union([z.object({ input, version, key }), z.object({ input: z.never().optional(), input_batch: batch, version, key })])
       .meta({ id: `Query${name}` }),
     update: z.object({ uid: z.number(), input, label: z.number() }).meta({ id: `Feedback${name}` }),
   };
@@ -119,7 +121,11 @@ const ofApplication = (name: string, suffix: string, bodies: ReturnType<typeof b
     name: `predict${suffix}`,
     tag: 'Queries',
     summary: 'Answers one input or a batch within the latency objective: predictions, or the default output and why.',
-    query: { explain: z.enum(['0', '1', 'false', 'true']).optional(), version: z.string().optional().describe('Of raw inputs.') },
+    query: {
+      explain: z.enum(['0', '1', 'false', 'true']).optional(),
+      version: z.string().optional().describe('Of raw inputs.'),
+      key,
+    },
     body: { 'application/json': bodies.predict, [inputMediaType]: rawInput, [inputsMediaType]: rawInput },
     answers: { 200: Predictions, ...errors },
   },

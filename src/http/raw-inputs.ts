@@ -7,6 +7,7 @@ import { maxBatchInputs } from './query-schemas.ts';
 /** What a query of raw inputs says in its URL. */
 export interface RawQuery {
   readonly version?: string;
+  readonly key?: string;
   /** What the sender takes the application's inputs for: bytes of another type could pass for right. */
   readonly input_type?: string;
 }

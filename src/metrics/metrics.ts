@@ -1,5 +1,24 @@
 import { obtain } from '../util/obtain.ts';
 import { ApplicationMetrics, ModelMetrics } from './counted.ts';
+import type { Recorder } from './recorder.ts';
+
+/** How the outputs of a version that computes copies differ. */
+export interface ShadowFigures {
+  readonly compared: number;
+  readonly different: number;
+  readonly failures: number;
+  readonly dropped: number;
+  readonly latency: Recorder;
+}
+
+/** What came of a model's queries since they are split as they are. */
+export interface TrafficFigures {
+  readonly model: string;
+  /** By version. */
+  readonly versions: ReadonlyMap<string, { readonly latency: Recorder; readonly failures: number }>;
+  /** Undefined where no version computes copies. */
+  readonly shadow: { readonly version: string; readonly outcome: ShadowFigures } | undefined;
+}
 
 /** What the server counts. Names and labels are listed in docs/03-serving.md. */
 export class Metrics {
@@ -7,6 +26,8 @@ export class Metrics {
   readonly models = new Map<string, ModelMetrics>();
   /** Asked when somebody looks. */
   cacheSize: () => { readonly bytes: number; readonly entries: number } = () => ({ bytes: 0, entries: 0 });
+
+  traffic: () => readonly TrafficFigures[] = () => [];
 
   application(name: string): ApplicationMetrics {
     return obtain(this.applications, name, () => new ApplicationMetrics());

@@ -1,7 +1,7 @@
 import { collectDefaultMetrics, type Metric, Registry } from 'prom-client';
 import { obtain } from '../util/obtain.ts';
 import type { ApplicationMetrics, ModelMetrics, ReplicaMetrics } from './counted.ts';
-import type { Metrics } from './metrics.ts';
+import type { Metrics, ShadowFigures, TrafficFigures } from './metrics.ts';
 import { Count, Recorder } from './recorder.ts';
 
 type Labels = Readonly<Record<string, string>>;
@@ -31,6 +31,7 @@ function registryOf(metrics: Metrics): Registry {
     ...modelFamilies(metrics),
     ...replicaFamilies(metrics),
     ...cacheFamilies(metrics),
+    ...trafficFamilies(metrics),
   ]) {
     // Our recorders are cheaper a query than prom-client's metrics; all that it needs of one is this.
     registry.registerMetric({ ...family, get: async () => ({ ...family, values: samples(family) }) } as unknown as Metric);
@@ -148,5 +149,43 @@ function cacheFamilies(metrics: Metrics): Family[] {
   return [
     gauge('clipper_cache_bytes', 'Bytes of inputs and outputs in the cache.', () => metrics.cacheSize().bytes),
     gauge('clipper_cache_entries', 'Outputs in the cache.', () => metrics.cacheSize().entries),
+  ];
+}
+
+function trafficFamilies(metrics: Metrics): Family[] {
+  const traffic = (): readonly TrafficFigures[] => metrics.traffic();
+  type Version = TrafficFigures['versions'] extends ReadonlyMap<string, infer V> ? V : never;
+  const ofVersions = (name: string, type: Family['type'], help: string, read: (of: Version) => Measured): Family => ({
+    name,
+    type,
+    help,
+    *series() {
+      for (const { model, versions } of traffic()) {
+        for (const [version, outcome] of versions) yield [{ model: `${model}:${version}` }, read(outcome)];
+      }
+    },
+  });
+  const ofShadows = (name: string, type: Family['type'], help: string, read: (of: ShadowFigures) => Measured): Family => ({
+    name,
+    type,
+    help,
+    *series() {
+      for (const { model, shadow } of traffic())
+        if (shadow !== undefined) yield [{ model: `${model}:${shadow.version}` }, read(shadow.outcome)];
+    },
+  });
+  return [
+    ofVersions(
+      'clipper_split_latency_seconds',
+      'histogram',
+      'Time to the answer, by version, since traffic is split.',
+      (of) => of.latency,
+    ),
+    ofVersions('clipper_split_failures', 'gauge', 'Default outputs, by version, since traffic is split.', (of) => of.failures),
+    ofShadows('clipper_shadow_latency_seconds', 'histogram', "Time to the shadow's output.", (of) => of.latency),
+    ofShadows('clipper_shadow_compared', 'gauge', 'Outputs of the shadow that were compared.', (of) => of.compared),
+    ofShadows('clipper_shadow_different', 'gauge', 'Those that were not the same.', (of) => of.different),
+    ofShadows('clipper_shadow_failures', 'gauge', 'Queries on which the shadow failed.', (of) => of.failures),
+    ofShadows('clipper_shadow_dropped', 'gauge', 'Queries that the shadow did not compute.', (of) => of.dropped),
   ];
 }

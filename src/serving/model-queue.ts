@@ -45,6 +45,11 @@ export class ModelQueue {
     return this.#slots.size - this.#draining.size;
   }
 
+  /** How many wait. */
+  get depth(): number {
+    return this.#waiting.size;
+  }
+
   /** What is in flight in a replica that was removed may come back to wait for another. */
   get isUnused(): boolean {
     return this.#slots.size === 0 && this.#inFlight === 0 && this.#waiting.peek() === undefined;

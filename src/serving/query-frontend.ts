@@ -1,7 +1,6 @@
 import { modelKey } from '../control/names.ts';
 import type { Registry } from '../control/registry.ts';
-import type { Application, ModelVersion } from '../control/state-store.ts';
-import { ClipperError } from '../errors.ts';
+import type { Application } from '../control/state-store.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { readRemoteError } from '../protocol/messages.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
@@ -13,7 +12,13 @@ import { ModelQueue, type QueueSettings } from './model-queue.ts';
 import { PredictionCache } from './prediction-cache.ts';
 import { type Answer, OpenQuery, type Target } from './query.ts';
 import { RecentFailures } from './recent-failures.ts';
+import { type Asked, queueKeyOf, type Route, Router, type ShadowRoute } from './routing.ts';
+import { ShadowComputation } from './shadow.ts';
 import { type ComputationOwner, SharedComputation } from './shared-computation.ts';
+import { TrafficSplitter } from './traffic.ts';
+
+/** A shadow that can't keep up must not hold on to inputs without end. */
+const maxShadowDepth = 1_000;
 
 // Clipper's own two texts; what happened is added behind them.
 const noModels = 'No connected models found for query';
@@ -30,6 +35,8 @@ export class QueryFrontend implements ComputationOwner {
   readonly #cache: PredictionCache;
   /** By generation and input, as in the cache: what is being computed. */
   readonly #computing = new Map<string, Map<string, SharedComputation>>();
+  readonly splitter = new TrafficSplitter();
+  readonly #router: Router;
   #nextQueryId = 0;
   /** Why a model version has no replica, where more is known of it; asked by `name:version`. */
   whyAbsent: (model: string) => string | undefined = () => undefined;
@@ -39,6 +46,9 @@ export class QueryFrontend implements ComputationOwner {
     this.#metrics = metrics;
     this.#cache = new PredictionCache(cacheBytes);
     metrics.cacheSize = () => this.#cache.size;
+    metrics.traffic = () => registry.traffics.map((traffic) => this.splitter.figuresOf(traffic));
+    const isLive = (queueKey: string): boolean => (this.#queues.get(queueKey)?.replicaCount ?? 0) > 0;
+    this.#router = new Router({ registry, metrics, splitter: this.splitter, isCacheOn: this.#cache.isOn, isLive });
   }
 
   replicaConnected(replica: RpcReplica): void {
@@ -73,50 +83,47 @@ export class QueryFrontend implements ComputationOwner {
   }
 
   /** Answers inputs in their order. Throws E_UNKNOWN_VERSION for a version that the linked model doesn't have. */
-  query(application: Application, inputs: readonly Uint8Array[], version?: string): Promise<readonly Answer[]> {
+  query(application: Application, inputs: readonly Uint8Array[], asked: Asked = {}): Promise<readonly Answer[]> {
     const receivedAt = performance.now();
-    const target = this.#target(application, version);
+    const route = this.#router.route(application, asked);
+    const { target } = route;
     const model = typeof target === 'string' ? undefined : target.model;
     return new Promise((resolve) => {
       let open = inputs.length;
       if (open === 0) resolve([]);
       const onAnswered = (query: OpenQuery): void => {
-        this.#count(query);
+        this.#count(query, route);
         if (--open === 0) resolve(queries);
       };
       const queries = inputs.map(() => new OpenQuery(this.#nextQueryId++, { application, model, receivedAt }, onAnswered));
+      if (route.shadow !== undefined) this.#copy(queries, inputs, route.shadow);
       for (const [index, query] of queries.entries()) this.#ask(query, inputs[index] as Uint8Array, target);
     });
   }
 
-  #count(query: OpenQuery): void {
+  /** Has a shadow version compute the same. */
+  #copy(queries: readonly OpenQuery[], inputs: readonly Uint8Array[], { queueKey, stats }: ShadowRoute): void {
+    const queue = this.#queues.get(queueKey);
+    for (const [index, query] of queries.entries()) {
+      if (queue === undefined || queue.replicaCount === 0 || queue.depth > maxShadowDepth) {
+        stats.shadow.dropped++;
+        continue;
+      }
+      const copy = new ShadowComputation(query, inputs[index] as Uint8Array, stats.shadow);
+      query.shadow = copy;
+      queue.enqueue(copy);
+    }
+  }
+
+  #count(query: OpenQuery, { outcome }: Route): void {
     const { application, fallback, answeredAt, receivedAt } = query;
+    if (outcome !== undefined && !query.isCached) outcome.record(1_000 * (answeredAt - receivedAt), fallback !== undefined);
+    query.shadow?.compare();
     // It may have been deleted meanwhile.
     if (this.#registry.application(application.name) === undefined) return;
     const reason = fallback?.reason ?? '';
     this.#metrics.application(application.name).answered(answeredAt, 1_000 * (answeredAt - receivedAt), reason);
     if (fallback !== undefined) this.failures.add(application.name, query);
-  }
-
-  #target(application: Application, requested: string | undefined): Target | string {
-    const [name] = this.#registry.linkedModels(application.name);
-    if (name === undefined) return `no model is linked to '${application.name}'`;
-    const version = requested ?? this.#registry.currentVersion(name);
-    const model = version === undefined ? undefined : this.#registry.model(name, version);
-    if (model !== undefined) return this.#targetOf(application, model);
-    if (requested === undefined) return `the current version of the linked model '${name}' was deleted`;
-    throw new ClipperError('E_UNKNOWN_VERSION', `Requested version: ${requested} does not exist for model: ${name}`);
-  }
-
-  #targetOf({ inputType, cache = true }: Application, { name, version, cache: kept = true }: ModelVersion): Target {
-    const key = modelKey(name, version);
-    return {
-      model: key,
-      queueKey: queueKeyOf({ model: key, inputType }),
-      generation: `${key} ${this.#registry.generation(name, version)}`,
-      cache: cache && kept !== false && this.#cache.isOn ? (kept === true ? {} : kept) : undefined,
-      metrics: this.#metrics.model(key),
-    };
   }
 
   #ask(query: OpenQuery, input: Uint8Array, target: Target | string): void {
@@ -192,9 +199,6 @@ export class QueryFrontend implements ComputationOwner {
     obtain(this.#deadlines, query.application, () => new Deadlines<OpenQuery>(expire)).add(query);
   }
 }
-
-/** By input type as well: a replica that announces another type than the application's must not get its inputs. */
-const queueKeyOf = ({ model, inputType }: Pick<RpcReplica, 'model' | 'inputType'>): string => `${model} ${inputType}`;
 
 function settle(query: OpenQuery, result: ComputationResult): void {
   if (result.kind === 'lost') return query.fallBack({ reason: 'replica_lost', explanation: `${noModels}: ${result.why}` });

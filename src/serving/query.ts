@@ -85,6 +85,8 @@ export class OpenQuery implements Answer {
   readonly #onAnswered: (query: OpenQuery) => void;
   queuedAt: number | undefined;
   computation: Computation | undefined;
+  /** Its copy, for comparison. */
+  shadow: { compare(): void } | undefined;
   isCached = false;
   isJoined = false;
   isSettled = false;

@@ -73,6 +73,7 @@ test('every endpoint is documented, and what is documented is there', async () =
     'replicas',
     'shutdown',
     'stop',
+    'traffic',
   ]);
   expect(management).toEqual(
     expect.arrayContaining(['/admin/add_app', '/admin/get_all_containers', '/admin/ping', '/openapi.json']),

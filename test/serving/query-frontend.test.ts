@@ -49,7 +49,7 @@ async function startServing(inputType: InputType = 'doubles'): Promise<Serving> 
     addModel,
     ask: async (value, { version, sloMs = 10_000 } = {}) => {
       const asking = { ...application, latencySloMicros: sloMs * 1_000 };
-      const [answer] = await frontend.query(asking, [encodeInput(Float64Array.of(value))], version);
+      const [answer] = await frontend.query(asking, [encodeInput(Float64Array.of(value))], { version });
       return answer as Answer;
     },
     replicas: async (count) => void (await until(() => rpc.replicas.length === count, `${count} replicas`)),

@@ -133,7 +133,10 @@ async function infer(services: InferenceServices, request: ForModel, reply: Fast
   const headerLength = request.headers[headerLengthHeader] as string | undefined;
   const inference = readInference(request.body, headerLength);
   const inputs = tensorInputs(application.inputType, inference.tensor, inference.data);
-  const answers = await services.frontend.query(application, inputs, request.params.version);
+  const answers = await services.frontend.query(application, inputs, {
+    version: request.params.version,
+    key: request.headers['clipper-key'] as string | undefined,
+  });
   const [json, binary] = printInference(answers, { model: application.name, version, inference });
   if (binary === undefined) return reply.type('application/json; charset=utf-8').send(json);
   reply.header(headerLengthHeader, json.byteLength).type('application/octet-stream');

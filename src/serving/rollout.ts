@@ -1,0 +1,93 @@
+import type { RolloutRule, Traffic } from '../control/state-store.ts';
+import type { TrafficSplitter, TrafficStats, VersionOutcome } from './traffic.ts';
+
+/** What a rule says is to be done, and why. */
+export interface Verdict {
+  readonly kind: 'promote' | 'roll_back';
+  readonly reason: string;
+}
+
+/** What the versions of a split are compared by. */
+export interface Comparison {
+  readonly rule: RolloutRule;
+  readonly candidate: VersionOutcome;
+  /** The current version. */
+  readonly current: VersionOutcome;
+  readonly elapsedMs: number;
+}
+
+/** Whether a candidate has proved itself, or failed; undefined as long as neither is known. */
+export function judge({ rule, candidate, current, elapsedMs }: Comparison): Verdict | undefined {
+  const { minQueries, maxErrorRate, maxP99Micros, maxP99Ratio, holdMs } = rule;
+  if (candidate.queries < minQueries) return undefined;
+  const rate = candidate.failures / candidate.queries;
+  const p99 = p99Of(candidate);
+  const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
+  if (rate > maxErrorRate) {
+    return {
+      kind: 'roll_back',
+      reason: `${percent(rate)} of its queries got the default output, more than ${percent(maxErrorRate)}`,
+    };
+  }
+  if (maxP99Micros !== undefined && p99 > maxP99Micros) {
+    return { kind: 'roll_back', reason: `its p99 latency is ${ms(p99)}, more than ${ms(maxP99Micros)}` };
+  }
+  if (maxP99Ratio !== undefined && current.queries >= minQueries && p99 > maxP99Ratio * p99Of(current)) {
+    const reason = `its p99 latency is ${ms(p99)}, more than ${maxP99Ratio} times the ${ms(p99Of(current))} of the current version`;
+    return { kind: 'roll_back', reason };
+  }
+  if (elapsedMs < holdMs) return undefined;
+  return { kind: 'promote', reason: `${candidate.queries} queries, ${percent(rate)} default outputs, p99 latency ${ms(p99)}` };
+}
+
+const p99Of = ({ latency }: VersionOutcome): number => latency.summary().quantile(0.99);
+const ms = (micros: number): string => `${(micros / 1_000).toFixed(1)} ms`;
+
+export interface RolloutParts {
+  readonly splitter: TrafficSplitter;
+  readonly traffics: () => readonly Traffic[];
+  readonly currentVersion: (model: string) => string | undefined;
+  readonly carryOut: (traffic: Traffic, candidate: string, verdict: Verdict) => Promise<void>;
+}
+
+const judgeEveryMs = 500;
+
+/** Judges the splits that have a rule twice a second, and has their verdicts carried out. */
+export class Rollouts implements Disposable {
+  readonly #parts: RolloutParts;
+  readonly #timer: NodeJS.Timeout;
+  readonly #decided = new WeakSet<Traffic>();
+
+  constructor(parts: RolloutParts) {
+    this.#parts = parts;
+    this.#timer = setInterval(() => this.#judgeAll(), judgeEveryMs).unref();
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+
+  #judgeAll(): void {
+    const { splitter, traffics, currentVersion, carryOut } = this.#parts;
+    for (const traffic of traffics()) {
+      if (traffic.rule === undefined || this.#decided.has(traffic)) continue;
+      const current = currentVersion(traffic.model) ?? '';
+      const candidate = Object.keys(traffic.weights).find((version) => version !== current);
+      if (candidate === undefined) continue;
+      const verdict = judgeStats(splitter.statsOf(traffic), traffic.rule, { candidate, current });
+      if (verdict === undefined) continue;
+      this.#decided.add(traffic);
+      // Where it can't be carried out now it is judged again.
+      carryOut(traffic, candidate, verdict).catch(() => this.#decided.delete(traffic));
+    }
+  }
+}
+
+function judgeStats(
+  stats: TrafficStats,
+  rule: RolloutRule,
+  { candidate, current }: { candidate: string; current: string },
+): Verdict | undefined {
+  const elapsedMs = performance.now() - stats.startedAt;
+  return judge({ rule, candidate: stats.version(candidate), current: stats.version(current), elapsedMs });
+}
