@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { Artifacts } from './backends/artifacts.ts';
+import { Autoscaler, type Load } from './backends/autoscaler.ts';
 import type { Backend } from './backends/backend.ts';
 import { Deployments } from './backends/deployments.ts';
 import { DockerBackend } from './backends/docker-backend.ts';
@@ -12,7 +13,7 @@ import { Supervisor } from './backends/supervisor.ts';
 import { EventLog } from './control/event-log.ts';
 import { LmdbStore } from './control/lmdb-store.ts';
 import { Registry } from './control/registry.ts';
-import type { Traffic } from './control/state-store.ts';
+import type { Deployment, Traffic } from './control/state-store.ts';
 import type { ClusterServices } from './http/cluster-routes.ts';
 import { openManagementPort } from './http/management-port.ts';
 import type { ManagementServices } from './http/management-routes.ts';
@@ -175,6 +176,10 @@ async function clusterServices(
     carryOut: (traffic, candidate, verdict) => carryOut({ registry, deployments, events }, { traffic, candidate, verdict }),
   });
   undo.push(async () => rollouts[Symbol.dispose]());
+  const loadOf = (deployment: Deployment): Load => frontend.loadOf(deployment);
+  const autoscaler = new Autoscaler({ registry, supervisor, events, log, loadOf });
+  undo.push(async () => autoscaler[Symbol.dispose]());
+  frontend.wake = (model) => autoscaler.wake(...(model.split(':') as [string, string]));
   void resumeAll({ registry, deployments, log }, ending.signal).then(() => deployments.collect());
   return { info, deployments, supervisor, stop, forget };
 }

@@ -110,7 +110,8 @@ export class Deployments {
     const deployment = this.#known(name, version);
     await registry.changeDeployment(name, version, { replicas, isStopped: false });
     const fleet = await this.#fleetOf(deployment, signal);
-    const [before, count] = [fleet.wanted, atStart(replicas)];
+    const before = fleet.wanted;
+    const count = within(replicas, before);
     const message = `${modelKey(name, version)} goes from ${before} to ${count} replicas`;
     if (before !== count) events.add({ kind: 'scaled', model: name, version, message });
     await supervisor.scaleUntilConnected(fleet, count, { timeoutMs: connectTimeoutMs, signal });
@@ -226,3 +227,7 @@ export class Deployments {
 
 /** How many to begin with, and to prove that the version works. */
 const atStart = (wanted: WantedReplicas): number => (typeof wanted === 'number' ? wanted : Math.max(1, wanted.min));
+
+/** How many there are to be from now on, where so many are there. */
+const within = (wanted: WantedReplicas, now: number): number =>
+  typeof wanted === 'number' ? wanted : Math.min(wanted.max, Math.max(1, wanted.min, now));

@@ -53,6 +53,8 @@ export interface AutoscalingRange {
   readonly max: number;
   /** The share of their time that replicas are to be at work; more are started above it. */
   readonly targetUtilization: number;
+  /** Replicas are stopped when fewer would have done for so long. */
+  readonly scaleDownAfterMs: number;
 }
 
 /** How a server of ours runs a model version: what is needed to start its replicas again. */

@@ -48,6 +48,11 @@ export const wantedReplicasSchema = z.union([
         .lte(1)
         .default(0.7)
         .describe('The share of their time that replicas are to be at work.'),
+      scaleDownAfterMs: z
+        .number()
+        .positive()
+        .default(60_000)
+        .describe('Replicas are stopped when fewer would have done for so long.'),
     })
     .refine(({ min, max }) => min <= max, 'min must not be more than max'),
 ]);

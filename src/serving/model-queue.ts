@@ -18,6 +18,15 @@ export interface QueueSettings {
   readonly hedge: boolean;
 }
 
+export interface QueueLoad {
+  /** Those that take what comes. */
+  readonly replicas: number;
+  /** Milliseconds that replicas had something to do, all together and since ever. */
+  readonly busyMs: number;
+  /** How much of its objective the query that is next has used up. */
+  readonly waitedShare: number;
+}
+
 /** The queue of one model version, shared by its replicas: each takes the next batch when it is free, the earliest deadline first. */
 export class ModelQueue {
   readonly #waiting = new WaitingLine<Computation>();
@@ -33,6 +42,8 @@ export class ModelQueue {
   #wake: NodeJS.Timeout | undefined;
   #wakesAt = Number.POSITIVE_INFINITY;
   #inFlight = 0;
+  /** Of replicas that were removed. */
+  #busyBefore = 0;
 
   constructor(settings: () => QueueSettings, metrics: ModelMetrics) {
     this.#settings = settings;
@@ -48,6 +59,14 @@ export class ModelQueue {
   /** How many wait. */
   get depth(): number {
     return this.#waiting.size;
+  }
+
+  /** What its replicas have to do. */
+  load(now: number): QueueLoad {
+    const first = this.#waiting.peek();
+    const waitedShare = first === undefined ? 0 : (now - first.receivedAt) / (first.deadline - first.receivedAt);
+    const busyMs = [...this.#slots.values()].reduce((sum, slot) => sum + slot.busyMs(now), this.#busyBefore);
+    return { replicas: this.replicaCount, busyMs, waitedShare };
   }
 
   /** What is in flight in a replica that was removed may come back to wait for another. */
@@ -89,6 +108,7 @@ export class ModelQueue {
     if (slot === undefined) return;
     this.#slots.delete(replica);
     this.#idle.delete(slot);
+    this.#busyBefore += slot.busyMs(performance.now());
     this.#draining.get(slot)?.();
     this.#draining.delete(slot);
     this.#metrics.replicas.delete(replica.replicaId);

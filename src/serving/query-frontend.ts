@@ -1,6 +1,6 @@
 import { modelKey } from '../control/names.ts';
 import type { Registry } from '../control/registry.ts';
-import type { Application } from '../control/state-store.ts';
+import type { Application, ModelVersion } from '../control/state-store.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { readRemoteError } from '../protocol/messages.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
@@ -8,7 +8,7 @@ import { obtain } from '../util/obtain.ts';
 import type { ComputationResult } from './computation.ts';
 import { Deadlines } from './deadlines.ts';
 import { type InputKey, inputKey, isSameInput } from './input-key.ts';
-import { ModelQueue, type QueueSettings } from './model-queue.ts';
+import { ModelQueue, type QueueLoad, type QueueSettings } from './model-queue.ts';
 import { PredictionCache } from './prediction-cache.ts';
 import { type Answer, OpenQuery, type Target } from './query.ts';
 import { RecentFailures } from './recent-failures.ts';
@@ -40,6 +40,8 @@ export class QueryFrontend implements ComputationOwner {
   #nextQueryId = 0;
   /** Why a model version has no replica, where more is known of it; asked by `name:version`. */
   whyAbsent: (model: string) => string | undefined = () => undefined;
+  /** Has a replica of a version started that has none; false where none is to come. */
+  wake: (model: string) => boolean = () => false;
 
   constructor(registry: Registry, metrics: Metrics, cacheBytes: number) {
     this.#registry = registry;
@@ -52,12 +54,22 @@ export class QueryFrontend implements ComputationOwner {
   }
 
   replicaConnected(replica: RpcReplica): void {
-    const { modelName, modelVersion, model } = replica;
+    this.#queueOf(replica.model, queueKeyOf(replica)).addReplica(replica);
+  }
+
+  /** What the replicas of a version have to do. */
+  loadOf({ name, version, inputType }: Pick<ModelVersion, 'name' | 'version' | 'inputType'>): QueueLoad {
+    const queue = this.#queues.get(queueKeyOf({ model: modelKey(name, version), inputType }));
+    return queue?.load(performance.now()) ?? { replicas: 0, busyMs: 0, waitedShare: 0 };
+  }
+
+  #queueOf(model: string, queueKey: string): ModelQueue {
     const settings = (): QueueSettings => {
-      const { batchSize = -1, batchDelayMicros = 0, hedge = false } = this.#registry.model(modelName, modelVersion) ?? {};
+      const [name = '', version = ''] = model.split(':');
+      const { batchSize = -1, batchDelayMicros = 0, hedge = false } = this.#registry.model(name, version) ?? {};
       return { batchSize, batchDelayMicros, hedge };
     };
-    obtain(this.#queues, queueKeyOf(replica), () => new ModelQueue(settings, this.#metrics.model(model))).addReplica(replica);
+    return obtain(this.#queues, queueKey, () => new ModelQueue(settings, this.#metrics.model(model)));
   }
 
   /** Takes a replica out of service; resolves when it has answered what it was sent. */
@@ -130,10 +142,12 @@ export class QueryFrontend implements ComputationOwner {
     if (typeof target === 'string') return query.fallBack({ reason: 'no_model_linked', explanation: `${noModels}: ${target}` });
     const key = target.cache === undefined ? undefined : inputKey(input);
     if (key !== undefined && this.#isKnown(query, key, target)) return;
-    const queue = this.#queues.get(target.queueKey);
-    if (queue === undefined || queue.replicaCount === 0) {
+    let queue = this.#queues.get(target.queueKey);
+    if ((queue === undefined || queue.replicaCount === 0) && !this.wake(target.model)) {
       return query.fallBack({ reason: 'no_live_replica', explanation: this.#explainAbsence(query, target) });
     }
+    queue ??= this.#queueOf(target.model, target.queueKey);
+    query.isEarly = queue.replicaCount === 0;
     this.#watch(query);
     if (key !== undefined && this.#join(query, key, target)) return;
     query.queuedAt = performance.now();
@@ -213,7 +227,8 @@ function expire(query: OpenQuery): void {
   const sentAt = computation?.trip?.sentAt;
   const waited = (performance.now() - receivedAt).toFixed(0);
   if (sentAt === undefined) {
-    query.fallBack({ reason: 'slo_queued', explanation: `${tooLate}: still queued after ${waited} ms` });
+    const why = query.isEarly ? ': no replica was there yet, and one is being started' : '';
+    query.fallBack({ reason: 'slo_queued', explanation: `${tooLate}: still queued after ${waited} ms${why}` });
     // Nobody would take it out of the queue.
     if (computation?.isWanted === false) computation.finish({ kind: 'lost', why: 'nobody waits for it any more' });
     return;

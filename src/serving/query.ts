@@ -89,6 +89,8 @@ export class OpenQuery implements Answer {
   shadow: { compare(): void } | undefined;
   isCached = false;
   isJoined = false;
+  /** It came before there was a replica. */
+  isEarly = false;
   isSettled = false;
   answeredAt = 0;
   output = '';

@@ -41,6 +41,8 @@ export class ReplicaSlot {
   #policy: BatchSizePolicy | undefined;
   readonly #inFlight: Trip[] = [];
   #onIdle: (() => void) | undefined;
+  #busyMs = 0;
+  #busyFrom = 0;
   #answeredAt = 0;
   /** How much longer batches are away than the replica works on them, as a moving average. */
   #carriedMs = 0;
@@ -80,6 +82,11 @@ export class ReplicaSlot {
     return ms + this.#betweenMs(ms);
   }
 
+  /** Milliseconds that it had something to do. */
+  busyMs(now: number): number {
+    return this.#busyMs + (this.isIdle ? 0 : now - this.#busyFrom);
+  }
+
   /** When it should be done with what it has. */
   freeAt(now: number): number {
     return this.#inFlight.reduce(
@@ -98,6 +105,7 @@ export class ReplicaSlot {
   begin(size: number, now: number): Trip {
     const { replicaId } = this.replica;
     const beganAt = this.#inFlight.length === 0 ? now : this.freeAt(now);
+    if (this.isIdle) this.#busyFrom = now;
     const trip: Trip = { replicaId, size, batchedAt: now, sentAt: now, beganAt, answeredAt: undefined, computeMicros: undefined };
     this.#inFlight.push(trip);
     return trip;
@@ -131,7 +139,9 @@ export class ReplicaSlot {
     if (next !== undefined) next.beganAt = now;
     this.breaker.record(isFailure, now);
     if (isFailure) this.#metrics.failedBatches.add();
-    if (this.isIdle) this.#onIdle?.();
+    if (!this.isIdle) return;
+    this.#busyMs += now - this.#busyFrom;
+    this.#onIdle?.();
   }
 
   /** What there is between two batches. Not more than half of one: where it is, the server is what is slow, and shedding takes it time too. */

@@ -41,7 +41,7 @@ const deployment: Deployment = {
   env: { SECRET: 'x y' },
   resources: { cpus: 0.5 },
   network: 'none',
-  replicas: { min: 0, max: 3, targetUtilization: 0.7 },
+  replicas: { min: 0, max: 3, targetUtilization: 0.7, scaleDownAfterMs: 5 },
 };
 const everything: readonly Change[] = [
   { table: 'applications', key: 'a', value: application('a') },
