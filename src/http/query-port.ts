@@ -8,7 +8,7 @@ import { PredictEndpoint } from './predict-endpoint.ts';
 import { sendQueryError } from './query-errors.ts';
 import { addQueryRoutes, type QueryServices } from './query-routes.ts';
 import { applicationEndpoints, queryEndpoints } from './query-schemas.ts';
-import { answerErrors, createRestServer, listen } from './rest-server.ts';
+import { answerErrors, closeGently, createRestServer, listen } from './rest-server.ts';
 
 /** What both ports are opened with. */
 export interface PortOptions {
@@ -43,7 +43,7 @@ export async function openQueryPort(
     addInferenceRoutes(api.within(scope), services);
   });
   api.serveDocument('clipper-ts: queries', ofApplications);
-  undo.push(() => server.close());
+  undo.push(() => closeGently(server));
   const queryPort = await listen(server, { host, port }, 'queryPort');
   return { queryPort, queryEndpoints: () => [...api.endpoints, ...ofApplications()] };
 }

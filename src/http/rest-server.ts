@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { ClipperError, isClipperError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -46,12 +47,28 @@ export function createRestServer({ log, maxBodyBytes, sendError }: RestServerOpt
 
 function listener(handler: RequestListener, first: DirectEndpoint | undefined): Server {
   const server = createServer((request, response) => {
+    // Whoever asks on while the server ends is to ask another.
+    if (!server.listening) response.shouldKeepAlive = false;
     if (first?.handle(request, response) !== true) handler(request, response);
   });
   // Longer than proxies keep theirs, so that it is not the server that closes a connection just taken again.
   server.keepAliveTimeout = keepAliveMs;
   server.requestTimeout = requestMs;
   return server;
+}
+
+const drainMs = 5_000;
+const lookEveryMs = 20;
+
+/** Takes no more connections, and closes those that there are once what was asked on them is answered, or after five seconds. */
+export async function closeGently(server: FastifyInstance): Promise<void> {
+  const closed = new AbortController();
+  server.server.close(() => closed.abort());
+  for (const end = performance.now() + drainMs; performance.now() < end && !closed.signal.aborted; ) {
+    server.server.closeIdleConnections();
+    await setTimeout(lookEveryMs, undefined, { signal: closed.signal }).catch(() => {});
+  }
+  await server.close();
 }
 
 const statuses: Readonly<Record<string, string>> = {

@@ -88,8 +88,9 @@ const program = `
   });
 `;
 
-async function started(mode: string) {
-  const child = spawn(process.execPath, ['-e', program, mode], { stdio: ['ignore', 'pipe', 'inherit'] });
+async function started(mode: string, home?: string) {
+  const env = home === undefined ? process.env : { ...process.env, XDG_STATE_HOME: home };
+  const child = spawn(process.execPath, ['-e', program, mode], { stdio: ['ignore', 'pipe', 'inherit'], env });
   const [line] = (await once(child.stdout, 'data')) as [Buffer];
   const told = JSON.parse(line.toString()) as { server: number; replica: number; dir: string; management: string };
   return { child, ...told };
@@ -103,14 +104,20 @@ describe('the process that started a server', () => {
     await eventually(() => !isAlive(server) && !isAlive(replica) && !existsSync(dir));
   });
 
-  test('leaves a detached server behind, which stopAll ends', async () => {
-    const { child, server, replica, dir, management } = await started('detached');
+  test('leaves a detached server behind, which stopAll ends, and whose state is kept', async () => {
+    await using home = await temporaryDir();
+    const { child, server, replica, dir, management } = await started('detached', home.path);
     await once(child, 'exit');
     expect([isAlive(server), isAlive(replica)]).toEqual([true, true]);
     const clipper = await connectClipper({ managementUrl: management });
     expect((await clipper.predict('pid', [1])).output).toBe(replica);
     await clipper.stopAll();
-    await eventually(() => !isAlive(server) && !isAlive(replica) && !existsSync(dir));
+    await eventually(() => !isAlive(server) && !isAlive(replica));
+    expect(dir).toBe(join(home.path, 'clipper-ts', 'default', 'bundles'));
+    const again = await started('detached', home.path);
+    const second = await connectClipper({ managementUrl: again.management });
+    expect((await second.getAllModels()).map(({ version }) => version)).toEqual(['1', '2']);
+    await second.stopAll();
   });
 
   test('a server that is killed takes its replicas along', async () => {
