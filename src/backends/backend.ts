@@ -50,16 +50,25 @@ export interface Backend extends AsyncDisposable {
   logs(instance: string, options: { readonly tailLines: number }): Promise<readonly string[]>;
 }
 
+/** Where a replica finds its server. */
+export interface ReplicaPlace {
+  readonly instance: string;
+  readonly host: string;
+  readonly port: number;
+  /** Whether the server understands what we add to Clipper's RPC. */
+  readonly extensions?: boolean | undefined;
+}
+
 /** The variables that tell a replica what it is and where its server is. */
 export const clipperVariables = (
   spec: ReplicaSpec,
-  { instance, host, port }: { readonly instance: string; readonly host: string; readonly port: number },
+  { instance, host, port, extensions = true }: ReplicaPlace,
 ): Record<string, string> => ({
   CLIPPER_MODEL_NAME: spec.modelName,
   CLIPPER_MODEL_VERSION: spec.modelVersion,
   CLIPPER_INPUT_TYPE: spec.inputType,
   CLIPPER_IP: host,
   CLIPPER_PORT: String(port),
-  CLIPPER_RPC_EXTENSIONS: 'errors,packed',
+  ...(extensions ? { CLIPPER_RPC_EXTENSIONS: 'errors,packed' } : {}),
   CLIPPER_INSTANCE: instance,
 });

@@ -12,6 +12,9 @@ export interface Placement {
   readonly labels: Readonly<Record<string, string>>;
   readonly network: JoinedNetwork;
   readonly rpcPort: number;
+  /** Left out: on this machine. */
+  readonly rpcHost?: string | undefined;
+  readonly extensions?: boolean | undefined;
   /** What the engine has. */
   readonly memoryBytes: number;
 }
@@ -53,12 +56,12 @@ export function checkResources({ resources }: ReplicaSpec, engine: { memoryBytes
 export function containerSettings(spec: ReplicaSpec, placement: Placement): ContainerSettings {
   const { source, resources } = spec;
   if (source.kind === 'bundle') throw new TypeError('a container is made of an image');
-  const { cluster, instance, labels, network, rpcPort } = placement;
+  const { cluster, instance, labels, network } = placement;
   const memory = memoryLimit(spec, placement.memoryBytes);
   return {
     name: `clipper-${cluster}-${instance}`,
     Image: source.image,
-    Env: envOf(spec, { instance, port: rpcPort }),
+    Env: envOf(spec, placement),
     Labels: { ...labels },
     HostConfig: {
       ...networkSettings(network),
@@ -113,8 +116,8 @@ const confinement = (memory: number) => ({
   LogConfig: { Type: 'json-file', Config: { 'max-size': '16m', 'max-file': '2' } },
 });
 
-function envOf(spec: ReplicaSpec, { instance, port }: { instance: string; port: number }): string[] {
-  const all = { CLIPPER_MODEL_PATH: '/model', ...spec.env, ...clipperVariables(spec, { instance, host: serverName, port }) };
+function envOf(spec: ReplicaSpec, { instance, rpcPort: port, rpcHost: host = serverName, extensions }: Placement): string[] {
+  const all = { CLIPPER_MODEL_PATH: '/model', ...spec.env, ...clipperVariables(spec, { instance, host, port, extensions }) };
   return Object.entries(all).map(([name, value]) => `${name}=${value}`);
 }
 

@@ -18,6 +18,7 @@ import {
   type ReplicasOption,
   schemas,
 } from './options.ts';
+import type { OwnReplicas } from './own-replicas.ts';
 import type { Deployment } from './post-deploy.ts';
 import { type FindInputType, QueryClient } from './query-client.ts';
 import { RestClient } from './rest-client.ts';
@@ -46,6 +47,8 @@ export interface ConnectionParts {
   readonly cluster: ClusterInfo | undefined;
   /** Ends the server, where this connection started it and it isn't detached. */
   readonly stopServer: (() => Promise<void>) | undefined;
+  /** Runs replicas for a server that isn't ours. */
+  readonly ownReplicas?: OwnReplicas | undefined;
 }
 
 /** A connection to a Clipper server: everything that can be done with a cluster. */
@@ -54,12 +57,15 @@ export class ClipperConnection implements AsyncDisposable {
   readonly managementUrl: string;
   readonly cluster: ClusterInfo | undefined;
   readonly management: RestClient;
+  /** @internal */
+  readonly ownReplicas: OwnReplicas | undefined;
   readonly #query: RestClient;
   readonly #predictions: QueryClient;
   readonly #stopServer: (() => Promise<void>) | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor({ queryUrl, managementUrl, cluster, stopServer }: ConnectionParts) {
+  constructor({ queryUrl, managementUrl, cluster, stopServer, ownReplicas }: ConnectionParts) {
+    this.ownReplicas = ownReplicas;
     this.queryUrl = queryUrl;
     this.managementUrl = managementUrl;
     this.cluster = cluster;
@@ -78,7 +84,12 @@ export class ClipperConnection implements AsyncDisposable {
       'registerApplication',
     );
     checkName(name, 'application name');
-    const body = { name, input_type: inputType, default_output: defaultOutput, latency_slo_micros: sloMicros, cache };
+    const body = { name, input_type: inputType, default_output: defaultOutput, latency_slo_micros: sloMicros };
+    if (this.cluster !== undefined) {
+      const linked = model === undefined ? {} : { linked_models: [model] };
+      await this.management.post('/admin/add_app', { ...body, cache, ...linked });
+      return;
+    }
     await this.management.post('/admin/add_app', body);
     if (model === undefined) return;
     await this.linkModelToApp(name, model).catch(async (error: unknown) => {
@@ -146,6 +157,9 @@ export class ClipperConnection implements AsyncDisposable {
   /** Starts or stops replicas of a version, or has the server do so with the load: `{ min, max }`; resolves when they serve. */
   async setNumReplicas(name: string, replicas: ReplicasOption, version?: string | number): Promise<void> {
     const wanted = await this.#versionOrCurrent(name, version);
+    if (this.ownReplicas !== undefined && typeof replicas === 'number') {
+      return this.ownReplicas.setNumReplicas(name, wanted, replicas);
+    }
     await this.management.post('/admin/v1/replicas', { name, version: wanted, replicas });
   }
 
@@ -187,10 +201,9 @@ export class ClipperConnection implements AsyncDisposable {
 
   /** The last lines that replicas wrote, each headed by the replica's name. */
   async getLogs(options: LogOptions = {}): Promise<readonly string[]> {
-    return (await this.management.post(
-      '/admin/v1/logs',
-      resolveOptions(schemas.LogOptions, options, 'getLogs'),
-    )) as readonly string[];
+    const selection = resolveOptions(schemas.LogOptions, options, 'getLogs');
+    if (this.ownReplicas !== undefined) return this.ownReplicas.logs(selection);
+    return (await this.management.post('/admin/v1/logs', selection)) as readonly string[];
   }
 
   /**
@@ -300,12 +313,17 @@ export class ClipperConnection implements AsyncDisposable {
   /** Ends the connection and, where this connection started it and it isn't detached, the server with its replicas. */
   close(): Promise<void> {
     this.#query.close();
-    this.#closing ??= this.#stopServer?.() ?? Promise.resolve();
+    this.#closing ??= this.#end();
     return this.#closing;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #end(): Promise<void> {
+    await this.ownReplicas?.[Symbol.asyncDispose]();
+    await this.#stopServer?.();
   }
 
   async #knownApp(name: string): Promise<ApplicationInfo> {
@@ -316,6 +334,11 @@ export class ClipperConnection implements AsyncDisposable {
 
   async #stop(isWanted: (model: ModelInfo) => boolean): Promise<void> {
     const models = (await this.getAllModels()).filter(isWanted).map(({ name, version }) => ({ name, version }));
+    const { ownReplicas } = this;
+    if (ownReplicas !== undefined) {
+      await Promise.all(models.map(({ name, version }) => ownReplicas.stop(name, version)));
+      return;
+    }
     await this.management.post('/admin/v1/stop', { models });
   }
 

@@ -14,6 +14,7 @@ import type { InputType } from '../protocol/input-types.ts';
 import { resolveOptions } from '../util/options.ts';
 import { printShort } from '../util/print.ts';
 import type { ClipperConnection } from './connection.ts';
+import { deployElsewhere } from './deploy-elsewhere.ts';
 import { isVersionTaken, ModelBuild } from './model-build.ts';
 import { captureModel, functionShape, type ModelFunctions, rootsOf, takesOf } from './model-function.ts';
 import { applicationShape, imageShape, type PredictOptions, replicasShape } from './options.ts';
@@ -116,10 +117,13 @@ async function deploy(clipper: ClipperConnection, config: DeployConfig): Promise
   const { name, version } = config;
   rootsOf(config);
   checkDeploy(config);
-  const cluster = ownCluster(clipper);
-  const started = cluster.backend === 'docker' ? deployImage : deployBundle;
+  const { ownReplicas } = clipper;
+  if (ownReplicas === undefined) ownCluster(clipper);
   using progress = new Progress(version === undefined ? name : `${name}:${version}`, config.onProgress);
   const captured = await captureModel(config, progress);
+  if (ownReplicas !== undefined) return await deployElsewhere(clipper, ownReplicas, { config, captured, progress });
+  const cluster = ownCluster(clipper);
+  const started = cluster.backend === 'docker' ? deployImage : deployBundle;
   // Not returned as it is: the spinner turns until then.
   return await started({ clipper, cluster, config, captured, progress });
 }

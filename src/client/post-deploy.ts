@@ -53,7 +53,10 @@ const maxRaces = 10;
 export function ownCluster({ cluster, management }: DeployTarget): ClusterInfo {
   if (cluster !== undefined) return cluster;
   const message = `Only a clipper-ts server starts replicas, and ${management.url} is none`;
-  throw new ClipperError('E_REMOTE_BUNDLE', `${message}. Start containers by hand, and make the model known with registerModel`);
+  throw new ClipperError(
+    'E_REMOTE_BUNDLE',
+    `${message}. Fix: connectClipper({ managementUrl, queryUrl, rpcAddress: 'host:7000' }) runs them from here, or start containers by hand and make the model known with registerModel`,
+  );
 }
 
 /** Throws E_REMOTE_BUNDLE where images that are made here are not there for the server's containers. */

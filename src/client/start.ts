@@ -13,6 +13,7 @@ import { serverProgram } from '../util/package-files.ts';
 import { makeStateDir, sweepStateDirs, userStateDir } from '../util/state-dir.ts';
 import { ClipperConnection } from './connection.ts';
 import { prepareImages } from './model-build.ts';
+import { OwnReplicas, splitAddress } from './own-replicas.ts';
 import { RestClient } from './rest-client.ts';
 
 const port = (standard: number, what: string): z.ZodDefault<z.ZodNumber> =>
@@ -54,6 +55,11 @@ const ConnectOptions = z.strictObject({
   queryPort: z.number().int().min(1).max(65_535).optional().describe("Left out: as a server of ours says, else Clipper's 1337."),
   managementUrl: z.url().optional().describe('In place of host and managementPort.'),
   queryUrl: z.url().optional().describe('In place of host and queryPort.'),
+  rpcAddress: z
+    .string()
+    .optional()
+    .describe("host:port of the container RPC of Berkeley's server, to run replicas for it from here."),
+  backend: z.enum(['process', 'docker']).default('process').describe('Where those replicas run.'),
 });
 export type ConnectOptions = z.input<typeof ConnectOptions>;
 
@@ -108,7 +114,11 @@ export async function startClipper(options: StartOptions = {}): Promise<ClipperC
 
 /** Connects to a running server: one of ours, or Berkeley's Clipper by its addresses. Throws E_SERVER_UNREACHABLE. */
 export async function connectClipper(options: ConnectOptions = {}): Promise<ClipperConnection> {
-  const { host, managementPort, queryPort, ...urls } = resolveOptions(ConnectOptions, options, 'connectClipper');
+  const { host, managementPort, queryPort, rpcAddress, backend, ...urls } = resolveOptions(
+    ConnectOptions,
+    options,
+    'connectClipper',
+  );
   const managementUrl = trimmed(urls.managementUrl ?? `http://${host}:${managementPort}`);
   const management = new RestClient(managementUrl);
   await management.get('/admin/ping');
@@ -117,7 +127,11 @@ export async function connectClipper(options: ConnectOptions = {}): Promise<Clip
   const queryUrl = trimmed(
     urls.queryUrl ?? `http://${new URL(managementUrl).hostname}:${queryPort ?? cluster?.queryPort ?? 1337}`,
   );
-  return new ClipperConnection({ queryUrl, managementUrl, cluster, stopServer: undefined });
+  if (rpcAddress !== undefined) splitAddress(rpcAddress);
+  // A server of ours starts its replicas itself.
+  const runsNone = cluster === undefined && rpcAddress !== undefined;
+  const ownReplicas = runsNone ? new OwnReplicas({ backend, rpcAddress, management }) : undefined;
+  return new ClipperConnection({ queryUrl, managementUrl, cluster, stopServer: undefined, ownReplicas });
 }
 
 const trimmed = (url: string): string => url.replace(/\/+$/, '');

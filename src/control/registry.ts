@@ -99,13 +99,16 @@ export class Registry {
     return String(Math.max(0, ...used) + 1);
   }
 
-  addApplication(application: Application): Promise<void> {
+  /** Adds an application, linked to a model where one is named. Throws E_APPLICATION_EXISTS, and as linkModel does. */
+  addApplication(application: Application, model?: string): Promise<void> {
     return this.#change(async () => {
       const { name } = application;
       checkName(name, 'application name');
       const taken = new ClipperError('E_APPLICATION_EXISTS', `An application with name '${name}' already exists`);
       if (this.application(name) !== undefined) throw taken;
-      await this.#commit([{ table: 'applications', key: name, value: application, isNew: true }], taken);
+      const added: Change = { table: 'applications', key: name, value: application, isNew: true };
+      if (model !== undefined) requireSameType(application, this.#currentModel(model));
+      await this.#commit(model === undefined ? [added] : [added, { table: 'links', key: name, value: [model] }], taken);
     });
   }
 
@@ -126,10 +129,7 @@ export class Registry {
       const alreadyLinked = (to: string): ClipperError =>
         new ClipperError('E_LINK_REFUSED', `The application '${applicationName}' is linked to ${to} already; unlink it first`);
       if (linked !== undefined) throw alreadyLinked(`model '${linked}'`);
-      const version = this.currentVersion(modelName);
-      const model = version === undefined ? undefined : this.model(modelName, version);
-      if (model === undefined) throw this.#noCurrentVersion(modelName);
-      requireSameType(application, model);
+      requireSameType(application, this.#currentModel(modelName));
       const link = { table: 'links', key: applicationName, value: [modelName], isNew: true } as const;
       await this.#commit([link], alreadyLinked('a model'));
     });
@@ -251,6 +251,13 @@ export class Registry {
     const versions = this.versionsOf(name).map((known) => known.version);
     const known = versions.length === 0 ? 'there is no such model' : `its versions are ${versions.join(', ')}`;
     throw new ClipperError('E_UNKNOWN_MODEL', `No model with name '${name}' and version '${version}' exists: ${known}`);
+  }
+
+  #currentModel(name: string): ModelVersion {
+    const version = this.currentVersion(name);
+    const model = version === undefined ? undefined : this.model(name, version);
+    if (model === undefined) throw this.#noCurrentVersion(name);
+    return model;
   }
 
   #noCurrentVersion(name: string): ClipperError {

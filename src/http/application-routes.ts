@@ -42,12 +42,13 @@ function addChanges(api: Api, { registry, forget }: ApplicationServices): void {
       default_output: z.string(),
       latency_slo_micros,
       cache: cache.optional(),
+      linked_models: z.array(z.string()).max(1).default([]).describe('A model to link it to at once.'),
     }),
     gives: text,
-    answer: async ({ name, input_type, default_output, latency_slo_micros, cache: isCached = true }) => {
+    answer: async ({ name, input_type, default_output, latency_slo_micros, cache: isCached = true, linked_models: [model] }) => {
       const inputType = parseInputType(input_type);
       const settings = { defaultOutput: default_output, latencySloMicros: latency_slo_micros, cache: isCached };
-      await registry.addApplication({ name, inputType, ...settings });
+      await registry.addApplication({ name, inputType, ...settings }, model);
       return `Successfully added application with name '${name}'`;
     },
   });

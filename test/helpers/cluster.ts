@@ -17,6 +17,7 @@ export interface Reply {
 export interface Cluster extends AsyncDisposable {
   readonly rpcPort: number;
   readonly queryPort: number;
+  readonly managementPort: number;
   query(path: string, body: unknown, headers?: Record<string, string>): Promise<Reply>;
   admin(path: string, body?: unknown): Promise<Reply>;
   get(port: 'query' | 'management', path: string, headers?: Record<string, string>): Promise<Reply>;
@@ -78,6 +79,7 @@ export async function startCluster(options: Partial<ServeOptions> = {}): Promise
   return {
     rpcPort: server.rpcPort,
     queryPort: server.queryPort,
+    managementPort: server.managementPort,
     query: (path, body, headers) => post(server.queryPort, path, body, headers),
     admin,
     get: (which, path, headers = {}) => send(which === 'query' ? server.queryPort : server.managementPort, path, { headers }),
