@@ -89,8 +89,10 @@ export class RedisLink {
     clearInterval(this.#heartbeat);
     this.#closing.abort();
     if (this.#isUp) await Promise.race([this.#turn, new Promise((resolve) => setTimeout(resolve, farewellMs).unref())]);
-    const clients = [this.#commands, this.#events].filter(({ status }) => status !== 'end');
-    const ended = clients.map((client) => new Promise((resolve) => client.once('end', resolve)));
+    const clients = [this.#commands, this.#events];
+    // One that waits to try again has no socket, and tells of no end.
+    const open = clients.filter(({ status }) => status !== 'end' && status !== 'reconnecting');
+    const ended = open.map((client) => new Promise((resolve) => client.once('end', resolve)));
     for (const client of clients) client.disconnect();
     await Promise.all(ended);
   }

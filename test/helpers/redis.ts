@@ -83,8 +83,7 @@ export class TestRedis implements AsyncDisposable {
 
   /** A whole hash. */
   async hash(db: number, key: string): Promise<Record<string, string>> {
-    const flat = (await this.ask(db, 'hgetall', key)) as string[];
-    return Object.fromEntries(flat.flatMap((field, index) => (index % 2 === 0 ? [[field, flat[index + 1] ?? '']] : [])));
+    return (await this.ask(db, 'hgetall', key)) as Record<string, string>;
   }
 
   /** Every key of a database, sorted. */
