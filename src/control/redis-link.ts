@@ -108,6 +108,8 @@ export class RedisLink {
       connectTimeout: patienceMs,
       socketTimeout: patienceMs,
       disconnectTimeout: farewellMs / 2,
+      // A Redis that became another's copy: the address leads elsewhere by now, or will soon.
+      reconnectOnError: ({ message }) => message.startsWith('READONLY'),
       retryStrategy: (tries) => Math.min(longestBackOffMs, 25 * 2 ** tries),
     });
     client.on('error', ({ message, code = this.#why }: NodeJS.ErrnoException) => {

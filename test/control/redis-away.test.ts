@@ -2,12 +2,11 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { pino } from 'pino';
 import { RedisStore } from '../../src/control/redis-store.ts';
 import type { Application, Change } from '../../src/control/state-store.ts';
-import type { Log } from '../../src/log.ts';
 import { answering, askSteadily } from '../helpers/asking.ts';
 import { startCluster } from '../helpers/cluster.ts';
+import { keptLog } from '../helpers/kept-log.ts';
 import { quietConsole } from '../helpers/quiet-console.ts';
 import { describeWithRedis, TestRedis } from '../helpers/redis.ts';
 import { startReplica } from '../helpers/replica.ts';
@@ -19,13 +18,6 @@ quietConsole();
 const application = (name: string): Application => ({ name, inputType: 'doubles', defaultOutput: '', latencySloMicros: 1 });
 const added = (name: string): Change => ({ table: 'applications', key: name, value: application(name), isNew: true });
 const newApp = (name: string): object => ({ name, input_type: 'doubles', default_output: '', latency_slo_micros: 1_000 });
-
-/** A log whose lines are kept. */
-function keptLog(): { readonly log: Log; readonly messages: string[] } {
-  const messages: string[] = [];
-  const write = (line: string): void => void messages.push(line);
-  return { log: pino({ level: 'info' }, { write }), messages };
-}
 
 describeWithRedis('a Redis that is away', () => {
   let redis: TestRedis;

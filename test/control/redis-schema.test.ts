@@ -1,3 +1,4 @@
+import { Redis } from 'ioredis';
 import { answering } from '../helpers/asking.ts';
 import { type Cluster, startCluster } from '../helpers/cluster.ts';
 import { quietConsole } from '../helpers/quiet-console.ts';
@@ -71,6 +72,27 @@ describeWithRedis("Clipper's schema", () => {
     expect(left.labels).toBe('old');
     await cluster.addModel('m', '1', { labels: ['new'] });
     expect(await redis.hash(databases.models, 'm:1')).toMatchObject({ labels: 'new', valid: '' });
+  });
+
+  test("every change is an event that Clipper's query frontend acts on", async () => {
+    await using cluster = await start();
+    const events: string[] = [];
+    const listener = new Redis({ port: redis.port });
+    listener.on('pmessage', (_pattern, channel: string, event: string) => {
+      const [, db, key] = /^__keyspace@(\d)__:(.*)$/.exec(channel) ?? [];
+      events.push(`${db} ${key} ${event}`);
+    });
+    await listener.psubscribe('__keyspace@*__:*');
+    await cluster.addLinked({ app: 'app', model: 'm', inputType: 'doubles' });
+    await cluster.admin('delete_model_links', { app_name: 'app', model_names: ['m'] });
+    await cluster.admin('delete_app', { name: 'app' });
+    await cluster.admin('delete_versioned_model', { model_name: 'm', model_version: '1' });
+    await until(() => events.includes('2 m:1 hdel'), 'the last event');
+    listener.disconnect();
+    expect(events).toEqual([
+      ...['2 m:1 hset', '6 CURRENT_MODEL_VERSION:m set', '5 app hset', '7 app sadd'],
+      ...['7 app srem', '7 app del', '5 app hdel', '5 app del', '2 m:1 hdel'],
+    ]);
   });
 
   test('what Clipper wrote is loaded and served; what it deleted or can not be read is left out', async () => {
