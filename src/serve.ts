@@ -58,7 +58,8 @@ interface Parts {
 
 /**
  * Starts a cluster's server in this process: query frontend, management, RPC and supervisor. `onStopAsked` is called
- * when a client asks for its end. Throws E_PORT_IN_USE and E_STORE_FAILED, with nothing left open.
+ * when a client asks for its end. Throws E_PORT_IN_USE, E_STORE_FAILED
+ * and E_CLUSTER_EXISTS, with nothing left open.
  */
 export async function serve(options: ServeOptions, log: Log, onStopAsked: () => void): Promise<RunningServer> {
   await using undo = new UndoStack();

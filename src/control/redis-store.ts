@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { requireAlone } from './redis-alone.ts';
 import { RedisLink } from './redis-link.ts';
 import { RedisReplicas } from './redis-replicas.ts';
 import type { RedisSession } from './redis-session.ts';
@@ -23,6 +24,8 @@ const followed = sharedNames.map((name) => tablesOf('')[name].db);
 export class RedisStore implements StateStore {
   readonly replicas: RedisReplicas;
   readonly #link: RedisLink;
+  /** Of our connection. */
+  readonly #name: string;
   readonly #tables: RedisTables;
   readonly #log: Log;
   /** There as long as Redis has what this cluster wrote. */
@@ -41,17 +44,21 @@ export class RedisStore implements StateStore {
     this.#tables = tablesOf(cluster);
     this.#mark = `server:${cluster}`;
     const onKey = (db: number, key: string): void => this.#keyChanged(db, key);
-    this.#link = new RedisLink({ url, name: `clipper-ts:${cluster}`, log, onKey, onUp: () => void this.#catchUp() });
+    this.#name = `clipper-ts:${cluster}`;
+    this.#link = new RedisLink({ url, name: this.#name, log, onKey, onUp: () => void this.#catchUp() });
     const batchSizeOf = (model: string): number => this.#known.models.get(model)?.batchSize ?? -1;
     this.replicas = new RedisReplicas({ link: this.#link, cluster, log, batchSizeOf });
   }
 
-  /** Throws E_STORE_FAILED where Redis does not answer within 5 s. */
+  /** Throws E_STORE_FAILED where Redis does not answer within 5 s, E_CLUSTER_EXISTS where the cluster's name is taken. */
   static async open(options: RedisStoreOptions): Promise<RedisStore> {
     const store = new RedisStore(options);
     try {
       const outcome = "Start it there, or correct the server's option `state`";
-      await store.#link.run((session) => store.#leaveMark(session), outcome);
+      await store.#link.run(async (session) => {
+        await requireAlone(session, store.#name);
+        await store.#leaveMark(session);
+      }, outcome);
     } catch (error) {
       await store[Symbol.asyncDispose]();
       throw error;

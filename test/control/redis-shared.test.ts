@@ -6,6 +6,7 @@ import { quietConsole } from '../helpers/quiet-console.ts';
 import { describeWithRedis, TestRedis } from '../helpers/redis.ts';
 import { startReplica } from '../helpers/replica.ts';
 import { silentLog } from '../helpers/silent-log.ts';
+import { startedCluster } from '../helpers/started-cluster.ts';
 import { until } from '../helpers/until.ts';
 
 quietConsole();
@@ -68,6 +69,19 @@ describeWithRedis('servers that share a Redis', () => {
     await one.admin('delete_versioned_model', { model_name: 'm', model_version: '1' });
     await one.addModel('m', '1', { model_data_path: 'another' });
     await until(async () => (await ask(two, 'app', 1)).output === 'new1', 'an answer of the new version', 1_000);
+    prefix = 'newest';
+    // Someone else's way to replace it, in one go.
+    await redis.ask(2, 'hset', 'm:1', 'model_data_path', 'yet another');
+    await until(async () => (await ask(two, 'app', 1)).output === 'newest1', 'an answer of what replaced it', 1_000);
+  });
+
+  test('a name that another server has is refused, and free again when that was killed', async () => {
+    await expect(startCluster({ name: 'one', state: redis.url })).rejects.toMatchObject({ code: 'E_CLUSTER_EXISTS' });
+    const third = await startedCluster({ name: 'third', state: redis.url });
+    await expect(startedCluster({ name: 'third', state: redis.url })).rejects.toMatchObject({ code: 'E_CLUSTER_EXISTS' });
+    process.kill(third.cluster?.pid ?? 0, 'SIGKILL');
+    await using _again = await startedCluster({ name: 'third', state: redis.url });
+    await third[Symbol.asyncDispose]();
   });
 
   test('of two that add one name at once, one is refused', async () => {
@@ -116,6 +130,7 @@ describeWithRedis('servers that share a Redis', () => {
     const value = { name: 'm', version: '1', inputType: 'doubles', digest: 'f', env: { A: 'b' }, resources: {} } as const;
     const deployment = { ...value, network: 'cluster', replicas: 2 } as const;
     await first.commit([{ table: 'deployments', key: 'm:1', value: deployment }]);
+    await first[Symbol.asyncDispose]();
     await using again = await RedisStore.open({ ...options, cluster: 'first' });
     expect((await again.load()).deployments.get('m:1')).toEqual(deployment);
     await using other = await RedisStore.open({ ...options, cluster: 'second' });
