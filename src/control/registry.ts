@@ -95,7 +95,10 @@ export class Registry {
       checkName(name, 'application name');
       const taken = new ClipperError('E_APPLICATION_EXISTS', `An application with name '${name}' already exists`);
       if (this.application(name) !== undefined) throw taken;
-      await this.#commit([{ table: 'applications', key: name, value: application, isNew: true }], taken);
+      const changes: Change[] = [{ table: 'applications', key: name, value: application, isNew: true }];
+      // Clipper leaves the links of an application that it deletes.
+      if (this.linkedModels(name).length > 0) changes.push({ table: 'links', key: name, value: undefined });
+      await this.#commit(changes, taken);
     });
   }
 
@@ -192,8 +195,9 @@ export class Registry {
 
   /** Throws E_INPUT_TYPE_MISMATCH where an application of another type is linked to the model. */
   #checkLinkedTypes(model: ModelVersion): void {
-    for (const [application, models] of this.#state.links) {
-      if (models.includes(model.name)) requireSameType(this.knownApplication(application), model);
+    for (const [name, models] of this.#state.links) {
+      const application = this.application(name);
+      if (application !== undefined && models.includes(model.name)) requireSameType(application, model);
     }
   }
 

@@ -128,6 +128,16 @@ describeWithRedis("Clipper's schema", () => {
     expect((await cluster.addModel('m', '0')).status).toBe(200);
   });
 
+  test("a link that Clipper left of an application that it deleted is in nobody's way", async () => {
+    await redis.ask(databases.links, 'sadd', 'app', 'm');
+    await using cluster = await start();
+    expect((await cluster.addModel('m', '1')).status).toBe(200);
+    const settings = { name: 'app', input_type: 'strings', default_output: '', latency_slo_micros: 1_000 };
+    expect((await cluster.admin('add_app', settings)).status).toBe(200);
+    expect((await cluster.admin('get_linked_models', { app_name: 'app' })).json).toEqual([]);
+    expect(await redis.keys(databases.links)).toEqual([]);
+  });
+
   test('connected replicas are listed as Clipper lists them, until they are gone', async () => {
     await using one = await start('one');
     await using two = await start('two');

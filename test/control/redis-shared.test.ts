@@ -124,6 +124,40 @@ describeWithRedis('servers that share a Redis', () => {
     }
   });
 
+  test('whatever two change at once, both end with what is in Redis', async () => {
+    let seed = 7;
+    const pick = <T>(...choices: readonly T[]): T => {
+      seed = (seed * 48_271) % 2_147_483_647;
+      return choices[seed % choices.length] as T;
+    };
+    const app = (): object => ({ input_type: 'doubles', default_output: `${seed}`, latency_slo_micros: 1_000 });
+    const changes = [
+      (cluster: Cluster) => cluster.addModel(pick('m', 'n'), pick('1', '2', '3'), { model_data_path: `${seed}` }),
+      (cluster: Cluster) =>
+        cluster.admin('delete_versioned_model', { model_name: pick('m', 'n'), model_version: pick('1', '2', '3') }),
+      (cluster: Cluster) =>
+        cluster.admin('set_model_version', { model_name: pick('m', 'n'), model_version: pick('1', '2', '3') }),
+      (cluster: Cluster) => cluster.admin('add_app', { name: pick('a', 'b'), ...app() }),
+      (cluster: Cluster) => cluster.admin('delete_app', { name: pick('a', 'b') }),
+      (cluster: Cluster) => cluster.admin('add_model_links', { app_name: pick('a', 'b'), model_names: [pick('m', 'n')] }),
+    ];
+    const shows = async (cluster: Cluster): Promise<string> => {
+      const models = (await cluster.admin('get_all_models', { verbose: true })).json.map((each: object) => JSON.stringify(each));
+      const apps = (await cluster.admin('get_all_applications', { verbose: true })).json;
+      return [...models, ...apps.map((each: object) => JSON.stringify(each))].sort().join('\n');
+    };
+    let done = 0;
+    for (let round = 0; round < 150; round++) {
+      const replies = await Promise.all([one, two, one, two].map((cluster) => pick(...changes)(cluster)));
+      done += replies.filter(({ status }) => status === 200).length;
+    }
+    expect(done).toBeGreaterThan(100);
+    await using fresh = await startCluster({ name: 'fresh', state: redis.url });
+    const truth = await shows(fresh);
+    expect(truth).not.toBe('');
+    for (const cluster of [one, two]) await until(async () => (await shows(cluster)) === truth, 'what is in Redis', 1_000);
+  });
+
   test('how a server runs what it deployed is its own, and there when it starts again', async () => {
     const options = { url: redis.url, log: silentLog };
     await using first = await RedisStore.open({ ...options, cluster: 'first' });
