@@ -142,7 +142,10 @@ export class RedisLink {
     while (this.#commands.status !== 'ready') {
       const leftMs = Math.ceil(endsAt - performance.now());
       if (leftMs <= 0 || this.#closing.signal.aborted) {
-        const why = `did not answer within ${patienceMs / 1_000} s: ${this.#why}`;
+        const isLate = leftMs <= 0;
+        const why = isLate
+          ? `did not answer within ${patienceMs / 1_000} s: ${this.#why}`
+          : 'was not waited for: the server ends';
         throw new ClipperError('E_STORE_FAILED', `Redis at ${this.address} ${why}. ${outcome}`);
       }
       const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(leftMs)]);
