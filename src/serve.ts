@@ -13,7 +13,7 @@ import { Supervisor } from './backends/supervisor.ts';
 import { EventLog } from './control/event-log.ts';
 import { LmdbStore } from './control/lmdb-store.ts';
 import { Registry } from './control/registry.ts';
-import type { Deployment, Traffic } from './control/state-store.ts';
+import type { Deployment, StateStore, Traffic } from './control/state-store.ts';
 import type { ClusterServices } from './http/cluster-routes.ts';
 import { openManagementPort } from './http/management-port.ts';
 import type { ManagementServices } from './http/management-routes.ts';
@@ -35,6 +35,8 @@ export interface ServeOptions {
   readonly managementPort: number;
   readonly rpcPort: number;
   readonly stateDir: string;
+  /** The URL of a Redis that keeps the cluster's state; left out: it is kept in `stateDir`. */
+  readonly state?: string | undefined;
   readonly cacheBytes: number;
   readonly maxBodyBytes: number;
 }
@@ -53,6 +55,7 @@ interface Parts {
   readonly options: ServeOptions;
   readonly log: Log;
   readonly undo: UndoStack;
+  readonly state: StateStore;
   readonly registry: Registry;
   readonly events: EventLog;
   readonly metrics: Metrics;
@@ -62,12 +65,13 @@ interface Parts {
 
 /**
  * Starts a cluster's server in this process: query frontend, management, RPC and supervisor. `onStopAsked` is called
- * when a client asks for its end. Throws E_PORT_IN_USE, with nothing left open.
+ * when a client asks for its end. Throws E_PORT_IN_USE, E_STORE_FAILED
+ * and E_CLUSTER_EXISTS, with nothing left open.
  */
 export async function serve(options: ServeOptions, log: Log, onStopAsked: () => void): Promise<RunningServer> {
   await using undo = new UndoStack();
   const metrics = new Metrics();
-  const state = await LmdbStore.open(join(options.stateDir, 'state'));
+  const state = await openStore(options, log);
   undo.push(async () => state[Symbol.asyncDispose]());
   const registry = await Registry.open(state);
   const events = await EventLog.open(state, log);
@@ -76,7 +80,7 @@ export async function serve(options: ServeOptions, log: Log, onStopAsked: () => 
   const store = new FeedbackStore(join(options.stateDir, 'feedback'));
   undo.push(() => store.close());
   const feedback = new Feedback({ registry, metrics, store, replicas: () => replicas.rpc.replicas });
-  const parts = { options, log, undo, registry, events, metrics, frontend, feedback };
+  const parts = { options, log, undo, state, registry, events, metrics, frontend, feedback };
   const replicas = await openReplicas(parts);
   const shared = { registry, events, metrics, frontend, feedback, replicas: () => replicas.rpc.replicas };
   const { host, maxBodyBytes } = options;
@@ -95,6 +99,13 @@ export async function serve(options: ServeOptions, log: Log, onStopAsked: () => 
   return { queryPort, managementPort, rpcPort, [Symbol.asyncDispose]: () => running[Symbol.asyncDispose]() };
 }
 
+async function openStore({ state, stateDir, name }: ServeOptions, log: Log): Promise<StateStore> {
+  if (state === undefined) return LmdbStore.open(join(stateDir, 'state'));
+  // Loaded only where it is wanted: a server is up the sooner.
+  const { RedisStore } = await import('./control/redis-store.ts');
+  return RedisStore.open({ url: state, cluster: name, log });
+}
+
 interface Replicas {
   readonly rpc: RpcServer;
   readonly backend: Backend;
@@ -102,7 +113,7 @@ interface Replicas {
 }
 
 /** The RPC server and the supervisor, which learn of replicas from each other. */
-async function openReplicas({ options, log, undo, frontend, events }: Parts): Promise<Replicas> {
+async function openReplicas({ options, log, undo, state, frontend, events }: Parts): Promise<Replicas> {
   const rpc = await RpcServer.listen({
     host: options.host,
     port: options.rpcPort,
@@ -112,11 +123,13 @@ async function openReplicas({ options, log, undo, frontend, events }: Parts): Pr
       const message = `Replica ${replicaId} of ${model}:${version} connected`;
       events.add({ kind: 'ready', model, version, ...(instance === undefined ? {} : { instance }), message });
       frontend.replicaConnected(replica);
+      state.replicas?.connected(replica);
       supervisor.connected(replica);
     },
     onLost: (replica, isHung) => {
       log.info({ model: replica.model, replica: replica.replicaId }, 'a replica is gone');
       frontend.replicaGone(replica);
+      state.replicas?.gone(replica);
       if (isHung) supervisor.replace(replica);
     },
   });

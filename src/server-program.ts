@@ -1,10 +1,11 @@
 import { rm } from 'node:fs/promises';
+import { stateVariable } from './control/redis-url.ts';
 import { isClipperError, messageOf } from './errors.ts';
 import { createLog } from './log.ts';
 import { type RunningServer, type ServeOptions, serve } from './serve.ts';
 import { claimDir } from './util/state-dir.ts';
 
-/** What the program is given, as JSON in its first argument. */
+/** What the program is given, as JSON in its first argument; `state` in a variable. */
 export interface ServerProgramOptions extends ServeOptions {
   /** Whether the server outlives the process that started it. */
   readonly detached: boolean;
@@ -46,7 +47,10 @@ async function main(options: ServerProgramOptions): Promise<void> {
   if (options.detached && process.connected) process.disconnect();
 }
 
-main(JSON.parse(process.argv[2] ?? '{}') as ServerProgramOptions).catch(async (error: unknown) => {
+const { [stateVariable]: state } = process.env;
+// Replicas get the variables that there are then.
+delete process.env[stateVariable];
+main({ ...(JSON.parse(process.argv[2] ?? '{}') as ServerProgramOptions), state }).catch(async (error: unknown) => {
   console.error(error);
   await say({ kind: 'failed', code: isClipperError(error) ? error.code : 'E_SERVER_EXITED', message: messageOf(error) });
   process.exit(1);

@@ -20,7 +20,9 @@ interface ResumeParts {
 export async function resumeAll(parts: ResumeParts, signal: AbortSignal): Promise<void> {
   const { registry } = parts;
   const isCurrent = ({ name, version }: Deployment): boolean => registry.currentVersion(name) === version;
-  const wanted = registry.deployments.filter(({ isStopped, replicas }) => isStopped !== true && replicas !== 0);
+  // Of a version that another server deleted, this one's deployment is left.
+  const isKnown = ({ name, version }: Deployment): boolean => registry.model(name, version) !== undefined;
+  const wanted = registry.deployments.filter((each) => each.isStopped !== true && each.replicas !== 0 && isKnown(each));
   const waiting = [...wanted.filter(isCurrent), ...wanted.filter((each) => !isCurrent(each))];
   const work = async (): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await resume(next, parts, signal);

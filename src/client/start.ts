@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { prepareCapture } from '../closure/capture.ts';
 import { checkName } from '../control/names.ts';
+import { isRedisUrl, redisUrlRule, stateVariable } from '../control/redis-url.ts';
 import { ClipperError, isErrorCode, messageOf } from '../errors.ts';
 import type { ClusterInfo } from '../http/cluster-routes.ts';
 import type { ServerProgramMessage, ServerProgramOptions } from '../server-program.ts';
@@ -32,6 +33,11 @@ const StartOptions = z.strictObject({
     .describe(
       "Where state, bundles and logs are kept; left out: a folder that goes with the server or, detached, one in the user's home.",
     ),
+  state: z
+    .string()
+    .refine(isRedisUrl, { error: redisUrlRule, params: { isSecret: true } })
+    .optional()
+    .describe("The URL of a Redis that keeps the cluster's state, redis://host:port; left out: it is kept in stateDir."),
   cacheBytes: z
     .number()
     .int()
@@ -68,8 +74,8 @@ const stopTimeoutMs = 15_000;
 
 /**
  * Starts a server in a process of its own and connects to it. The server and its replicas end with this process unless
- * `detached`; until then they keep it alive, as a listening HTTP server would. Throws E_PORT_IN_USE, E_SERVER_EXITED
- * with the end of its log, E_CANCELLED.
+ * `detached`; until then they keep it alive, as a listening HTTP server would. Throws E_PORT_IN_USE, E_STORE_FAILED,
+ * E_CLUSTER_EXISTS, E_SERVER_EXITED with the end of its log, E_CANCELLED.
  */
 export async function startClipper(options: StartOptions = {}): Promise<ClipperConnection> {
   const { signal, stateDir, ...serve } = resolveOptions(StartOptions, options, 'startClipper');
@@ -136,13 +142,14 @@ export async function connectClipper(options: ConnectOptions = {}): Promise<Clip
 
 const trimmed = (url: string): string => url.replace(/\/+$/, '');
 
-async function spawnServer(options: ServerProgramOptions): Promise<ChildProcess> {
+async function spawnServer({ state, ...options }: ServerProgramOptions): Promise<ChildProcess> {
   const log = await open(join(options.stateDir, 'server.log'), 'a');
   try {
     return spawn(process.execPath, [serverProgram, JSON.stringify(options)], {
       // A group of its own: Ctrl-C in a terminal is for this process, and the server learns of its end by the channel.
       detached: true,
-      env: process.env,
+      // Arguments are everyone's to read, and the URL may hold a password.
+      env: { ...process.env, [stateVariable]: state },
       stdio: ['ignore', log.fd, log.fd, 'ipc'],
     });
   } finally {

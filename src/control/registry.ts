@@ -106,9 +106,12 @@ export class Registry {
       checkName(name, 'application name');
       const taken = new ClipperError('E_APPLICATION_EXISTS', `An application with name '${name}' already exists`);
       if (this.application(name) !== undefined) throw taken;
-      const added: Change = { table: 'applications', key: name, value: application, isNew: true };
+      const changes: Change[] = [{ table: 'applications', key: name, value: application, isNew: true }];
       if (model !== undefined) requireSameType(application, this.#currentModel(model));
-      await this.#commit(model === undefined ? [added] : [added, { table: 'links', key: name, value: [model] }], taken);
+      if (model !== undefined) changes.push({ table: 'links', key: name, value: [model] });
+      // Clipper leaves the links of an application that it deletes.
+      else if (this.linkedModels(name).length > 0) changes.push({ table: 'links', key: name, value: undefined });
+      await this.#commit(changes, taken);
     });
   }
 
@@ -230,8 +233,9 @@ export class Registry {
 
   /** Throws E_INPUT_TYPE_MISMATCH where an application of another type is linked to the model. */
   #checkLinkedTypes(model: ModelVersion): void {
-    for (const [application, models] of this.#state.links) {
-      if (models.includes(model.name)) requireSameType(this.knownApplication(application), model);
+    for (const [name, models] of this.#state.links) {
+      const application = this.application(name);
+      if (application !== undefined && models.includes(model.name)) requireSameType(application, model);
     }
   }
 

@@ -139,8 +139,25 @@ export type Change = {
 /** Everything that a store holds. */
 export type ClusterState = { readonly [Table in TableName]: Map<string, Tables[Table]> };
 
+/** A replica as others see it. */
+export interface ConnectedReplica {
+  readonly modelName: string;
+  readonly modelVersion: string;
+  readonly replicaId: number;
+  readonly inputType: InputType;
+}
+
+/** Shows others which replicas are connected to this server. */
+export interface ReplicaList {
+  connected(replica: ConnectedReplica): void;
+  /** To be told with what `connected` was told with. */
+  gone(replica: ConnectedReplica): void;
+}
+
 /** Where a cluster's state is kept. */
 export interface StateStore extends AsyncDisposable {
+  /** Left out where nobody else could look. */
+  readonly replicas?: ReplicaList;
   load(): Promise<ClusterState>;
   /**
    * Makes all of the changes or none, and resolves when they last as long as the store does. False, with nothing changed,

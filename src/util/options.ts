@@ -15,6 +15,7 @@ function describe(issue: z.core.$ZodIssue, options: unknown): string {
   const at = path === '' ? '' : `${path}: `;
   if (issue.code === 'unrecognized_keys') return `${at}there is no option ${issue.keys.map((key) => `"${key}"`).join(', ')}`;
   if (issue.code === 'invalid_key') return `${at}${issue.issues[0]?.message ?? issue.message}`;
+  if (issue.code === 'custom' && issue.params?.isSecret === true) return `${at}${issue.message}`;
   const value = issue.path.reduce<unknown>((each, key) => (each as Record<PropertyKey, unknown> | undefined)?.[key], options);
   if (value === undefined)
     return `${at}${issue.code === 'invalid_type' ? `is missing, expected ${issue.expected}` : issue.message}`;

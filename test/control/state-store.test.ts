@@ -4,6 +4,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LmdbStore } from '../../src/control/lmdb-store.ts';
 import { MemoryStore } from '../../src/control/memory-store.ts';
+import { RedisStore } from '../../src/control/redis-store.ts';
 import {
   type Application,
   type Change,
@@ -12,6 +13,8 @@ import {
   type StateStore,
   tableNames,
 } from '../../src/control/state-store.ts';
+import { hasRedis, TestRedis } from '../helpers/redis.ts';
+import { silentLog } from '../helpers/silent-log.ts';
 import { temporaryDir } from '../helpers/temporary-dir.ts';
 
 const application = (name: string): Application => ({
@@ -56,12 +59,25 @@ const everything: readonly Change[] = [
   },
 ];
 
+let redis: TestRedis | undefined;
+beforeAll(async () => {
+  if (hasRedis) redis = await TestRedis.start();
+});
+afterAll(() => redis?.[Symbol.asyncDispose]());
+
+async function openRedisStore(): Promise<RedisStore> {
+  await redis?.ask(0, 'flushall');
+  return RedisStore.open({ url: redis?.url ?? '', cluster: 'test', log: silentLog });
+}
+
 const stores: Record<string, (dir: string) => Promise<StateStore>> = {
   memory: async () => new MemoryStore(),
   lmdb: (dir) => LmdbStore.open(dir),
+  redis: openRedisStore,
 };
 
 describe.each(Object.keys(stores))('%s', (kind) => {
+  if (kind === 'redis' && !hasRedis) return test.skip('(skipped: redis-server is not installed)', () => {});
   let dir: Awaited<ReturnType<typeof temporaryDir>>;
   let store: StateStore;
   beforeEach(async () => {
@@ -110,10 +126,15 @@ describe.each(Object.keys(stores))('%s', (kind) => {
   });
 
   test('of many that want to be new at once, one is', async () => {
-    const change = (n: number): Change => ({ table: 'applications', key: 'a', value: application(`a${n}`), isNew: true });
+    const change = (n: number): Change => ({
+      table: 'applications',
+      key: 'a',
+      value: { ...application('a'), defaultOutput: `${n}` },
+      isNew: true,
+    });
     const done = await Promise.all(Array.from({ length: 20 }, (_, n) => store.commit([change(n)])));
     expect(done.filter(Boolean)).toHaveLength(1);
-    expect((await store.load()).applications.get('a')?.name).toBe(`a${done.indexOf(true)}`);
+    expect((await store.load()).applications.get('a')?.defaultOutput).toBe(`${done.indexOf(true)}`);
   });
 
   test('a thousand commits at once are all there', async () => {

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Log } from '../../src/log.ts';
 import { type ServeOptions, serve } from '../../src/serve.ts';
 import { silentLog } from './silent-log.ts';
 import { until } from './until.ts';
@@ -43,13 +44,13 @@ export interface Cluster extends AsyncDisposable {
   replicasConnected(count: number): Promise<void>;
 }
 
-export async function startCluster(options: Partial<ServeOptions> = {}): Promise<Cluster> {
+export async function startCluster(options: Partial<ServeOptions> = {}, log: Log = silentLog): Promise<Cluster> {
   const stateDir = await mkdtemp(join(tmpdir(), 'clipper-test-'));
   const ports = { queryPort: 0, managementPort: 0, rpcPort: 0 };
   const limits = { cacheBytes: 1_000_000, maxBodyBytes: 100_000 };
   const server = await serve(
     { name: 'test', backend: 'process', host: '127.0.0.1', ...ports, ...limits, stateDir, ...options },
-    silentLog,
+    log,
     () => {},
   );
   const send = async (port: number, path: string, request: RequestInit): Promise<Reply> => {

@@ -1,0 +1,109 @@
+import { ClipperError } from '../errors.ts';
+import { type InputType, parseInputType } from '../protocol/input-types.ts';
+import type { Application, ModelVersion } from './state-store.ts';
+
+/** A hash of Redis. */
+export type Fields = Readonly<Record<string, string>>;
+
+/** One field of a hash and what it is with us. */
+interface Field<T> {
+  readonly field: string;
+  write(value: T): string;
+  read(text: string): T;
+  /** What it is where the field is missing; undefined is left out. Without it the record can't be read. */
+  readonly missing?: { readonly value: T | undefined };
+}
+
+type FieldsOf<T> = { readonly [Key in keyof T]-?: Field<NonNullable<T[Key]>> };
+
+const optional = { missing: { value: undefined } } as const;
+const itself = (text: string): string => text;
+const text = (field: string): Field<string> => ({ field, write: itself, read: itself });
+const list = (field: string): Field<readonly string[]> => ({
+  field,
+  write: (values) => values.join(','),
+  read: (values) => (values === '' ? [] : values.split(',')),
+});
+const json = <T>(field: string, isOne: (value: unknown) => boolean): Field<T> => ({
+  field,
+  write: (value) => JSON.stringify(value),
+  read: (written) => checked(field, written, JSON.parse(written), isOne),
+});
+const integer = (field: string, least: number): Field<number> =>
+  json(field, (value) => Number.isSafeInteger(value) && (value as number) >= least);
+const flag = (field: string): Field<boolean> => json(field, (value) => typeof value === 'boolean');
+const inputType: Field<InputType> = { field: 'input_type', write: itself, read: parseInputType };
+
+/** As the management REST has it. */
+const kept: Field<NonNullable<ModelVersion['cache']>> = {
+  field: 'cache',
+  write: (cache) => JSON.stringify(typeof cache === 'boolean' ? cache : { ttl_micros: cache.ttlMicros }),
+  read: (written) => {
+    const value = JSON.parse(written) as boolean | { readonly ttl_micros?: unknown } | null;
+    if (typeof value === 'boolean') return value;
+    return { ttlMicros: checked('cache', written, value?.ttl_micros, (ttl) => Number.isSafeInteger(ttl) && Number(ttl) > 0) };
+  },
+};
+
+/** Clipper's fields of an application, and below them ours. */
+const applicationFields: FieldsOf<Omit<Application, 'name'>> = {
+  inputType,
+  defaultOutput: text('default_output'),
+  latencySloMicros: integer('latency_slo_micros', 1),
+  cache: { ...flag('cache'), ...optional },
+  apiKeyHashes: { ...list('api_key_hashes'), ...optional },
+};
+
+/** The same of a model version. Clipper's servers from before batch sizes wrote none. */
+const modelFields: FieldsOf<ModelVersion> = {
+  name: text('model_name'),
+  version: text('model_version'),
+  inputType,
+  labels: list('labels'),
+  containerName: text('container_name'),
+  modelDataPath: text('model_data_path'),
+  batchSize: { ...integer('batch_size', -1), missing: { value: -1 } },
+  batchDelayMicros: { ...integer('batch_delay_micros', 0), ...optional },
+  hedge: { ...flag('hedge'), ...optional },
+  cache: { ...kept, ...optional },
+};
+
+function checked<T>(field: string, written: string, value: unknown, isOne: (value: unknown) => boolean): T {
+  if (isOne(value)) return value as T;
+  throw new ClipperError('E_INVALID_OPTION', `its ${field} is ${written.slice(0, 80)}`);
+}
+
+const entriesOf = (fields: object): [string, Field<unknown>][] => Object.entries(fields);
+
+function write<T extends object>(fields: FieldsOf<T>, record: T): Record<string, string> {
+  const written: Record<string, string> = {};
+  for (const [key, { field, write: print }] of entriesOf(fields)) {
+    const value = record[key as keyof T];
+    if (value !== undefined) written[field] = print(value);
+  }
+  return written;
+}
+
+function read<T extends object>(fields: FieldsOf<T>, hash: Fields): T {
+  const record: Record<string, unknown> = {};
+  for (const [key, { field, read: parse, missing }] of entriesOf(fields)) {
+    const written = hash[field];
+    if (written === undefined && missing === undefined) throw new ClipperError('E_INVALID_OPTION', `it has no ${field}`);
+    const value = written === undefined ? missing?.value : parse(written);
+    if (value !== undefined) record[key] = value;
+  }
+  return record as T;
+}
+
+export const writeApplication = ({ name: _, ...application }: Application): Fields => ({
+  ...write(applicationFields, application),
+  policy: 'DefaultOutputSelectionPolicy',
+});
+
+/** Throws where it is not one. */
+export const readApplication = (name: string, hash: Fields): Application => ({ name, ...read(applicationFields, hash) });
+
+export const writeModel = (model: ModelVersion): Fields => ({ ...write(modelFields, model), load: '0.000000', valid: '' });
+
+/** Throws where it is not one. */
+export const readModel = (hash: Fields): ModelVersion => read(modelFields, hash);

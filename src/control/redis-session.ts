@@ -1,0 +1,86 @@
+import type { Redis } from 'ioredis';
+import { ClipperError } from '../errors.ts';
+
+/** A command and its arguments, as Redis has them. */
+export type Request = readonly [command: string, ...args: string[]];
+
+/** What a request was answered, or why Redis refused it. */
+export type Reply = { readonly value: unknown } | { readonly refused: string };
+
+/** Redis while a job has it for itself. */
+export class RedisSession {
+  readonly #client: Redis;
+  readonly #address: string;
+  readonly #outcome: string;
+
+  constructor(client: Redis, address: string, outcome: string) {
+    this.#client = client;
+    this.#address = address;
+    this.#outcome = outcome;
+  }
+
+  /** Asks in a database, in one round trip. Throws E_STORE_FAILED where Redis is lost or doesn't have the database. */
+  async ask(db: number, requests: readonly Request[]): Promise<readonly Reply[]> {
+    const results = (await this.#client.pipeline(mutable([select(db), ...requests])).exec()) ?? [];
+    const replies = results.map(([error, value]) => {
+      if (error === null) return { value };
+      if (!isRefusal(error)) throw this.failed(error.message);
+      return { refused: error.message };
+    });
+    const [selected, ...rest] = replies;
+    if (selected !== undefined && 'refused' in selected) {
+      throw this.failed(`${selected.refused}. It must have databases 0 to 8, as a Redis that is no Redis Cluster has`);
+    }
+    return rest;
+  }
+
+  /** One answer of `ask`. Throws E_STORE_FAILED where Redis refuses it too. */
+  async askOne(db: number, request: Request): Promise<unknown> {
+    const [reply = { value: undefined }] = await this.ask(db, [request]);
+    if ('refused' in reply) throw this.failed(reply.refused);
+    return reply.value;
+  }
+
+  /** Does all or nothing; false, and nothing, where a watched key was changed. Throws E_STORE_FAILED. */
+  async transact(requests: readonly Request[]): Promise<boolean> {
+    if (this.#client.status !== 'ready') throw this.failed('the connection broke');
+    const results = await this.#client
+      .multi(mutable(requests))
+      .exec()
+      .catch((error: Error) => {
+        throw isRefusal(error) ? this.failed(refusals(error)) : this.#unknown(error.message);
+      });
+    for (const [error] of results ?? []) {
+      if (error === null) continue;
+      const message = `Redis at ${this.#address} made only a part of a change: ${error.message}`;
+      throw new ClipperError(
+        'E_STORE_FAILED',
+        `${message}. A key is of a type that Clipper does not give it; delete it in Redis`,
+      );
+    }
+    return results !== null;
+  }
+
+  failed(why: string): ClipperError {
+    return new ClipperError('E_STORE_FAILED', `Redis at ${this.#address} failed: ${why}. ${this.#outcome}`);
+  }
+
+  #unknown(why: string): ClipperError {
+    const message = `Redis at ${this.#address} was lost while it made a change (${why})`;
+    const advice = 'Whether it was made is not known until Redis is back; look before it is asked for again';
+    return new ClipperError('E_STORE_FAILED', `${message}. ${advice}`);
+  }
+}
+
+/** For requests of a transaction, which may lie in several databases. */
+export const select = (db: number): Request => ['select', String(db)];
+
+const mutable = (requests: readonly Request[]): string[][] => requests.map((request) => [...request]);
+
+const isRefusal = (error: Error): boolean => error.name === 'ReplyError';
+
+/** Why a transaction was refused: what Redis said of each of its commands. */
+function refusals(error: Error & { readonly previousErrors?: readonly Error[] }): string {
+  const messages = [error, ...(error.previousErrors ?? [])].map(({ message }) => message);
+  return [...new Set(messages)].reverse().join('; ');
+}

@@ -1,0 +1,50 @@
+import { ClipperError } from '../errors.ts';
+
+/** Where a Redis is, and as whom to speak to it. */
+export interface RedisAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  readonly isEncrypted: boolean;
+}
+
+/** The variable that tells a server's process its Redis. */
+export const stateVariable = 'CLIPPER_STATE_URL';
+
+const standardPort = 6379;
+
+/** What `redis://[[user]:password@]host[:port]` says, `rediss` for TLS; undefined where it is anything else. */
+function read(url: string): RedisAddress | undefined {
+  if (!URL.canParse(url)) return undefined;
+  const { protocol, hostname, port, username, password, pathname, search, hash } = new URL(url);
+  const isPlain = /^\/?$/.test(pathname) && search === '' && hash === '';
+  if (!/^rediss?:$/.test(protocol) || hostname === '' || !isPlain) return undefined;
+  return {
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: port === '' ? standardPort : Number(port),
+    username: username === '' ? undefined : decodeURIComponent(username),
+    password: password === '' ? undefined : decodeURIComponent(password),
+    isEncrypted: protocol === 'rediss:',
+  };
+}
+
+export const isRedisUrl = (url: string): boolean => {
+  try {
+    return read(url) !== undefined;
+  } catch {
+    // A percent sign of a password that was not encoded.
+    return false;
+  }
+};
+
+/** What a Redis URL must be, for messages: they never repeat the URL, which may hold a password. */
+export const redisUrlRule =
+  'must be redis://[[user]:password@]host[:port], or rediss:// for TLS, without a path: the databases are fixed; special characters of a password are to be percent-encoded';
+
+/** Throws E_INVALID_OPTION. */
+export function parseRedisUrl(url: string): RedisAddress {
+  const address = isRedisUrl(url) ? read(url) : undefined;
+  if (address === undefined) throw new ClipperError('E_INVALID_OPTION', `The URL of a Redis ${redisUrlRule}`);
+  return address;
+}
