@@ -14,8 +14,15 @@ import {
 
 type Key = [TableName, string];
 
-/** More than any cluster's state takes; only what is used is on the disk. */
-const mapBytes = 2 ** 30;
+const settings = {
+  encoding: 'json',
+  // A commit is acknowledged when it is on the disk, not before.
+  overlappingSync: false,
+  // With it, a commit that fails rejects a promise that nobody has.
+  eventTurnBatching: false,
+  // More than any cluster's state takes; only what is used is on the disk.
+  mapSize: 2 ** 30,
+} as const;
 
 /** State in a folder of this machine, in LMDB. A commit is on the disk when it resolves, whole or not at all. */
 export class LmdbStore implements StateStore {
@@ -33,8 +40,7 @@ export class LmdbStore implements StateStore {
       // What replicas are given as variables is kept too, and nobody else's to read.
       await mkdir(dir, { recursive: true, mode: 0o700 });
       await chmod(dir, 0o700);
-      const options = { path: join(dir, 'state.mdb'), encoding: 'json', overlappingSync: false, mapSize: mapBytes } as const;
-      return new LmdbStore(open<Tables[TableName], Key>(options), dir);
+      return new LmdbStore(open<Tables[TableName], Key>({ path: join(dir, 'state.mdb'), ...settings }), dir);
     } catch (error) {
       throw failed(dir, 'opened', error);
     }
@@ -60,13 +66,14 @@ export class LmdbStore implements StateStore {
         const isTaken = ({ table, key, isNew }: Change): boolean => isNew === true && this.#db.doesExist([table, key]);
         if (changes.some(isTaken)) return false;
         for (const { table, key, value } of changes) {
-          if (value === undefined) void this.#db.remove([table, key]);
-          else void this.#db.put([table, key], value);
+          const written = value === undefined ? this.#db.remove([table, key]) : this.#db.put([table, key], value);
+          // It fails with the transaction, which says so.
+          written.catch(() => {});
         }
         return true;
       });
     } catch (error) {
-      throw failed(this.#dir, 'written', error);
+      throw failed(this.#dir, 'written', await causeOf(error));
     }
   }
 
@@ -76,6 +83,12 @@ export class LmdbStore implements StateStore {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#db.close();
   }
+}
+
+/** Why a commit failed, which LMDB's error keeps in a promise. */
+async function causeOf(error: unknown): Promise<unknown> {
+  const { commitError } = error as { commitError?: Promise<never> };
+  return commitError === undefined ? error : commitError.catch((cause: unknown) => cause);
 }
 
 const failed = (dir: string, done: string, error: unknown): ClipperError =>
