@@ -48,6 +48,8 @@ export const describeCrashLoop = ({ deaths, how, log }: CrashLoop): string =>
 const startedAtOnce = 8;
 const firstDelayMs = 100;
 const longestDelayMs = 30_000;
+/** One that answered before it died is worth its start. */
+const longestServedDelayMs = 1_000;
 /** A replica that lived this long has proved itself: the next restart is quick again. */
 const provenMs = 10_000;
 /** A replica that dies so often without having answered anything will not do better. */
@@ -195,7 +197,8 @@ export class Fleet {
   /** How long to wait before a replica that died is started again. */
   #backOff(member: Member): number {
     member.quickDeaths = performance.now() - member.startedAt > provenMs ? 0 : member.quickDeaths + 1;
-    return Math.min(longestDelayMs, firstDelayMs * 2 ** Math.max(0, member.quickDeaths - 1));
+    const longest = this.#hasServed(member) ? longestServedDelayMs : longestDelayMs;
+    return Math.min(longest, firstDelayMs * 2 ** Math.max(0, member.quickDeaths - 1));
   }
 
   #restartAfter(member: Member, delayMs: number): void {

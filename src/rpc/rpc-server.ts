@@ -15,6 +15,8 @@ import { type Announcement, RpcReplica } from './rpc-replica.ts';
 const silenceMs = 30_000;
 const checkMs = 1_000;
 const probeDelayMs = 100;
+/** Whoever sends a larger frame is disconnected, so that it can't fill the memory. */
+const maxFrameBytes = 256 * 2 ** 20;
 // A container that hears from us at least every 5 s sends no heartbeats, and must not be taken for a silent one.
 const maxProbes = 4;
 
@@ -31,7 +33,7 @@ export interface RpcServerOptions {
 /** The server's end of Clipper's container RPC: knows which replicas are connected and carries batches to them. */
 export class RpcServer implements AsyncDisposable {
   readonly #options: RpcServerOptions;
-  readonly #socket = new Router({ linger: 0, handover: true, mandatory: true, sendTimeout: 0 });
+  readonly #socket = new Router({ linger: 0, handover: true, mandatory: true, sendTimeout: 0, maxMessageSize: maxFrameBytes });
   readonly #replicas = new Map<string, RpcReplica>();
   readonly #outbox: Array<{ readonly identity: string; readonly frames: Uint8Array[] }> = [];
   readonly #watch: NodeJS.Timeout;

@@ -1,8 +1,9 @@
 import { setTimeout } from 'node:timers/promises';
-import { answering, ask, metric } from '../helpers/asking.ts';
+import { answering, ask, askSteadily, metric } from '../helpers/asking.ts';
 import { type Cluster, startCluster } from '../helpers/cluster.ts';
 import { connect, enqueue, queueOf } from '../helpers/model-queue.ts';
 import { quietConsole } from '../helpers/quiet-console.ts';
+import { RawContainer } from '../helpers/raw-container.ts';
 import { startReplica } from '../helpers/replica.ts';
 import { listenForReplicas } from '../helpers/rpc.ts';
 import { until } from '../helpers/until.ts';
@@ -75,4 +76,58 @@ test('a resting replica takes what waits when the other goes', async () => {
   queue.removeReplica(other.replica);
   await until(() => waiting?.results.length === 1, 'its answer');
   expect(waiting?.results).toEqual([{ kind: 'answered', output: { text: 'healed11', failed: false } }]);
+});
+
+describe('a replica that answers what no one expects', () => {
+  const big = (mib: number): string => 'first'.padEnd(mib * 2 ** 20, 'x');
+
+  let sent = 0;
+
+  /** Misbehaves on each batch, beside a replica that works; all queries are asked of both. */
+  async function besides(misbehave: (container: RawContainer, messageId: Buffer) => Promise<unknown>): Promise<void> {
+    await using cluster = await startCluster({ cacheBytes: 0 });
+    await cluster.addLinked({ app: 'a', model: 'm', inputType: 'doubles', sloMs: 1_500, settings: { batch_size: 1 } });
+    await using _good = startReplica(answering(), { port: cluster.rpcPort });
+    using container = new RawContainer(cluster.rpcPort);
+    await container.announce();
+    await cluster.replicasConnected(2);
+    let isOver = false;
+    const misbehaving = (async () => {
+      while (!isOver) {
+        const messageId = await container.receiveRequest().catch(() => undefined);
+        if (messageId === undefined || isOver) return;
+        await misbehave(container, messageId);
+      }
+    })();
+    const asked = await askSteadily(cluster, 'a', { perSecond: 30, seconds: 2 });
+    isOver = true;
+    container[Symbol.dispose]();
+    await misbehaving.catch(() => {});
+    for (const [value, { output, reason, ms }] of asked.entries()) {
+      // An answer of the other is its own first, whatever that is.
+      if (reason === undefined && typeof output === 'string') expect(output.slice(0, 5)).toBe('first');
+      else if (reason === undefined) expect(output).toBe(value);
+      expect(ms).toBeLessThan(2_500);
+    }
+    expect(asked.filter(({ reason }) => reason === undefined).length).toBeGreaterThan(20);
+    expect((await ask(cluster, 'a', 1_000)).output).toBe(1_000);
+  }
+
+  test.each<[string, (container: RawContainer, messageId: Buffer) => Promise<unknown>]>([
+    ['nothing, ever', async () => {}],
+    [
+      'twice',
+      async (container, id) => {
+        await container.respond(id, ['first']);
+        await container.respond(id, ['second']);
+      },
+    ],
+    [
+      'with the id of another batch',
+      (container, id) => container.respond(Buffer.from(id.map((byte) => byte ^ 0xff)), ['second']),
+    ],
+    ['with frames of garbage', (container) => container.send(Buffer.alloc(0), Buffer.from('\x01\x00\x00\x00'), Buffer.alloc(9))],
+    ['once with 100 MB', (container, id) => container.respond(id, [sent++ === 0 ? big(100) : 'first'])],
+    ['with more than is taken', (container, id) => container.respond(id, [big(300)])],
+  ])('%s', (_what, misbehave) => besides(misbehave));
 });
