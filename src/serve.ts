@@ -7,6 +7,7 @@ import { DockerBackend } from './backends/docker-backend.ts';
 import { ProcessBackend } from './backends/process-backend.ts';
 import { Supervisor } from './backends/supervisor.ts';
 import { LmdbStore } from './control/lmdb-store.ts';
+import { checkName } from './control/names.ts';
 import { Registry } from './control/registry.ts';
 import type { ClusterServices } from './http/cluster-routes.ts';
 import { openManagementPort } from './http/management-port.ts';
@@ -18,6 +19,9 @@ import { RpcServer } from './rpc/rpc-server.ts';
 import { Feedback } from './serving/feedback.ts';
 import { FeedbackStore } from './serving/feedback-store.ts';
 import { QueryFrontend } from './serving/query-frontend.ts';
+import { urlOf } from './util/addresses.ts';
+import { ClusterName } from './util/running-clusters.ts';
+import { takeStateDir } from './util/state-dir.ts';
 import { UndoStack } from './util/undo-stack.ts';
 
 export interface ServeOptions {
@@ -54,10 +58,11 @@ interface Parts {
 
 /**
  * Starts a cluster's server in this process: query frontend, management, RPC and supervisor. `onStopAsked` is called
- * when a client asks for its end. Throws E_PORT_IN_USE, with nothing left open.
+ * when a client asks for its end. Throws E_CLUSTER_EXISTS, E_PORT_IN_USE, with nothing left open.
  */
 export async function serve(options: ServeOptions, log: Log, onStopAsked: () => void): Promise<RunningServer> {
   await using undo = new UndoStack();
+  const name = await takeName(options, undo);
   const metrics = new Metrics();
   const state = await LmdbStore.open(join(options.stateDir, 'state'));
   undo.push(async () => state[Symbol.asyncDispose]());
@@ -77,10 +82,21 @@ export async function serve(options: ServeOptions, log: Log, onStopAsked: () => 
     { ...shared, ...queries, ...cluster },
     { ...port, port: options.managementPort },
   );
-  const running = undo.move();
   const rpcPort = replicas.rpc.port;
   const { queryPort } = queries;
+  await name.announce({ managementUrl: urlOf(host, managementPort), queryUrl: urlOf(host, queryPort) });
+  undo.push(() => name.announce({ isStopping: true }));
+  const running = undo.move();
   return { queryPort, managementPort, rpcPort, [Symbol.asyncDispose]: () => running[Symbol.asyncDispose]() };
+}
+
+/** Makes sure that no other server has the cluster's name on this machine, or its folder. Both are free again at the very end. */
+async function takeName({ name: cluster, stateDir }: ServeOptions, undo: UndoStack): Promise<ClusterName> {
+  const name = await ClusterName.take(checkName(cluster, 'cluster name'), stateDir);
+  undo.push(() => name[Symbol.asyncDispose]());
+  const dir = await takeStateDir(stateDir, cluster);
+  undo.push(async () => dir[Symbol.asyncDispose]());
+  return name;
 }
 
 interface Replicas {

@@ -2,7 +2,6 @@ import { rm } from 'node:fs/promises';
 import { isClipperError, messageOf } from './errors.ts';
 import { createLog } from './log.ts';
 import { type RunningServer, type ServeOptions, serve } from './serve.ts';
-import { claimDir } from './util/state-dir.ts';
 
 /** What the program is given, as JSON in its first argument. */
 export interface ServerProgramOptions extends ServeOptions {
@@ -37,7 +36,6 @@ async function main(options: ServerProgramOptions): Promise<void> {
   };
   process.on('SIGTERM', () => stop('SIGTERM')).on('SIGINT', () => stop('SIGINT'));
   if (!options.detached) process.once('disconnect', () => stop('the process that started it ended'));
-  await claimDir(options.stateDir);
   serving = serve(options, log, () => stop('a client asked for it'));
   const server = await serving;
   const { queryPort, managementPort, rpcPort } = server;

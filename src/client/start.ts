@@ -8,6 +8,7 @@ import { checkName } from '../control/names.ts';
 import { ClipperError, isErrorCode, messageOf } from '../errors.ts';
 import type { ClusterInfo } from '../http/cluster-routes.ts';
 import type { ServerProgramMessage, ServerProgramOptions } from '../server-program.ts';
+import { urlOf } from '../util/addresses.ts';
 import { resolveOptions } from '../util/options.ts';
 import { serverProgram } from '../util/package-files.ts';
 import { makeStateDir, sweepStateDirs } from '../util/state-dir.ts';
@@ -57,8 +58,8 @@ const stopTimeoutMs = 15_000;
 
 /**
  * Starts a server in a process of its own and connects to it. The server and its replicas end with this process unless
- * `detached`; until then they keep it alive, as a listening HTTP server would. Throws E_PORT_IN_USE, E_SERVER_EXITED
- * with the end of its log, E_CANCELLED.
+ * `detached`; until then they keep it alive, as a listening HTTP server would. Throws E_CLUSTER_EXISTS, E_PORT_IN_USE,
+ * E_SERVER_EXITED with the end of its log, E_CANCELLED.
  */
 export async function startClipper(options: StartOptions = {}): Promise<ClipperConnection> {
   const { signal, stateDir, ...serve } = resolveOptions(StartOptions, options, 'startClipper');
@@ -86,10 +87,9 @@ export async function startClipper(options: StartOptions = {}): Promise<ClipperC
     await swept;
     if (serve.detached) child.unref();
     else child.once('exit', (code, killedBy) => warnOfEnd(child, serve.name, killedBy ?? code));
-    const host = serve.host === '0.0.0.0' ? '127.0.0.1' : serve.host;
-    const managementUrl = `http://${host}:${managementPort}`;
+    const managementUrl = urlOf(serve.host, managementPort);
     return new ClipperConnection({
-      queryUrl: `http://${host}:${queryPort}`,
+      queryUrl: urlOf(serve.host, queryPort),
       managementUrl,
       cluster: (await new RestClient(managementUrl).get('/admin/v1/cluster')) as ClusterInfo,
       stopServer: serve.detached ? undefined : end,

@@ -81,7 +81,7 @@ describe('startClipper', () => {
 
 const program = `
   const { startClipper, createEndpoint } = require(${JSON.stringify(packageDir)});
-  startClipper({ queryPort: 0, managementPort: 0, rpcPort: 0, detached: process.argv[1] === 'detached' }).then(async (clipper) => {
+  startClipper({ name: 'test-' + process.pid, queryPort: 0, managementPort: 0, rpcPort: 0, detached: process.argv[1] === 'detached' }).then(async (clipper) => {
     await createEndpoint(clipper, { name: 'pid', inputType: 'doubles', predict: (xs) => xs.map(() => process.pid), onProgress() {} });
     const { output } = await clipper.predict('pid', [1]);
     console.log(JSON.stringify({ server: clipper.cluster.pid, replica: output, dir: clipper.cluster.storeDir, management: clipper.managementUrl }));

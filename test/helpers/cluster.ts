@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -47,7 +48,7 @@ export async function startCluster(options: Partial<ServeOptions> = {}): Promise
   const ports = { queryPort: 0, managementPort: 0, rpcPort: 0 };
   const limits = { cacheBytes: 1_000_000, maxBodyBytes: 100_000 };
   const server = await serve(
-    { name: 'test', backend: 'process', host: '127.0.0.1', ...ports, ...limits, stateDir, ...options },
+    { name: `test-${randomUUID()}`, backend: 'process', host: '127.0.0.1', ...ports, ...limits, stateDir, ...options },
     silentLog,
     () => {},
   );
