@@ -19,15 +19,20 @@ import { RpcServer } from './rpc/rpc-server.ts';
 import { Feedback } from './serving/feedback.ts';
 import { FeedbackStore } from './serving/feedback-store.ts';
 import { QueryFrontend } from './serving/query-frontend.ts';
-import { urlOf } from './util/addresses.ts';
+import { isLoopback, urlOf } from './util/addresses.ts';
 import { ClusterName } from './util/running-clusters.ts';
 import { takeStateDir } from './util/state-dir.ts';
+import { keepToken, type Token } from './util/token-file.ts';
 import { UndoStack } from './util/undo-stack.ts';
 
 export interface ServeOptions {
   readonly name: string;
   readonly backend: BackendName;
+  /** Where queries and RPC are listened for. */
   readonly host: string;
+  readonly managementHost: string;
+  /** What management asks for; left out: nothing on a loopback address, else one that is made. */
+  readonly token?: string | undefined;
   readonly queryPort: number;
   readonly managementPort: number;
   readonly rpcPort: number;
@@ -43,6 +48,7 @@ export interface RunningServer extends AsyncDisposable {
   readonly queryPort: number;
   readonly managementPort: number;
   readonly rpcPort: number;
+  readonly token: string | undefined;
 }
 
 /** What the parts of a server have in common while they are put together. */
@@ -74,20 +80,22 @@ export async function serve(options: ServeOptions, log: Log, onStopAsked: () => 
   const parts = { options, log, undo, registry, metrics, frontend, feedback };
   const replicas = await openReplicas(parts);
   const shared = { registry, metrics, feedback, replicas: () => replicas.rpc.replicas };
-  const { host, maxBodyBytes } = options;
+  const { host, managementHost, maxBodyBytes } = options;
   const port = { host, maxBodyBytes, log, undo };
+  const token = await tokenOf(options);
   const queries = await openQueryPort({ ...shared, frontend }, { ...port, port: options.queryPort });
   const cluster = await clusterServices(parts, { ...replicas, queryPort: queries.queryPort, stop: onStopAsked });
   const managementPort = await openManagementPort(
     { ...shared, ...queries, ...cluster },
-    { ...port, port: options.managementPort },
+    { ...port, host: managementHost, port: options.managementPort, token: token?.text },
   );
   const rpcPort = replicas.rpc.port;
   const { queryPort } = queries;
-  await name.announce({ managementUrl: urlOf(host, managementPort), queryUrl: urlOf(host, queryPort) });
+  const urls = { managementUrl: urlOf(managementHost, managementPort), queryUrl: urlOf(host, queryPort) };
+  await name.announce({ ...urls, ...(token === undefined ? {} : { tokenFile: token.file }) });
   undo.push(() => name.announce({ isStopping: true }));
   const running = undo.move();
-  return { queryPort, managementPort, rpcPort, [Symbol.asyncDispose]: () => running[Symbol.asyncDispose]() };
+  return { queryPort, managementPort, rpcPort, token: token?.text, [Symbol.asyncDispose]: () => running[Symbol.asyncDispose]() };
 }
 
 /** Makes sure that no other server has the cluster's name on this machine, or its folder. Both are free again at the very end. */
@@ -98,6 +106,10 @@ async function takeName({ name: cluster, stateDir }: ServeOptions, undo: UndoSta
   undo.push(async () => dir[Symbol.asyncDispose]());
   return name;
 }
+
+/** The token that management asks for, if it does: also where others than this machine reach it. */
+const tokenOf = async ({ stateDir, token, managementHost }: ServeOptions): Promise<Token | undefined> =>
+  token === undefined && isLoopback(managementHost) ? undefined : keepToken(stateDir, token);
 
 interface Replicas {
   readonly rpc: RpcServer;

@@ -30,6 +30,8 @@ import {
 export interface ConnectionParts {
   readonly queryUrl: string;
   readonly managementUrl: string;
+  /** What management asks for, if it does. */
+  readonly token?: string | undefined;
   /** Undefined for a server that isn't ours. */
   readonly cluster: ClusterInfo | undefined;
   /** Ends the server, where this connection started it and it isn't detached. */
@@ -47,11 +49,11 @@ export class ClipperConnection implements AsyncDisposable {
   readonly #stopServer: (() => Promise<void>) | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor({ queryUrl, managementUrl, cluster, stopServer }: ConnectionParts) {
+  constructor({ queryUrl, managementUrl, token, cluster, stopServer }: ConnectionParts) {
     this.queryUrl = queryUrl;
     this.managementUrl = managementUrl;
     this.cluster = cluster;
-    this.management = new RestClient(managementUrl);
+    this.management = new RestClient(managementUrl, { bearer: token });
     this.#query = new RestClient(queryUrl, { keepAlive: true });
     const findType: FindInputType = async (application) => (await this.#knownApp(application)).inputType;
     this.#predictions = new QueryClient(this.#query, cluster === undefined ? undefined : findType);

@@ -10,6 +10,13 @@ interface Outgoing {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface RestClientOptions {
+  /** Uses connections again. A request that finds one closed is sent twice: only where that does no harm. */
+  readonly keepAlive?: boolean;
+  /** What it shows itself by, as `Authorization: Bearer`. */
+  readonly bearer?: string | undefined;
+}
+
 /** More connections than this at once are asked in turn. */
 const maxSockets = 1_000;
 
@@ -17,10 +24,11 @@ const maxSockets = 1_000;
 export class RestClient {
   readonly url: string;
   readonly #agent: http.Agent;
+  readonly #headers: Readonly<Record<string, string>>;
 
-  /** With `keepAlive` connections are used again. A request that finds one closed is sent twice: only where that does no harm. */
-  constructor(url: string, { keepAlive = false } = {}) {
+  constructor(url: string, { keepAlive = false, bearer }: RestClientOptions = {}) {
     this.url = url;
+    this.#headers = bearer === undefined ? {} : { authorization: `Bearer ${bearer}` };
     const { Agent } = url.startsWith('https:') ? https : http;
     this.#agent = new Agent({ keepAlive, maxSockets });
   }
@@ -95,7 +103,8 @@ export class RestClient {
   }
 
   async #send(path: string, request: Outgoing): Promise<http.IncomingMessage> {
-    return exchange(new URL(`${this.url}${path}`), request, this.#agent);
+    const headers = { ...this.#headers, ...request.headers };
+    return exchange(new URL(`${this.url}${path}`), { ...request, headers }, this.#agent);
   }
 
   #failure(path: string, { signal }: Outgoing, error: unknown): ClipperError {

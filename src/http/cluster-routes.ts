@@ -7,6 +7,7 @@ import { inputTypes } from '../protocol/input-types.ts';
 import { resolveOptions } from '../util/options.ts';
 import type { Api } from './api.ts';
 import { parseObject } from './json-inputs.ts';
+import { withStatusOf } from './query-errors.ts';
 import { servingShape } from './serving-schemas.ts';
 
 const ClusterInfo = z
@@ -176,7 +177,7 @@ function addReplicaRoutes(api: Api, { deployments, supervisor }: ClusterServices
 
 /** Errors of our own endpoints: a client throws them again as they were. */
 export const sendClusterError = (error: ClipperError, reply: FastifyReply): FastifyReply =>
-  reply.code(error.status).send({ code: error.code, message: error.message });
+  withStatusOf(error, reply).send({ code: error.code, message: error.message });
 
 /** Aborts when the client goes away before its answer: work that nobody waits for is taken back. */
 function abandonedSignal(reply: FastifyReply): AbortSignal {

@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { ClipperError } from '../errors.ts';
+import { ClipperError, type ErrorCode } from '../errors.ts';
 import type { Api } from './api.ts';
 import { explainIssues, parseObject } from './json-inputs.ts';
 import { sendQueryError } from './query-errors.ts';
@@ -42,9 +42,12 @@ function checkBody<B extends z.ZodType>(schema: B, body: unknown): z.output<B> {
   throw new ClipperError('E_MALFORMED_JSON', message);
 }
 
+/** What Clipper's management knows nothing of. */
+const ownCodes: readonly ErrorCode[] = ['E_UNKNOWN_PATH', 'E_UNAUTHORIZED'];
+
 /** Refusals as Clipper gives them: always 400, with the reason as text. */
 export function sendManagementError(error: ClipperError, reply: FastifyReply): FastifyReply {
-  if (error.code === 'E_UNKNOWN_PATH') return sendQueryError(error, reply);
+  if (ownCodes.includes(error.code)) return sendQueryError(error, reply);
   const status = error.status >= 500 ? error.status : 400;
   return reply.code(status).type('text/plain; charset=utf-8').send(error.message);
 }

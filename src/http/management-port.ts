@@ -6,17 +6,24 @@ import { sendManagementError } from './management-endpoint.ts';
 import { addManagementRoutes, type ManagementServices } from './management-routes.ts';
 import type { PortOptions, QueryPort } from './query-port.ts';
 import { answerErrors, createRestServer, listen } from './rest-server.ts';
+import { requireToken } from './token-guard.ts';
 
 export interface ManagementPortServices extends ManagementServices, ClusterServices, QueryPort {
   readonly feedback: Feedback;
 }
 
+export interface ManagementPortOptions extends PortOptions {
+  /** What requests must bring, if anything. */
+  readonly token: string | undefined;
+}
+
 /** Opens the port for management: Clipper's REST, our additions and a document of everything. Throws E_PORT_IN_USE. */
 export async function openManagementPort(
   { queryPort, queryEndpoints, ...services }: ManagementPortServices,
-  { host, port, maxBodyBytes, log, undo }: PortOptions,
+  { host, port, maxBodyBytes, log, undo, token }: ManagementPortOptions,
 ): Promise<number> {
   const server = createRestServer({ log, maxBodyBytes, sendError: sendManagementError });
+  if (token !== undefined) requireToken(server, token);
   const api = new Api(server);
   addManagementRoutes(api, services);
   await server.register(async (scope) => {

@@ -9,6 +9,7 @@ import { until } from './until.ts';
 export interface Reply {
   readonly status: number;
   readonly type: string;
+  readonly headers: Headers;
   readonly text: string;
   // biome-ignore lint/suspicious/noExplicitAny: whatever JSON the server answered
   readonly json: any;
@@ -18,8 +19,9 @@ export interface Reply {
 export interface Cluster extends AsyncDisposable {
   readonly rpcPort: number;
   readonly queryPort: number;
+  readonly managementPort: number;
   query(path: string, body: unknown, headers?: Record<string, string>): Promise<Reply>;
-  admin(path: string, body?: unknown): Promise<Reply>;
+  admin(path: string, body?: unknown, headers?: Record<string, string>): Promise<Reply>;
   get(port: 'query' | 'management', path: string, headers?: Record<string, string>): Promise<Reply>;
   /** Registers an application with a model version linked to it. */
   addLinked(options: {
@@ -48,14 +50,24 @@ export async function startCluster(options: Partial<ServeOptions> = {}): Promise
   const ports = { queryPort: 0, managementPort: 0, rpcPort: 0 };
   const limits = { cacheBytes: 1_000_000, maxBodyBytes: 100_000 };
   const server = await serve(
-    { name: `test-${randomUUID()}`, backend: 'process', host: '127.0.0.1', ...ports, ...limits, stateDir, ...options },
+    {
+      name: `test-${randomUUID()}`,
+      backend: 'process',
+      host: '127.0.0.1',
+      managementHost: '127.0.0.1',
+      ...ports,
+      ...limits,
+      stateDir,
+      ...options,
+    },
     silentLog,
     () => {},
   );
   const send = async (port: number, path: string, request: RequestInit): Promise<Reply> => {
     const response = await fetch(`http://127.0.0.1:${port}${path}`, request);
     const text = await response.text();
-    return { status: response.status, type: response.headers.get('content-type') ?? '', text, json: parsed(text) };
+    const { status, headers } = response;
+    return { status, headers, type: headers.get('content-type') ?? '', text, json: parsed(text) };
   };
   const post = (port: number, path: string, body: unknown, headers: Record<string, string> = {}): Promise<Reply> =>
     send(port, path, {
@@ -63,7 +75,8 @@ export async function startCluster(options: Partial<ServeOptions> = {}): Promise
       body: typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body),
       headers,
     });
-  const admin = (path: string, body: unknown = {}): Promise<Reply> => post(server.managementPort, `/admin/${path}`, body);
+  const admin = (path: string, body: unknown = {}, headers: Record<string, string> = {}): Promise<Reply> =>
+    post(server.managementPort, `/admin/${path}`, body, headers);
   const expectDone = async (reply: Promise<Reply>): Promise<Reply> => {
     const { status, text } = await reply;
     if (status !== 200) throw new Error(`Answered ${status}: ${text}`);
@@ -79,6 +92,7 @@ export async function startCluster(options: Partial<ServeOptions> = {}): Promise
   return {
     rpcPort: server.rpcPort,
     queryPort: server.queryPort,
+    managementPort: server.managementPort,
     query: (path, body, headers) => post(server.queryPort, path, body, headers),
     admin,
     get: (which, path, headers = {}) => send(which === 'query' ? server.queryPort : server.managementPort, path, { headers }),

@@ -8,6 +8,7 @@ import type { QueryFrontend } from '../../serving/query-frontend.ts';
 import { packageVersion } from '../../util/package-files.ts';
 import type { Api } from '../api.ts';
 import type { Content } from '../openapi.ts';
+import { withStatusOf } from '../query-errors.ts';
 import { datatypeOf } from './datatypes.ts';
 import { headerLengthHeader, printInference, readInference } from './inference-body.ts';
 import { tensorInputs } from './tensor-inputs.ts';
@@ -51,7 +52,7 @@ export function addInferenceRoutes(api: Api, services: InferenceServices): void 
 
 /** Errors as the protocol has them. */
 export const sendInferenceError = (error: ClipperError, reply: FastifyReply): FastifyReply =>
-  reply.code(error.status).send({ error: error.message });
+  withStatusOf(error, reply).send({ error: error.message });
 
 function addServerRoutes(api: Api): void {
   const get = (path: string, name: string, summary: string, content: z.ZodType, answer: object): void =>
