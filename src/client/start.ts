@@ -126,7 +126,7 @@ export async function connectClipper(options: ConnectOptions = {}): Promise<Clip
 
 /** Passes over a path that isn't there, but not over what says that nothing there is for this client. */
 function unlessRefused(error: unknown): undefined {
-  if (isClipperError(error) && error.code === 'E_UNAUTHORIZED') throw error;
+  if (isClipperError(error) && ['E_UNAUTHORIZED', 'E_FORBIDDEN'].includes(error.code)) throw error;
 }
 
 const trimmed = (url: string): string => url.replace(/\/+$/, '');

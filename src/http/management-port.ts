@@ -4,6 +4,7 @@ import { addClusterRoutes, type ClusterServices, sendClusterError } from './clus
 import { addFeedbackRoutes } from './feedback-routes.ts';
 import { sendManagementError } from './management-endpoint.ts';
 import { addManagementRoutes, type ManagementServices } from './management-routes.ts';
+import { refusePages } from './page-guard.ts';
 import type { PortOptions, QueryPort } from './query-port.ts';
 import { answerErrors, createRestServer, listen } from './rest-server.ts';
 import { requireToken } from './token-guard.ts';
@@ -23,8 +24,9 @@ export async function openManagementPort(
   { host, port, maxBodyBytes, log, undo, token }: ManagementPortOptions,
 ): Promise<number> {
   const server = createRestServer({ log, maxBodyBytes, sendError: sendManagementError });
+  server.addHook('onRequest', async ({ headers }) => refusePages(headers, token === undefined));
   if (token !== undefined) requireToken(server, token);
-  const api = new Api(server);
+  const api = new Api(server, 'token');
   addManagementRoutes(api, services);
   await server.register(async (scope) => {
     answerErrors(scope, { log, maxBodyBytes, sendError: sendClusterError });

@@ -3,7 +3,7 @@ import type { ClipperError } from '../errors.ts';
 
 /** Errors of the query REST as Clipper words them, with our code beside. */
 export function describeQueryError({ code, status, message }: ClipperError): object {
-  const titles: Readonly<Record<number, string>> = { 401: 'Unauthorized', 404: 'Not found' };
+  const titles: Readonly<Record<number, string>> = { 401: 'Unauthorized', 403: 'Forbidden', 404: 'Not found' };
   const title = code === 'E_MALFORMED_JSON' ? 'Json error' : (titles[status] ?? 'Query processing error');
   return { error: title, cause: message, code };
 }

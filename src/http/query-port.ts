@@ -1,6 +1,8 @@
 import type { Log } from '../log.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
+import { isLoopback } from '../util/addresses.ts';
 import type { UndoStack } from '../util/undo-stack.ts';
+
 import { Api } from './api.ts';
 import { addInferenceRoutes, sendInferenceError } from './open-inference/inference-routes.ts';
 import type { Endpoint } from './openapi.ts';
@@ -34,7 +36,7 @@ export async function openQueryPort(
 ): Promise<QueryPort> {
   const predict = new PredictEndpoint({ ...services, maxBodyBytes, log });
   const server = createRestServer({ log, maxBodyBytes, sendError: sendQueryError }, predict);
-  addQueryRoutes(server, services);
+  addQueryRoutes(server, { ...services, isLocal: isLoopback(host) });
   const api = new Api(server);
   api.describe(...queryEndpoints);
   const ofApplications = (): readonly Endpoint[] => services.registry.applications.flatMap(applicationEndpoints);

@@ -7,6 +7,7 @@ import { prometheusText } from '../metrics/prometheus.ts';
 import type { Feedback, StoredFeedback } from '../serving/feedback.ts';
 import type { QueryFrontend } from '../serving/query-frontend.ts';
 import { inputBytes, parseObject } from './json-inputs.ts';
+import { refusePages } from './page-guard.ts';
 import { describeFailure } from './print-answers.ts';
 
 type ForApplication = FastifyRequest<{ Params: { application: string } }>;
@@ -19,9 +20,15 @@ export interface QueryServices {
   readonly feedback: Feedback;
 }
 
+export interface QueryRoutes extends QueryServices {
+  /** Whether only this machine reaches the port. */
+  readonly isLocal: boolean;
+}
+
 /** Clipper's query REST but for predictions: feedback and metrics; and what became of queries that failed. */
-export function addQueryRoutes(server: FastifyInstance, { registry, frontend, metrics, feedback }: QueryServices): void {
-  server.post('/:application/update', async ({ params, body }: ForApplication, reply) => {
+export function addQueryRoutes(server: FastifyInstance, { registry, frontend, metrics, feedback, isLocal }: QueryRoutes): void {
+  server.post('/:application/update', async ({ params, body, headers }: ForApplication, reply) => {
+    refusePages(headers, isLocal);
     const application = registry.knownApplication(params.application);
     const given = readFeedback(parseObject(body));
     await feedback.receive(application, given, inputBytes(application.inputType, given.input));

@@ -31,7 +31,7 @@ type ForModel = FastifyRequest<{ Params: { model: string; version?: string } }>;
 
 const tag = 'Open Inference Protocol';
 const { InferenceError } = schemas;
-const errors = { 400: InferenceError, 404: InferenceError, 413: InferenceError, 500: InferenceError };
+const errors = { 400: InferenceError, 401: InferenceError, 404: InferenceError, 413: InferenceError, 500: InferenceError };
 
 /** The Open Inference Protocol, version 2, with its binary tensor data: applications are its models. */
 export function addInferenceRoutes(api: Api, services: InferenceServices): void {
@@ -69,13 +69,13 @@ function addModelRoutes(api: Api, services: InferenceServices): void {
   forModel(api, 'GET', '', {
     name: 'modelMetadata',
     summary: 'What an application takes and answers.',
-    answers: { 200: schemas.ModelMetadata, 404: InferenceError },
+    answers: { 200: schemas.ModelMetadata, 401: InferenceError, 404: InferenceError },
     handler: ({ params }) => describeModel(services, findModel(services, params)),
   });
   forModel(api, 'GET', '/ready', {
     name: 'modelReady',
     summary: 'Whether a replica of the linked model is connected: the current version, or the one asked for.',
-    answers: { 200: schemas.ModelReady, 404: InferenceError, 503: schemas.ModelReady },
+    answers: { 200: schemas.ModelReady, 401: InferenceError, 404: InferenceError, 503: schemas.ModelReady },
     handler: ({ params }, reply) => {
       const ready = isReady(services, findModel(services, params));
       return reply.code(ready ? 200 : 503).send({ name: params.model, ready });
@@ -95,8 +95,9 @@ interface ModelEndpoint {
 /** An endpoint of a model, and of each of its versions. */
 function forModel(api: Api, method: 'GET' | 'POST', path: string, { name, handler, ...rest }: ModelEndpoint): void {
   const ofVersion = `/v2/models/{model}/versions/{version}${path}`;
-  api.serve({ method, path: `/v2/models/{model}${path}`, name, tag, ...rest }, handler);
-  api.serve({ method, path: ofVersion, name: `${name}OfVersion`, tag, ...rest }, handler);
+  const described = { method, tag, asks: 'apiKey', ...rest } as const;
+  api.serve({ ...described, path: `/v2/models/{model}${path}`, name }, handler);
+  api.serve({ ...described, path: ofVersion, name: `${name}OfVersion` }, handler);
 }
 
 /** Throws E_UNKNOWN_APPLICATION, or E_UNKNOWN_MODEL for a version that the linked model doesn't have. */
