@@ -9,6 +9,7 @@ import { Supervisor } from './backends/supervisor.ts';
 import { LmdbStore } from './control/lmdb-store.ts';
 import { checkName } from './control/names.ts';
 import { Registry } from './control/registry.ts';
+import { Certificate } from './http/certificate.ts';
 import type { ClusterServices } from './http/cluster-routes.ts';
 import { openManagementPort } from './http/management-port.ts';
 import type { ManagementServices } from './http/management-routes.ts';
@@ -19,7 +20,8 @@ import { RpcServer } from './rpc/rpc-server.ts';
 import { Feedback } from './serving/feedback.ts';
 import { FeedbackStore } from './serving/feedback-store.ts';
 import { QueryFrontend } from './serving/query-frontend.ts';
-import { isLoopback, urlOf } from './util/addresses.ts';
+import { isLoopback, urlsOf } from './util/addresses.ts';
+import type { TlsOptions } from './util/pem.ts';
 import { ClusterName } from './util/running-clusters.ts';
 import { takeStateDir } from './util/state-dir.ts';
 import { keepToken, type Token } from './util/token-file.ts';
@@ -37,6 +39,8 @@ export interface ServeOptions {
   readonly managementPort: number;
   readonly rpcPort: number;
   readonly stateDir: string;
+  /** For both REST ports; left out: they speak plain HTTP. */
+  readonly tls?: TlsOptions | undefined;
   readonly cacheBytes: number;
   readonly maxBodyBytes: number;
 }
@@ -81,7 +85,8 @@ export async function serve(options: ServeOptions, log: Log, onStopAsked: () => 
   const replicas = await openReplicas(parts);
   const shared = { registry, metrics, feedback, replicas: () => replicas.rpc.replicas };
   const { host, managementHost, maxBodyBytes } = options;
-  const port = { host, maxBodyBytes, log, undo };
+  const certificate = await certificateOf(options, log, undo);
+  const port = { host, maxBodyBytes, certificate, log, undo };
   const token = await tokenOf(options);
   const queries = await openQueryPort({ ...shared, frontend }, { ...port, port: options.queryPort });
   const cluster = await clusterServices(parts, { ...replicas, queryPort: queries.queryPort, stop: onStopAsked });
@@ -91,8 +96,10 @@ export async function serve(options: ServeOptions, log: Log, onStopAsked: () => 
   );
   const rpcPort = replicas.rpc.port;
   const { queryPort } = queries;
-  const urls = { managementUrl: urlOf(managementHost, managementPort), queryUrl: urlOf(host, queryPort) };
-  await name.announce({ ...urls, ...(token === undefined ? {} : { tokenFile: token.file }) });
+  await name.announce({
+    ...urlsOf(options, { queryPort, managementPort }),
+    ...(token === undefined ? {} : { tokenFile: token.file }),
+  });
   undo.push(() => name.announce({ isStopping: true }));
   const running = undo.move();
   return { queryPort, managementPort, rpcPort, token: token?.text, [Symbol.asyncDispose]: () => running[Symbol.asyncDispose]() };
@@ -110,6 +117,13 @@ async function takeName({ name: cluster, stateDir }: ServeOptions, undo: UndoSta
 /** The token that management asks for, if it does: also where others than this machine reach it. */
 const tokenOf = async ({ stateDir, token, managementHost }: ServeOptions): Promise<Token | undefined> =>
   token === undefined && isLoopback(managementHost) ? undefined : keepToken(stateDir, token);
+
+async function certificateOf({ tls }: ServeOptions, log: Log, undo: UndoStack): Promise<Certificate | undefined> {
+  if (tls === undefined) return undefined;
+  const certificate = await Certificate.load(tls, log);
+  undo.push(async () => certificate[Symbol.dispose]());
+  return certificate;
+}
 
 interface Replicas {
   readonly rpc: RpcServer;

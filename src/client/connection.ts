@@ -9,7 +9,8 @@ import { type FeedbackOptions, type FeedbackRecord, readFeedback, sendFeedback }
 import { type ApplicationOptions, type LogOptions, type ModelOptions, type PredictOptions, schemas } from './options.ts';
 import type { Deployment } from './post-deploy.ts';
 import { type FindInputType, QueryClient } from './query-client.ts';
-import { RestClient } from './rest-client.ts';
+import { RestClient, type RestClientOptions } from './rest-client.ts';
+import type { Trust } from './trust.ts';
 import {
   type ApplicationInfo,
   applicationInfo,
@@ -32,6 +33,8 @@ export interface ConnectionParts {
   readonly managementUrl: string;
   /** What management asks for, if it does. */
   readonly token?: string | undefined;
+  /** Whom it trusts over https. */
+  readonly trust?: Trust | undefined;
   /** Undefined for a server that isn't ours. */
   readonly cluster: ClusterInfo | undefined;
   /** Ends the server, where this connection started it and it isn't detached. */
@@ -44,17 +47,19 @@ export class ClipperConnection implements AsyncDisposable {
   readonly managementUrl: string;
   readonly cluster: ClusterInfo | undefined;
   readonly management: RestClient;
+  readonly #querying: RestClientOptions;
   readonly #query: RestClient;
   readonly #predictions: QueryClient;
   readonly #stopServer: (() => Promise<void>) | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor({ queryUrl, managementUrl, token, cluster, stopServer }: ConnectionParts) {
+  constructor({ queryUrl, managementUrl, token, trust, cluster, stopServer }: ConnectionParts) {
     this.queryUrl = queryUrl;
     this.managementUrl = managementUrl;
     this.cluster = cluster;
-    this.management = new RestClient(managementUrl, { bearer: token });
-    this.#query = new RestClient(queryUrl, { keepAlive: true });
+    this.management = new RestClient(managementUrl, { bearer: token, trust });
+    this.#querying = { trust };
+    this.#query = new RestClient(queryUrl, { ...this.#querying, keepAlive: true });
     const findType: FindInputType = async (application) => (await this.#knownApp(application)).inputType;
     this.#predictions = new QueryClient(this.#query, cluster === undefined ? undefined : findType);
     this.#stopServer = stopServer;
@@ -246,7 +251,7 @@ export class ClipperConnection implements AsyncDisposable {
    */
   sendFeedback<T extends InputType = InputType>(application: string, options: FeedbackOptions<T>): Promise<void> {
     // Not on connections that are used again: a request that is sent twice would be feedback twice.
-    return sendFeedback(new RestClient(this.queryUrl), application, options);
+    return sendFeedback(new RestClient(this.queryUrl, this.#querying), application, options);
   }
 
   /** The feedback that is kept of an application, oldest first, as it comes. Throws E_UNKNOWN_APPLICATION. */

@@ -2,12 +2,14 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import { setTimeout } from 'node:timers/promises';
 import { ClipperError, isClipperError, isErrorCode, messageOf } from '../errors.ts';
+import type { Trust } from './trust.ts';
 
 interface Outgoing {
   readonly method: 'GET' | 'POST';
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array;
   readonly signal?: AbortSignal | undefined;
+  readonly trust?: Trust | undefined;
 }
 
 export interface RestClientOptions {
@@ -15,6 +17,8 @@ export interface RestClientOptions {
   readonly keepAlive?: boolean;
   /** What it shows itself by, as `Authorization: Bearer`. */
   readonly bearer?: string | undefined;
+  /** Whom it trusts over https; left out: as this system does. */
+  readonly trust?: Trust | undefined;
 }
 
 /** More connections than this at once are asked in turn. */
@@ -25,9 +29,11 @@ export class RestClient {
   readonly url: string;
   readonly #agent: http.Agent;
   readonly #headers: Readonly<Record<string, string>>;
+  readonly #trust: Trust | undefined;
 
-  constructor(url: string, { keepAlive = false, bearer }: RestClientOptions = {}) {
+  constructor(url: string, { keepAlive = false, bearer, trust }: RestClientOptions = {}) {
     this.url = url;
+    this.#trust = trust;
     this.#headers = bearer === undefined ? {} : { authorization: `Bearer ${bearer}` };
     const { Agent } = url.startsWith('https:') ? https : http;
     this.#agent = new Agent({ keepAlive, maxSockets });
@@ -104,7 +110,7 @@ export class RestClient {
 
   async #send(path: string, request: Outgoing): Promise<http.IncomingMessage> {
     const headers = { ...this.#headers, ...request.headers };
-    return exchange(new URL(`${this.url}${path}`), { ...request, headers }, this.#agent);
+    return exchange(new URL(`${this.url}${path}`), { ...request, headers, trust: this.#trust }, this.#agent);
   }
 
   #failure(path: string, { signal }: Outgoing, error: unknown): ClipperError {
@@ -116,10 +122,10 @@ export class RestClient {
 /** Sends a request, on a connection of the agent's, or of its own where there is none. */
 function exchange(url: URL, outgoing: Outgoing, agent: http.Agent | false): Promise<http.IncomingMessage> {
   const { request } = url.protocol === 'https:' ? https : http;
-  const { method, headers = {}, body, signal } = outgoing;
+  const { method, headers = {}, body, signal, trust } = outgoing;
   return new Promise((resolve, reject) => {
     let isAnswered = false;
-    const sent = request(url, { method, headers, agent, ...(signal === undefined ? {} : { signal }) }, (response) => {
+    const sent = request(url, { method, headers, agent, ...trust, ...(signal === undefined ? {} : { signal }) }, (response) => {
       isAnswered = true;
       resolve(response);
     });

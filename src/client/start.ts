@@ -5,34 +5,36 @@ import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { prepareCapture } from '../closure/capture.ts';
 import { checkName } from '../control/names.ts';
-import { ClipperError, isClipperError, isErrorCode, messageOf } from '../errors.ts';
+import { ClipperError, isErrorCode, messageOf } from '../errors.ts';
 import type { ClusterInfo } from '../http/cluster-routes.ts';
 import type { ServerProgramMessage, ServerProgramOptions } from '../server-program.ts';
-import { urlOf } from '../util/addresses.ts';
+import { urlsOf } from '../util/addresses.ts';
 import { resolveOptions } from '../util/options.ts';
 import { serverProgram } from '../util/package-files.ts';
+import { tlsSchema } from '../util/pem.ts';
 import { makeStateDir, sweepStateDirs } from '../util/state-dir.ts';
 import { checkToken } from '../util/token-file.ts';
 import { ClipperConnection } from './connection.ts';
-import { findToken, localCluster } from './local-cluster.ts';
 import { prepareImages } from './model-build.ts';
 import { RestClient } from './rest-client.ts';
+import { trustOwn } from './trust.ts';
+
+export { type ConnectOptions, connectClipper } from './connect.ts';
 
 const port = (standard: number, what: string): z.ZodDefault<z.ZodNumber> =>
   z.number().int().min(0).max(65_535).default(standard).describe(`Port of the ${what}; 0: any free one.`);
-
-const tokenOption = z.string().optional();
 
 const StartOptions = z.strictObject({
   name: z.string().default('default').describe("The cluster's name."),
   backend: z.enum(['process', 'docker']).default('process').describe('Where replicas run: as child processes, or in containers.'),
   host: z.string().default('127.0.0.1').describe('The address to listen on for queries and replicas.'),
   managementHost: z.string().default('127.0.0.1').describe('The one for management; others than loopback ask for a token.'),
-  token: tokenOption.describe('What management asks for; left out: nothing on loopback, else one is made.'),
+  token: z.string().optional().describe('What management asks for; left out: nothing on loopback, else one is made.'),
   queryPort: port(1337, 'query REST'),
   managementPort: port(1338, 'management REST'),
   rpcPort: port(7000, "replicas' RPC"),
   stateDir: z.string().optional().describe('Where bundles and logs are kept; left out: a folder that goes with the server.'),
+  tls: tlsSchema.optional().describe('Has both REST ports speak https.'),
   cacheBytes: z
     .number()
     .int()
@@ -50,16 +52,6 @@ const StartOptions = z.strictObject({
 });
 export type StartOptions = z.input<typeof StartOptions>;
 
-const ConnectOptions = z.strictObject({
-  host: z.string().default('127.0.0.1'),
-  managementPort: z.number().int().min(1).max(65_535).default(1338),
-  queryPort: z.number().int().min(1).max(65_535).optional().describe("Left out: as a server of ours says, else Clipper's 1337."),
-  managementUrl: z.url().optional().describe('In place of host and managementPort.'),
-  queryUrl: z.url().optional().describe('In place of host and queryPort.'),
-  token: tokenOption.describe("The cluster's; left out: CLIPPER_TOKEN, or as a running cluster of this machine has it."),
-});
-export type ConnectOptions = z.input<typeof ConnectOptions>;
-
 const startTimeoutMs = 30_000;
 const stopTimeoutMs = 15_000;
 
@@ -73,6 +65,7 @@ export async function startClipper(options: StartOptions = {}): Promise<ClipperC
   checkName(serve.name, 'cluster name');
   checkToken(serve.token);
   if (signal?.aborted === true) throw new ClipperError('E_CANCELLED', 'The start of the server was cancelled');
+  const trust = serve.tls === undefined ? undefined : await trustOwn(serve.tls);
   const swept = sweepStateDirs();
   const dir = stateDir === undefined ? await makeStateDir(serve.name) : resolve(stateDir);
   await mkdir(dir, { recursive: true }).catch((error: unknown) => {
@@ -91,16 +84,16 @@ export async function startClipper(options: StartOptions = {}): Promise<ClipperC
     // What goes wrong here goes wrong again in a deploy, which says so.
     if (serve.backend === 'docker')
       void prepareImages(AbortSignal.any([ended.signal, ...(signal ? [signal] : [])])).catch(() => {});
-    const { queryPort, managementPort, token } = await untilReady(child, program, signal);
+    const { token, ...ports } = await untilReady(child, program, signal);
     await swept;
     if (serve.detached) child.unref();
     else child.once('exit', (code, killedBy) => warnOfEnd(child, serve.name, killedBy ?? code));
-    const managementUrl = urlOf(serve.managementHost, managementPort);
+    const urls = urlsOf(serve, ports);
+    const management = new RestClient(urls.managementUrl, { bearer: token, trust });
     return new ClipperConnection({
-      queryUrl: urlOf(serve.host, queryPort),
-      managementUrl,
-      token,
-      cluster: (await new RestClient(managementUrl, { bearer: token }).get('/admin/v1/cluster')) as ClusterInfo,
+      ...urls,
+      ...{ token, trust },
+      cluster: (await management.get('/admin/v1/cluster')) as ClusterInfo,
       stopServer: serve.detached ? undefined : end,
     });
   } catch (error) {
@@ -108,28 +101,6 @@ export async function startClipper(options: StartOptions = {}): Promise<ClipperC
     throw error;
   }
 }
-
-/** Connects to a running server: one of ours, or Berkeley's Clipper by its addresses. Throws E_SERVER_UNREACHABLE, E_UNAUTHORIZED. */
-export async function connectClipper(options: ConnectOptions = {}): Promise<ClipperConnection> {
-  const { host, managementPort, queryPort, token: given, ...urls } = resolveOptions(ConnectOptions, options, 'connectClipper');
-  const managementUrl = trimmed(urls.managementUrl ?? `http://${host}:${managementPort}`);
-  const local = await localCluster(managementUrl);
-  const token = checkToken(given) ?? (await findToken(local));
-  const management = new RestClient(managementUrl, { bearer: token });
-  await management.get('/admin/ping');
-  // Clipper's own server has no such path, and closes the connection.
-  const cluster = (await management.get('/admin/v1/cluster').catch(unlessRefused)) as ClusterInfo | undefined;
-  const queryAddress = `http://${new URL(managementUrl).hostname}:${queryPort ?? cluster?.queryPort ?? 1337}`;
-  const queryUrl = trimmed(urls.queryUrl ?? (queryPort === undefined ? local?.queryUrl : undefined) ?? queryAddress);
-  return new ClipperConnection({ queryUrl, managementUrl, token, cluster, stopServer: undefined });
-}
-
-/** Passes over a path that isn't there, but not over what says that nothing there is for this client. */
-function unlessRefused(error: unknown): undefined {
-  if (isClipperError(error) && ['E_UNAUTHORIZED', 'E_FORBIDDEN'].includes(error.code)) throw error;
-}
-
-const trimmed = (url: string): string => url.replace(/\/+$/, '');
 
 async function spawnServer(options: ServerProgramOptions): Promise<ChildProcess> {
   const log = await open(join(options.stateDir, 'server.log'), 'a');

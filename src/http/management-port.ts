@@ -21,23 +21,24 @@ export interface ManagementPortOptions extends PortOptions {
 /** Opens the port for management: Clipper's REST, our additions and a document of everything. Throws E_PORT_IN_USE. */
 export async function openManagementPort(
   { queryPort, queryEndpoints, ...services }: ManagementPortServices,
-  { host, port, maxBodyBytes, log, undo, token }: ManagementPortOptions,
+  { host, port, undo, token, ...limits }: ManagementPortOptions,
 ): Promise<number> {
-  const server = createRestServer({ log, maxBodyBytes, sendError: sendManagementError });
+  const server = createRestServer({ ...limits, sendError: sendManagementError });
   server.addHook('onRequest', async ({ headers }) => refusePages(headers, token === undefined));
   if (token !== undefined) requireToken(server, token);
   const api = new Api(server, 'token');
   addManagementRoutes(api, services);
   await server.register(async (scope) => {
-    answerErrors(scope, { log, maxBodyBytes, sendError: sendClusterError });
+    answerErrors(scope, { ...limits, sendError: sendClusterError });
     addClusterRoutes(api.within(scope), services);
     addFeedbackRoutes(api.within(scope), services);
   });
   // The query port's document tells nothing of management; this one tells of both.
+  const scheme = limits.certificate === undefined ? 'http' : 'https';
   api.serveDocument('clipper-ts', ({ hostname }) =>
     queryEndpoints()
       .filter(({ path }) => path !== '/openapi.json')
-      .map((endpoint) => ({ ...endpoint, url: `http://${hostname}:${queryPort}` })),
+      .map((endpoint) => ({ ...endpoint, url: `${scheme}://${hostname}:${queryPort}` })),
   );
   undo.push(() => server.close());
   return listen(server, { host, port }, 'managementPort');

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { ClipperError, isClipperError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
+import type { Certificate } from './certificate.ts';
 
 const keepAliveMs = 72_000;
 /** A client that takes longer to send its request is not waited for. */
@@ -11,6 +12,8 @@ const requestMs = 300_000;
 export interface RestServerOptions {
   readonly log: Log;
   readonly maxBodyBytes: number;
+  /** What it shows clients; left out: it speaks plain HTTP. */
+  readonly certificate?: Certificate | undefined;
   /** How an error is put into an answer. */
   readonly sendError: (error: ClipperError, reply: FastifyReply) => unknown;
 }
@@ -21,11 +24,12 @@ export interface DirectEndpoint {
 }
 
 /** An HTTP server whose handlers get the body as bytes, whatever content type the client claims. */
-export function createRestServer({ log, maxBodyBytes, sendError }: RestServerOptions, first?: DirectEndpoint): FastifyInstance {
+export function createRestServer(options: RestServerOptions, first?: DirectEndpoint): FastifyInstance {
+  const { maxBodyBytes, sendError } = options;
   const sendUnknownPath = (request: FastifyRequest, reply: FastifyReply): unknown =>
     sendError(new ClipperError('E_UNKNOWN_PATH', `There is nothing at ${request.method} ${request.url}`), reply);
   const server = fastify({
-    serverFactory: (handler) => listener(handler, first),
+    serverFactory: (handler) => listener(handler, first, options),
     bodyLimit: maxBodyBytes,
     forceCloseConnections: true,
     clientErrorHandler: refuseConnection,
@@ -39,15 +43,16 @@ export function createRestServer({ log, maxBodyBytes, sendError }: RestServerOpt
     done();
   });
   server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
-  answerErrors(server, { log, maxBodyBytes, sendError });
+  answerErrors(server, options);
   server.setNotFoundHandler(sendUnknownPath);
   return server;
 }
 
-function listener(handler: RequestListener, first: DirectEndpoint | undefined): Server {
-  const server = createServer((request, response) => {
+function listener(handler: RequestListener, first: DirectEndpoint | undefined, { certificate }: RestServerOptions): Server {
+  const onRequest: RequestListener = (request, response) => {
     if (first?.handle(request, response) !== true) handler(request, response);
-  });
+  };
+  const server = certificate === undefined ? createServer(onRequest) : certificate.createServer({}, onRequest);
   // Longer than proxies keep theirs, so that it is not the server that closes a connection just taken again.
   server.keepAliveTimeout = keepAliveMs;
   server.requestTimeout = requestMs;
