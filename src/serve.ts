@@ -43,6 +43,10 @@ export interface ServeOptions {
   readonly tls?: TlsOptions | undefined;
   readonly cacheBytes: number;
   readonly maxBodyBytes: number;
+  /** At once, for each REST port. */
+  readonly maxConnections: number;
+  /** How long a client may take over the headers of a request; left out: 15 s. */
+  readonly headersMs?: number | undefined;
 }
 
 export type BackendName = 'process' | 'docker';
@@ -84,9 +88,9 @@ export async function serve(options: ServeOptions, log: Log, onStopAsked: () => 
   const parts = { options, log, undo, registry, metrics, frontend, feedback };
   const replicas = await openReplicas(parts);
   const shared = { registry, metrics, feedback, replicas: () => replicas.rpc.replicas };
-  const { host, managementHost, maxBodyBytes } = options;
+  const { host, managementHost, maxBodyBytes, maxConnections, headersMs } = options;
   const certificate = await certificateOf(options, log, undo);
-  const port = { host, maxBodyBytes, certificate, log, undo };
+  const port = { host, maxBodyBytes, maxConnections, headersMs, certificate, log, undo };
   const token = await tokenOf(options);
   const queries = await openQueryPort({ ...shared, frontend }, { ...port, port: options.queryPort });
   const cluster = await clusterServices(parts, { ...replicas, queryPort: queries.queryPort, stop: onStopAsked });

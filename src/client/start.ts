@@ -47,6 +47,12 @@ const StartOptions = z.strictObject({
     .positive()
     .default(64 * 2 ** 20)
     .describe('The largest request body that is taken.'),
+  maxConnections: z
+    .number()
+    .int()
+    .positive()
+    .default(10_000)
+    .describe('To each REST port at once; more are closed as they come.'),
   detached: z.boolean().default(false).describe('Whether the server outlives this process.'),
   signal: z.instanceof(AbortSignal).optional().describe('Gives up the start.'),
 });

@@ -19,7 +19,9 @@ export interface PortOptions {
   /** 0: any free port. */
   readonly port: number;
   readonly maxBodyBytes: number;
-  /** Left out: it speaks plain HTTP. */
+  readonly maxConnections: number;
+  readonly headersMs: number | undefined;
+  /** Undefined: it speaks plain HTTP. */
   readonly certificate: Certificate | undefined;
   readonly log: Log;
   /** Is told how to close it. */

@@ -8,10 +8,17 @@ import type { Certificate } from './certificate.ts';
 const keepAliveMs = 72_000;
 /** A client that takes longer to send its request is not waited for. */
 const requestMs = 300_000;
+/** Nor one that doesn't come to the end of its headers: connections that say nothing cost whoever opens them nothing. */
+const standardHeadersMs = 15_000;
+const dropLogMs = 60_000;
 
 export interface RestServerOptions {
   readonly log: Log;
   readonly maxBodyBytes: number;
+  /** At once; more are closed as they come. */
+  readonly maxConnections: number;
+  /** Left out: 15 s. */
+  readonly headersMs?: number | undefined;
   /** What it shows clients; left out: it speaks plain HTTP. */
   readonly certificate?: Certificate | undefined;
   /** How an error is put into an answer. */
@@ -48,15 +55,28 @@ export function createRestServer(options: RestServerOptions, first?: DirectEndpo
   return server;
 }
 
-function listener(handler: RequestListener, first: DirectEndpoint | undefined, { certificate }: RestServerOptions): Server {
+function listener(handler: RequestListener, first: DirectEndpoint | undefined, options: RestServerOptions): Server {
+  const { certificate, headersMs = standardHeadersMs, maxConnections } = options;
   const onRequest: RequestListener = (request, response) => {
     if (first?.handle(request, response) !== true) handler(request, response);
   };
-  const server = certificate === undefined ? createServer(onRequest) : certificate.createServer({}, onRequest);
+  const times = { headersTimeout: headersMs, requestTimeout: requestMs, connectionsCheckingInterval: Math.ceil(headersMs / 3) };
+  const server = certificate === undefined ? createServer(times, onRequest) : certificate.createServer(times, onRequest);
+  server.maxConnections = maxConnections;
+  logDrops(server, options);
   // Longer than proxies keep theirs, so that it is not the server that closes a connection just taken again.
   server.keepAliveTimeout = keepAliveMs;
-  server.requestTimeout = requestMs;
   return server;
+}
+
+/** Says that connections are refused, but not of each: there may be very many. */
+function logDrops(server: Server, { log, maxConnections }: RestServerOptions): void {
+  let loggedAt = Number.NEGATIVE_INFINITY;
+  server.on('drop', () => {
+    if (performance.now() - loggedAt < dropLogMs) return;
+    loggedAt = performance.now();
+    log.warn({ maxConnections }, 'connections are refused: as many as may be are open');
+  });
 }
 
 const statuses: Readonly<Record<string, string>> = {

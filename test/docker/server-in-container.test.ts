@@ -20,7 +20,14 @@ describeWithDocker('a server that runs in a container itself', () => {
     const token = 'a-token-for-tests';
     const addresses = { host: '0.0.0.0', managementHost: '0.0.0.0' };
     const ports = { queryPort: 1337, managementPort: 1338, rpcPort: 7000 };
-    const limits = { cacheBytes: 0, maxBodyBytes: 2 ** 20, stateDir: '/tmp', removeStateDir: false, detached: true };
+    const limits = {
+      cacheBytes: 0,
+      maxBodyBytes: 2 ** 20,
+      maxConnections: 100,
+      stateDir: '/tmp',
+      removeStateDir: false,
+      detached: true,
+    };
     const options = { name, backend: 'docker', ...addresses, token, ...ports, ...limits };
     const server = docker(
       ...[

@@ -48,7 +48,7 @@ export interface Cluster extends AsyncDisposable {
 export async function startCluster(options: Partial<ServeOptions> = {}): Promise<Cluster> {
   const stateDir = await mkdtemp(join(tmpdir(), 'clipper-test-'));
   const ports = { queryPort: 0, managementPort: 0, rpcPort: 0 };
-  const limits = { cacheBytes: 1_000_000, maxBodyBytes: 100_000 };
+  const limits = { cacheBytes: 1_000_000, maxBodyBytes: 100_000, maxConnections: 10_000 };
   const server = await serve(
     {
       name: `test-${randomUUID()}`,
