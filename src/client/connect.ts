@@ -3,10 +3,16 @@ import { isClipperError } from '../errors.ts';
 import type { ClusterInfo } from '../http/cluster-routes.ts';
 import { resolveOptions } from '../util/options.ts';
 import { checkToken } from '../util/token-file.ts';
+import { bearerHeaders } from './api-key.ts';
 import { ClipperConnection } from './connection.ts';
 import { findToken, localCluster } from './local-cluster.ts';
 import { RestClient } from './rest-client.ts';
 import { trustAuthority } from './trust.ts';
+
+export const apiKeyOption = z
+  .string()
+  .optional()
+  .describe('The key that its queries are asked with, unless they have their own.');
 
 const ConnectOptions = z.strictObject({
   host: z.string().default('127.0.0.1'),
@@ -15,6 +21,7 @@ const ConnectOptions = z.strictObject({
   managementUrl: z.url().optional().describe('In place of host and managementPort.'),
   queryUrl: z.url().optional().describe('In place of host and queryPort.'),
   ca: z.string().optional().describe('What signed the certificate of an https server: PEM, or a file of it.'),
+  apiKey: apiKeyOption,
   token: z
     .string()
     .optional()
@@ -29,6 +36,7 @@ export async function connectClipper(options: ConnectOptions = {}): Promise<Clip
     managementPort,
     queryPort,
     token: given,
+    apiKey,
     ca,
     ...urls
   } = resolveOptions(ConnectOptions, options, 'connectClipper');
@@ -36,14 +44,14 @@ export async function connectClipper(options: ConnectOptions = {}): Promise<Clip
   const local = await localCluster(managementUrl);
   const token = checkToken(given) ?? (await findToken(local));
   const trust = await trustAuthority(ca);
-  const management = new RestClient(managementUrl, { bearer: token, trust });
+  const management = new RestClient(managementUrl, { headers: bearerHeaders(token), trust });
   await management.get('/admin/ping');
   // Clipper's own server has no such path, and closes the connection.
   const cluster = (await management.get('/admin/v1/cluster').catch(unlessRefused)) as ClusterInfo | undefined;
   const { protocol, hostname } = new URL(managementUrl);
   const queryAddress = `${protocol}//${hostname}:${queryPort ?? cluster?.queryPort ?? 1337}`;
   const queryUrl = trimmed(urls.queryUrl ?? (queryPort === undefined ? local?.queryUrl : undefined) ?? queryAddress);
-  return new ClipperConnection({ queryUrl, managementUrl, token, trust, cluster, stopServer: undefined });
+  return new ClipperConnection({ queryUrl, managementUrl, token, apiKey, trust, cluster, stopServer: undefined });
 }
 
 /** Passes over a path that isn't there, but not over what says that nothing there is for this client. */

@@ -3,6 +3,7 @@ import { ClipperError } from '../errors.ts';
 import type { ClusterInfo } from '../http/cluster-routes.ts';
 import type { InputType } from '../protocol/input-types.ts';
 import { resolveOptions } from '../util/options.ts';
+import { bearerHeaders, keyHeaders } from './api-key.ts';
 import { type BuildOptions, type BuiltModel, buildModel } from './build-model.ts';
 import { type DeployModelOptions, deployModel } from './deploy-model.ts';
 import { type FeedbackOptions, type FeedbackRecord, readFeedback, sendFeedback } from './feedback.ts';
@@ -33,6 +34,8 @@ export interface ConnectionParts {
   readonly managementUrl: string;
   /** What management asks for, if it does. */
   readonly token?: string | undefined;
+  /** What queries are asked with. */
+  readonly apiKey?: string | undefined;
   /** Whom it trusts over https. */
   readonly trust?: Trust | undefined;
   /** Undefined for a server that isn't ours. */
@@ -53,12 +56,12 @@ export class ClipperConnection implements AsyncDisposable {
   readonly #stopServer: (() => Promise<void>) | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor({ queryUrl, managementUrl, token, trust, cluster, stopServer }: ConnectionParts) {
+  constructor({ queryUrl, managementUrl, token, apiKey, trust, cluster, stopServer }: ConnectionParts) {
     this.queryUrl = queryUrl;
     this.managementUrl = managementUrl;
     this.cluster = cluster;
-    this.management = new RestClient(managementUrl, { bearer: token, trust });
-    this.#querying = { trust };
+    this.management = new RestClient(managementUrl, { headers: bearerHeaders(token), trust });
+    this.#querying = { headers: keyHeaders(apiKey), trust };
     this.#query = new RestClient(queryUrl, { ...this.#querying, keepAlive: true });
     const findType: FindInputType = async (application) => (await this.#knownApp(application)).inputType;
     this.#predictions = new QueryClient(this.#query, cluster === undefined ? undefined : findType);
@@ -93,6 +96,19 @@ export class ClipperConnection implements AsyncDisposable {
 
   async unlinkModelFromApp(application: string, model: string): Promise<void> {
     await this.management.post('/admin/delete_model_links', { app_name: application, model_names: [model] });
+  }
+
+  /**
+   * Makes a key of an application, whose queries need one of its keys from then on. It is kept nowhere: what is lost is
+   * replaced. Throws E_UNKNOWN_APPLICATION.
+   */
+  async createApiKey(application: string): Promise<string> {
+    return ((await this.management.post('/admin/v1/api-keys', { application })) as { key: string }).key;
+  }
+
+  /** Takes a key back; without keys, an application answers all. Throws E_UNKNOWN_APPLICATION, E_INVALID_OPTION for what is no key of it. */
+  async deleteApiKey(application: string, key: string): Promise<void> {
+    await this.management.post('/admin/v1/api-keys/delete', { application, key });
   }
 
   /** Makes a model version known whose containers are started by someone else. */

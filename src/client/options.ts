@@ -84,6 +84,7 @@ export type LogOptions = z.input<typeof LogOptions>;
 
 const PredictOptions = z.strictObject({
   version: z.union([z.string(), z.number()]).transform(String).optional().describe('Another version than the current one.'),
+  apiKey: z.string().optional().describe("A key of the application; left out: the connection's."),
   explain: z.boolean().default(false).describe('Asks what happened to the query, and when.'),
 });
 export type PredictOptions = z.input<typeof PredictOptions>;

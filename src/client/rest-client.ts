@@ -4,9 +4,11 @@ import { setTimeout } from 'node:timers/promises';
 import { ClipperError, isClipperError, isErrorCode, messageOf } from '../errors.ts';
 import type { Trust } from './trust.ts';
 
+type Headers = Readonly<Record<string, string>>;
+
 interface Outgoing {
   readonly method: 'GET' | 'POST';
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Headers;
   readonly body?: string | Uint8Array;
   readonly signal?: AbortSignal | undefined;
   readonly trust?: Trust | undefined;
@@ -15,8 +17,8 @@ interface Outgoing {
 export interface RestClientOptions {
   /** Uses connections again. A request that finds one closed is sent twice: only where that does no harm. */
   readonly keepAlive?: boolean;
-  /** What it shows itself by, as `Authorization: Bearer`. */
-  readonly bearer?: string | undefined;
+  /** Go with every request: what it shows itself by. */
+  readonly headers?: Headers;
   /** Whom it trusts over https; left out: as this system does. */
   readonly trust?: Trust | undefined;
 }
@@ -28,29 +30,29 @@ const maxSockets = 1_000;
 export class RestClient {
   readonly url: string;
   readonly #agent: http.Agent;
-  readonly #headers: Readonly<Record<string, string>>;
+  readonly #headers: Headers;
   readonly #trust: Trust | undefined;
 
-  constructor(url: string, { keepAlive = false, bearer, trust }: RestClientOptions = {}) {
+  constructor(url: string, { keepAlive = false, headers = {}, trust }: RestClientOptions = {}) {
     this.url = url;
     this.#trust = trust;
-    this.#headers = bearer === undefined ? {} : { authorization: `Bearer ${bearer}` };
+    this.#headers = headers;
     const { Agent } = url.startsWith('https:') ? https : http;
     this.#agent = new Agent({ keepAlive, maxSockets });
   }
 
   /** The answer's JSON, or its text where it is none. Throws the server's own error, E_REFUSED or E_SERVER_UNREACHABLE. */
-  post(path: string, body: unknown, signal?: AbortSignal): Promise<unknown> {
-    const headers = { 'content-type': 'application/json' };
-    return this.#ask(path, { method: 'POST', headers, body: JSON.stringify(body), signal });
+  post(path: string, body: unknown, signal?: AbortSignal, headers: Headers = {}): Promise<unknown> {
+    const all = { ...headers, 'content-type': 'application/json' };
+    return this.#ask(path, { method: 'POST', headers: all, body: JSON.stringify(body), signal });
   }
 
-  /** The same for a body of bytes. */
-  postBytes(path: string, body: Uint8Array, mediaType: string): Promise<unknown> {
-    return this.#ask(path, { method: 'POST', headers: { 'content-type': mediaType }, body });
+  /** The same for a body of bytes, whose headers say what they are. */
+  postBytes(path: string, body: Uint8Array, headers: Headers): Promise<unknown> {
+    return this.#ask(path, { method: 'POST', headers, body });
   }
 
-  get(path: string, headers: Readonly<Record<string, string>> = {}): Promise<unknown> {
+  get(path: string, headers: Headers = {}): Promise<unknown> {
     return this.#ask(path, { method: 'GET', headers });
   }
 

@@ -14,6 +14,8 @@ import { serverProgram } from '../util/package-files.ts';
 import { tlsSchema } from '../util/pem.ts';
 import { makeStateDir, sweepStateDirs } from '../util/state-dir.ts';
 import { checkToken } from '../util/token-file.ts';
+import { bearerHeaders, keyHeaders } from './api-key.ts';
+import { apiKeyOption } from './connect.ts';
 import { ClipperConnection } from './connection.ts';
 import { prepareImages } from './model-build.ts';
 import { RestClient } from './rest-client.ts';
@@ -53,6 +55,7 @@ const StartOptions = z.strictObject({
     .positive()
     .default(10_000)
     .describe('To each REST port at once; more are closed as they come.'),
+  apiKey: apiKeyOption,
   detached: z.boolean().default(false).describe('Whether the server outlives this process.'),
   signal: z.instanceof(AbortSignal).optional().describe('Gives up the start.'),
 });
@@ -67,9 +70,10 @@ const stopTimeoutMs = 15_000;
  * E_SERVER_EXITED with the end of its log, E_CANCELLED.
  */
 export async function startClipper(options: StartOptions = {}): Promise<ClipperConnection> {
-  const { signal, stateDir, ...serve } = resolveOptions(StartOptions, options, 'startClipper');
+  const { signal, stateDir, apiKey, ...serve } = resolveOptions(StartOptions, options, 'startClipper');
   checkName(serve.name, 'cluster name');
   checkToken(serve.token);
+  keyHeaders(apiKey);
   if (signal?.aborted === true) throw new ClipperError('E_CANCELLED', 'The start of the server was cancelled');
   const trust = serve.tls === undefined ? undefined : await trustOwn(serve.tls);
   const swept = sweepStateDirs();
@@ -95,10 +99,10 @@ export async function startClipper(options: StartOptions = {}): Promise<ClipperC
     if (serve.detached) child.unref();
     else child.once('exit', (code, killedBy) => warnOfEnd(child, serve.name, killedBy ?? code));
     const urls = urlsOf(serve, ports);
-    const management = new RestClient(urls.managementUrl, { bearer: token, trust });
+    const management = new RestClient(urls.managementUrl, { headers: bearerHeaders(token), trust });
     return new ClipperConnection({
       ...urls,
-      ...{ token, trust },
+      ...{ token, apiKey, trust },
       cluster: (await management.get('/admin/v1/cluster')) as ClusterInfo,
       stopServer: serve.detached ? undefined : end,
     });

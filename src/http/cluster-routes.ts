@@ -97,7 +97,8 @@ interface ClusterEndpoint<B extends z.ZodType, A> {
   readonly answer: (body: Readonly<z.output<B>>, abandoned: AbortSignal) => A | Promise<A>;
 }
 
-function post<B extends z.ZodType, A>(api: Api, name: string, endpoint: ClusterEndpoint<B, A>): void {
+/** Adds `POST /admin/v1/<path>`, whose body is checked by its schema. */
+export function post<B extends z.ZodType, A>(api: Api, name: string, endpoint: ClusterEndpoint<B, A>): void {
   const { path, summary, body, gives, answer } = endpoint;
   const described = { method: 'POST', path: `/admin/v1/${path}`, name, tag, summary, body } as const;
   api.serve({ ...described, answers: { 200: gives, ...clusterErrors } }, (request, reply) =>

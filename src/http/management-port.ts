@@ -2,6 +2,7 @@ import type { Feedback } from '../serving/feedback.ts';
 import { Api } from './api.ts';
 import { addClusterRoutes, type ClusterServices, sendClusterError } from './cluster-routes.ts';
 import { addFeedbackRoutes } from './feedback-routes.ts';
+import { addKeyRoutes } from './key-routes.ts';
 import { sendManagementError } from './management-endpoint.ts';
 import { addManagementRoutes, type ManagementServices } from './management-routes.ts';
 import { refusePages } from './page-guard.ts';
@@ -32,6 +33,7 @@ export async function openManagementPort(
     answerErrors(scope, { ...limits, sendError: sendClusterError });
     addClusterRoutes(api.within(scope), services);
     addFeedbackRoutes(api.within(scope), services);
+    addKeyRoutes(api.within(scope), services.registry);
   });
   // The query port's document tells nothing of management; this one tells of both.
   const scheme = limits.certificate === undefined ? 'http' : 'https';

@@ -63,6 +63,8 @@ test('every endpoint is documented, and what is documented is there', async () =
   );
   const management = await pathsOf('management');
   expect(management.filter((path) => path.startsWith('/admin/v1/')).map((path) => path.slice(10))).toEqual([
+    'api-keys',
+    'api-keys/delete',
     'cluster',
     'deploy',
     'feedback/{application}',

@@ -7,6 +7,7 @@ import type { RpcReplica } from '../../rpc/rpc-replica.ts';
 import type { QueryFrontend } from '../../serving/query-frontend.ts';
 import { packageVersion } from '../../util/package-files.ts';
 import type { Api } from '../api.ts';
+import { withKey } from '../api-keys.ts';
 import type { Content } from '../openapi.ts';
 import { withStatusOf } from '../query-errors.ts';
 import { datatypeOf } from './datatypes.ts';
@@ -70,15 +71,15 @@ function addModelRoutes(api: Api, services: InferenceServices): void {
     name: 'modelMetadata',
     summary: 'What an application takes and answers.',
     answers: { 200: schemas.ModelMetadata, 401: InferenceError, 404: InferenceError },
-    handler: ({ params }) => describeModel(services, findModel(services, params)),
+    handler: (request) => describeModel(services, findModel(services, request)),
   });
   forModel(api, 'GET', '/ready', {
     name: 'modelReady',
     summary: 'Whether a replica of the linked model is connected: the current version, or the one asked for.',
     answers: { 200: schemas.ModelReady, 401: InferenceError, 404: InferenceError, 503: schemas.ModelReady },
-    handler: ({ params }, reply) => {
-      const ready = isReady(services, findModel(services, params));
-      return reply.code(ready ? 200 : 503).send({ name: params.model, ready });
+    handler: (request, reply) => {
+      const ready = isReady(services, findModel(services, request));
+      return reply.code(ready ? 200 : 503).send({ name: request.params.model, ready });
     },
   });
 }
@@ -100,9 +101,9 @@ function forModel(api: Api, method: 'GET' | 'POST', path: string, { name, handle
   api.serve({ ...described, path: ofVersion, name: `${name}OfVersion` }, handler);
 }
 
-/** Throws E_UNKNOWN_APPLICATION, or E_UNKNOWN_MODEL for a version that the linked model doesn't have. */
-function findModel({ registry }: InferenceServices, { model, version }: ForModel['params']): Model {
-  const application = registry.knownApplication(model);
+/** Throws E_UNKNOWN_APPLICATION, E_UNAUTHORIZED, or E_UNKNOWN_MODEL for a version that the linked model doesn't have. */
+function findModel({ registry }: InferenceServices, { params: { model, version }, headers }: ForModel): Model {
+  const application = withKey(registry.knownApplication(model), headers);
   const [linked] = registry.linkedModels(model);
   if (version === undefined)
     return { application, linked, version: linked === undefined ? undefined : registry.currentVersion(linked) };
@@ -131,7 +132,7 @@ const isReady = ({ replicas }: InferenceServices, { application, linked, version
   );
 
 async function infer(services: InferenceServices, request: ForModel, reply: FastifyReply): Promise<FastifyReply> {
-  const { application, version } = findModel(services, request.params);
+  const { application, version } = findModel(services, request);
   const headerLength = request.headers[headerLengthHeader] as string | undefined;
   const inference = readInference(request.body, headerLength);
   const inputs = tensorInputs(application.inputType, inference.tensor, inference.data);
