@@ -8,6 +8,7 @@ import type { InputType } from '../protocol/input-types.ts';
 import { type RemoteError, readRemoteError } from '../protocol/messages.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
 import { deferred } from '../util/deferred.ts';
+import { printShort } from '../util/print.ts';
 import type { ReplicaSource, ReplicaSpec } from './backend.ts';
 import { cancelled, type Supervisor } from './supervisor.ts';
 
@@ -147,7 +148,7 @@ export class Deployments {
   #bundleDir(digest: string): string {
     const dir = join(this.#storeDir, digest);
     if (/^[0-9a-f]{64}$/.test(digest) && existsSync(join(dir, 'manifest.json'))) return dir;
-    throw new ClipperError('E_INVALID_OPTION', `The cluster has no bundle with digest "${digest}"`);
+    throw new ClipperError('E_INVALID_OPTION', `The cluster has no bundle with digest ${printShort(digest)}`);
   }
 }
 

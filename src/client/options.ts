@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { maxReplicas, networkSchema, resourcesSchema } from '../http/cluster-routes.ts';
+import { envSchema, maxReplicas, networkSchema, resourcesSchema } from '../http/cluster-routes.ts';
 import { servingShape } from '../http/serving-schemas.ts';
 import { registryOption } from '../image/registry.ts';
 import { type InputType, inputTypeSpellings, isInputTypeSpelling, parseInputType } from '../protocol/input-types.ts';
@@ -25,13 +25,7 @@ export const replicasShape = {
   labels: z.array(z.string()).default([]),
   replicas: z.number().int().positive().max(maxReplicas).default(1).describe('How many copies to run.'),
   ...servingShape,
-  env: z
-    .record(
-      z.string().regex(/^[^=\s\0]+$/, 'a name must have no "=" and no space in it'),
-      z.string().regex(/^[^\0]*$/, 'must have no NUL'),
-    )
-    .default({})
-    .describe("Environment variables for the replicas, besides the server's own."),
+  env: envSchema.default({}).describe("Environment variables for the replicas, besides the server's own."),
   resources: resourcesSchema.default({}).describe('What a replica may use: in containers.'),
   network: networkSchema
     .default('cluster')

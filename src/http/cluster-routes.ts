@@ -41,6 +41,11 @@ export const resourcesSchema = z.strictObject({
   cpus: z.number().positive().optional().describe("Processors' worth of time."),
   gpus: z.union([z.number().int().positive(), z.literal('all')]).optional(),
 });
+/** Environment variables, as any system takes them. */
+export const envSchema = z.record(
+  z.string().regex(/^[^=\s\0]+$/, 'a name must have no "=" and no space in it'),
+  z.string().regex(/^[^\0]*$/, 'must have no NUL'),
+);
 export const networkSchema = z.enum(['cluster', 'none']);
 
 const DeployBody = z.strictObject({
@@ -50,11 +55,15 @@ const DeployBody = z.strictObject({
   labels: z.array(z.string()),
   ...servingShape,
   replicas: z.number().int().positive().max(maxReplicas),
-  env: z.record(z.string(), z.string()),
+  env: envSchema,
   resources: resourcesSchema,
   network: networkSchema,
   digest: z.string().optional(),
-  image: z.string().optional(),
+  // It becomes a part of the path that the engine is asked at.
+  image: z
+    .string()
+    .regex(/^(?!.*\.\.)[\w./:@+[\]-]{1,500}$/, "must be an image's name")
+    .optional(),
   sampleBase64: z.base64().optional(),
 });
 export type DeployBody = z.input<typeof DeployBody>;

@@ -1,28 +1,8 @@
-import { connect } from 'node:net';
 import { type Cluster, startCluster } from '../helpers/cluster.ts';
 import { quietConsole } from '../helpers/quiet-console.ts';
+import { rawRequest as send } from '../helpers/raw-request.ts';
 
 quietConsole();
-
-interface Sent {
-  readonly method?: string;
-  readonly path: string;
-  readonly host?: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: object;
-}
-
-/** A request as a browser may send it: fetch lets nobody set these headers. */
-async function send(port: number, { method = 'POST', path, host = `127.0.0.1:${port}`, headers = {}, body = {} }: Sent) {
-  const text = JSON.stringify(body);
-  const lines = [`${method} ${path} HTTP/1.1`, `Host: ${host}`, 'Connection: close', `Content-Length: ${text.length}`];
-  const all = [...lines, ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`)];
-  const socket = connect(port, '127.0.0.1');
-  socket.write(`${all.join('\r\n')}\r\n\r\n${text}`);
-  let answer = '';
-  for await (const chunk of socket.setEncoding('utf8')) answer += chunk as string;
-  return { status: Number(answer.slice(9, 12)), answer };
-}
 
 const app = { name: 'evil', input_type: 'doubles', default_output: '', latency_slo_micros: 1_000 };
 const update = { uid: 0, input: [1], label: 1 };
