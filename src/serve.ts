@@ -16,6 +16,7 @@ import type { ManagementServices } from './http/management-routes.ts';
 import { openQueryPort } from './http/query-port.ts';
 import type { Log } from './log.ts';
 import { Metrics } from './metrics/metrics.ts';
+import type { RpcSecurity } from './rpc/curve.ts';
 import { RpcServer } from './rpc/rpc-server.ts';
 import { Feedback } from './serving/feedback.ts';
 import { FeedbackStore } from './serving/feedback-store.ts';
@@ -38,6 +39,8 @@ export interface ServeOptions {
   readonly queryPort: number;
   readonly managementPort: number;
   readonly rpcPort: number;
+  /** Left out: none. */
+  readonly rpcSecurity?: RpcSecurity | undefined;
   readonly stateDir: string;
   /** For both REST ports; left out: they speak plain HTTP. */
   readonly tls?: TlsOptions | undefined;
@@ -140,6 +143,7 @@ async function openReplicas({ options, log, undo, frontend }: Parts): Promise<Re
   const rpc = await RpcServer.listen({
     host: options.host,
     port: options.rpcPort,
+    security: options.rpcSecurity,
     log,
     onConnected: (replica) => {
       log.info({ model: replica.model, replica: replica.replicaId }, 'a replica connected');
@@ -168,11 +172,12 @@ async function openReplicas({ options, log, undo, frontend }: Parts): Promise<Re
 async function openBackend({ backend, name, host, stateDir }: ServeOptions, rpc: RpcServer, log: Log): Promise<Backend> {
   const dir = join(stateDir, 'replicas');
   const isEverywhere = host === '0.0.0.0';
-  if (backend === 'process') return new ProcessBackend({ dir, rpcHost: isEverywhere ? '127.0.0.1' : host, rpcPort: rpc.port });
+  const shared = { dir, rpcPort: rpc.port, serverKey: rpc.serverKey };
+  if (backend === 'process') return new ProcessBackend({ ...shared, rpcHost: isEverywhere ? '127.0.0.1' : host });
   const listenOn = async (address: string): Promise<void> => {
     if (!isEverywhere && address !== host) await rpc.alsoListenOn(address);
   };
-  return DockerBackend.open({ cluster: name, dir, rpcPort: rpc.port, listenOn, log });
+  return DockerBackend.open({ ...shared, cluster: name, listenOn, log });
 }
 
 /** What management does beyond the registry. */
@@ -188,6 +193,7 @@ async function clusterServices(
     frontend.forget(application);
     await feedback.forget(application);
   };
-  const info = { ...engine, name: options.name, backend: backend.name, ...where };
+  const key = rpc.serverKey === undefined ? {} : { rpcServerKey: rpc.serverKey };
+  const info = { ...engine, ...key, name: options.name, backend: backend.name, ...where };
   return { info, deployments: new Deployments(registry, supervisor, storeDir), supervisor, stop, forget };
 }

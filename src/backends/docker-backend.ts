@@ -16,6 +16,8 @@ export interface DockerBackendOptions {
   /** Where the logs of replicas that ended are kept. */
   readonly dir: string;
   readonly rpcPort: number;
+  /** Where RPC is encrypted. */
+  readonly serverKey?: string | undefined;
   /** Makes the RPC server listen on an address of this machine too. */
   readonly listenOn: (address: string) => Promise<void>;
   readonly log: Log;
@@ -70,9 +72,9 @@ export class DockerBackend implements Backend {
   async start(spec: ReplicaSpec, instance: string): Promise<RunningReplica> {
     const network = await this.#networkFor(spec);
     const { memoryBytes } = this.engine.facts;
-    const { cluster, rpcPort } = this.#options;
+    const { cluster, rpcPort, serverKey } = this.#options;
     const all = { ...this.#cluster.labels, ...replicaLabels(spec, instance) };
-    const settings = containerSettings(spec, { cluster, instance, labels: all, rpcPort, memoryBytes, network });
+    const settings = containerSettings(spec, { cluster, instance, labels: all, rpcPort, serverKey, memoryBytes, network });
     const running = await this.#containers.run(settings, instance);
     if ('ofContainer' in network) {
       this.#joined.set(running.id, network.ofContainer);

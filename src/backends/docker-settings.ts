@@ -1,6 +1,6 @@
 import type { ContainerSettings } from '../docker/containers.ts';
 import { ClipperError } from '../errors.ts';
-import { clipperVariables, type ReplicaSpec } from './backend.ts';
+import { clipperVariables, type ReplicaPlace, type ReplicaSpec } from './backend.ts';
 
 /** A network of the container's own, and where the server is in it; or that of another container. */
 export type JoinedNetwork = { readonly name: string; readonly serverAddress: string } | { readonly ofContainer: string };
@@ -12,6 +12,7 @@ export interface Placement {
   readonly labels: Readonly<Record<string, string>>;
   readonly network: JoinedNetwork;
   readonly rpcPort: number;
+  readonly serverKey: string | undefined;
   /** What the engine has. */
   readonly memoryBytes: number;
 }
@@ -58,7 +59,7 @@ export function containerSettings(spec: ReplicaSpec, placement: Placement): Cont
   return {
     name: `clipper-${cluster}-${instance}`,
     Image: source.image,
-    Env: envOf(spec, { instance, port: rpcPort }),
+    Env: envOf(spec, { instance, host: serverName, port: rpcPort, serverKey: placement.serverKey }),
     Labels: { ...labels },
     HostConfig: {
       ...networkSettings(network),
@@ -113,8 +114,8 @@ const confinement = (memory: number) => ({
   LogConfig: { Type: 'json-file', Config: { 'max-size': '16m', 'max-file': '2' } },
 });
 
-function envOf(spec: ReplicaSpec, { instance, port }: { instance: string; port: number }): string[] {
-  const all = { CLIPPER_MODEL_PATH: '/model', ...spec.env, ...clipperVariables(spec, { instance, host: serverName, port }) };
+function envOf(spec: ReplicaSpec, place: ReplicaPlace): string[] {
+  const all = { CLIPPER_MODEL_PATH: '/model', ...spec.env, ...clipperVariables(spec, place) };
   return Object.entries(all).map(([name, value]) => `${name}=${value}`);
 }
 

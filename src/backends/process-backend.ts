@@ -18,6 +18,8 @@ export interface ProcessBackendOptions {
   /** The RPC server's address, from the replicas' side. */
   readonly rpcHost: string;
   readonly rpcPort: number;
+  /** Where RPC is encrypted. */
+  readonly serverKey?: string | undefined;
 }
 
 /** Runs replicas as child processes of the server. They end with it, however it ends. */
@@ -103,9 +105,9 @@ export class ProcessBackend implements Backend {
   }
 
   #environment(spec: ReplicaSpec, instance: string): Record<string, string> {
-    const { rpcHost: host, rpcPort: port } = this.#options;
+    const { rpcHost: host, rpcPort: port, serverKey } = this.#options;
     return {
-      ...clipperVariables(spec, { instance, host, port }),
+      ...clipperVariables(spec, { instance, host, port, serverKey }),
       CLIPPER_MODEL_PATH: spec.source.kind === 'bundle' ? spec.source.dir : '',
       CLIPPER_READY_FILE: join(this.#dirOf(instance), 'model_is_ready.check'),
     };

@@ -35,6 +35,10 @@ const StartOptions = z.strictObject({
   queryPort: port(1337, 'query REST'),
   managementPort: port(1338, 'management REST'),
   rpcPort: port(7000, "replicas' RPC"),
+  rpcSecurity: z
+    .enum(['none', 'curve'])
+    .default('none')
+    .describe("'curve': RPC is encrypted, and refused to those without the key."),
   stateDir: z.string().optional().describe('Where bundles and logs are kept; left out: a folder that goes with the server.'),
   tls: tlsSchema.optional().describe('Has both REST ports speak https.'),
   cacheBytes: z

@@ -20,6 +20,7 @@ const ClusterInfo = z
     engineId: z.string().optional().describe('The Docker engine that replicas run on, where it is one.'),
     queryPort: z.number().int(),
     rpcPort: z.number().int(),
+    rpcServerKey: z.string().optional().describe('What containers must know it by, where RPC is encrypted.'),
   })
   .meta({ id: 'Cluster' });
 /** What a server tells its clients of itself. */
