@@ -9,6 +9,8 @@ import { isAlive, type ProcessIdentity, thisProcess } from './processes.ts';
 /** How long a server that ends may take to make room for the next of its name. */
 const handoverMs = 10_000;
 const pollMs = 50;
+/** What keeps temporary folders clean takes what is old. */
+const renewMs = 3_600_000;
 
 /** What the server of a cluster tells other programs of its user on this machine. */
 export interface RunningCluster extends ProcessIdentity {
@@ -38,11 +40,13 @@ export async function runningClusters(): Promise<readonly RunningCluster[]> {
 /** A cluster's name on this machine, held by this process while its server runs. */
 export class ClusterName implements AsyncDisposable {
   readonly #path: string;
+  readonly #renewal: NodeJS.Timeout;
   #entry: RunningCluster;
 
   private constructor(path: string, entry: RunningCluster) {
     this.#path = path;
     this.#entry = entry;
+    this.#renewal = setInterval(() => void this.announce({}).catch(() => {}), renewMs).unref();
   }
 
   /** Waits for a server of the name that is just ending. Throws E_CLUSTER_EXISTS naming the one that has it, E_STORE_FAILED. */
@@ -62,11 +66,13 @@ export class ClusterName implements AsyncDisposable {
   /** Adds to what others are told. */
   async announce(facts: Partial<RunningCluster>): Promise<void> {
     this.#entry = { ...this.#entry, ...facts };
+    await ensureOwnDir();
     await writeHeld(this.#path, this.#entry);
   }
 
   /** Gives the name up. */
   [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#renewal);
     return releaseFile(this.#path);
   }
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createEndpoint } from '../../src/index.ts';
@@ -81,6 +81,12 @@ test('only the user can read of a cluster, and it is gone with it', async () => 
   expect(() => statSync(file)).toThrow('ENOENT');
 });
 
+const isRoot = process.getuid?.() === 0;
+function ofAnother(path: string): void {
+  mkdirSync(path);
+  chownSync(path, 65_534, 65_534);
+}
+
 describe('where the folder of running clusters could be someone else’s', () => {
   const before = process.env.TMPDIR;
   afterEach(() => {
@@ -91,7 +97,8 @@ describe('where the folder of running clusters could be someone else’s', () =>
   test.each([
     ['a link', (path: string) => symlinkSync(tmpdir(), path)],
     ['a file', (path: string) => writeFileSync(path, '')],
-  ])('nothing is started: %s', async (_what, make) => {
+    ...(isRoot ? [['another user’s', ofAnother] as const] : []),
+  ] as const)('nothing is started: %s', async (_what, make) => {
     await using dir = await temporaryDir();
     mkdirSync(join(dir.path, 'state'));
     make(join(dir.path, userDir));
