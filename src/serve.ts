@@ -21,11 +21,11 @@ import { RpcServer } from './rpc/rpc-server.ts';
 import { Feedback } from './serving/feedback.ts';
 import { FeedbackStore } from './serving/feedback-store.ts';
 import { QueryFrontend } from './serving/query-frontend.ts';
-import { isLoopback, urlsOf } from './util/addresses.ts';
+import { urlsOf } from './util/addresses.ts';
 import type { TlsOptions } from './util/pem.ts';
 import { ClusterName } from './util/running-clusters.ts';
 import { takeStateDir } from './util/state-dir.ts';
-import { keepToken, type Token } from './util/token-file.ts';
+import { tokenOf } from './util/token-file.ts';
 import { UndoStack } from './util/undo-stack.ts';
 
 export interface ServeOptions {
@@ -90,26 +90,32 @@ export async function serve(options: ServeOptions, log: Log, onStopAsked: () => 
   const feedback = new Feedback({ registry, metrics, store, replicas: () => replicas.rpc.replicas });
   const parts = { options, log, undo, registry, metrics, frontend, feedback };
   const replicas = await openReplicas(parts);
-  const shared = { registry, metrics, feedback, replicas: () => replicas.rpc.replicas };
-  const { host, managementHost, maxBodyBytes, maxConnections, headersMs } = options;
-  const certificate = await certificateOf(options, log, undo);
-  const port = { host, maxBodyBytes, maxConnections, headersMs, certificate, log, undo };
   const token = await tokenOf(options);
-  const queries = await openQueryPort({ ...shared, frontend }, { ...port, port: options.queryPort });
-  const cluster = await clusterServices(parts, { ...replicas, queryPort: queries.queryPort, stop: onStopAsked });
-  const managementPort = await openManagementPort(
-    { ...shared, ...queries, ...cluster },
-    { ...port, host: managementHost, port: options.managementPort, token: token?.text },
-  );
-  const rpcPort = replicas.rpc.port;
-  const { queryPort } = queries;
-  await name.announce({
-    ...urlsOf(options, { queryPort, managementPort }),
-    ...(token === undefined ? {} : { tokenFile: token.file }),
-  });
+  const ports = await openPorts(parts, { ...replicas, token: token?.text, stop: onStopAsked });
+  await name.announce({ ...urlsOf(options, ports), ...(token === undefined ? {} : { tokenFile: token.file }) });
   undo.push(() => name.announce({ isStopping: true }));
   const running = undo.move();
-  return { queryPort, managementPort, rpcPort, token: token?.text, [Symbol.asyncDispose]: () => running[Symbol.asyncDispose]() };
+  const more = { rpcPort: replicas.rpc.port, token: token?.text };
+  return { ...ports, ...more, [Symbol.asyncDispose]: () => running[Symbol.asyncDispose]() };
+}
+
+/** Opens both REST ports. */
+async function openPorts(
+  parts: Parts,
+  { token, stop, ...replicas }: Replicas & { readonly token: string | undefined; readonly stop: () => void },
+): Promise<Pick<RunningServer, 'queryPort' | 'managementPort'>> {
+  const { options, log, undo, registry, metrics, feedback, frontend } = parts;
+  const { host, managementHost, maxBodyBytes, maxConnections, headersMs } = options;
+  const shared = { registry, metrics, feedback, replicas: () => replicas.rpc.replicas };
+  const certificate = await certificateOf(options, log, undo);
+  const port = { host, maxBodyBytes, maxConnections, headersMs, certificate, log, undo };
+  const queries = await openQueryPort({ ...shared, frontend }, { ...port, port: options.queryPort });
+  const cluster = await clusterServices(parts, { ...replicas, queryPort: queries.queryPort, stop });
+  const managementPort = await openManagementPort(
+    { ...shared, ...queries, ...cluster },
+    { ...port, host: managementHost, port: options.managementPort, token },
+  );
+  return { queryPort: queries.queryPort, managementPort };
 }
 
 /** Makes sure that no other server has the cluster's name on this machine, or its folder. Both are free again at the very end. */
@@ -120,10 +126,6 @@ async function takeName({ name: cluster, stateDir }: ServeOptions, undo: UndoSta
   undo.push(async () => dir[Symbol.asyncDispose]());
   return name;
 }
-
-/** The token that management asks for, if it does: also where others than this machine reach it. */
-const tokenOf = async ({ stateDir, token, managementHost }: ServeOptions): Promise<Token | undefined> =>
-  token === undefined && isLoopback(managementHost) ? undefined : keepToken(stateDir, token);
 
 async function certificateOf({ tls }: ServeOptions, log: Log, undo: UndoStack): Promise<Certificate | undefined> {
   if (tls === undefined) return undefined;

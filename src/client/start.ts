@@ -16,7 +16,7 @@ import { makeStateDir, sweepStateDirs } from '../util/state-dir.ts';
 import { checkToken } from '../util/token-file.ts';
 import { bearerHeaders, keyHeaders } from './api-key.ts';
 import { apiKeyOption } from './connect.ts';
-import { ClipperConnection } from './connection.ts';
+import { ClipperConnection, type ConnectionParts } from './connection.ts';
 import { prepareImages } from './model-build.ts';
 import { RestClient } from './rest-client.ts';
 import { trustOwn } from './trust.ts';
@@ -81,10 +81,7 @@ export async function startClipper(options: StartOptions = {}): Promise<ClipperC
   if (signal?.aborted === true) throw new ClipperError('E_CANCELLED', 'The start of the server was cancelled');
   const trust = serve.tls === undefined ? undefined : await trustOwn(serve.tls);
   const swept = sweepStateDirs();
-  const dir = stateDir === undefined ? await makeStateDir(serve.name) : resolve(stateDir);
-  await mkdir(dir, { recursive: true }).catch((error: unknown) => {
-    throw new ClipperError('E_INVALID_OPTION', `The stateDir ${dir} can't be made: ${messageOf(error)}`, { cause: error });
-  });
+  const dir = stateDir === undefined ? await makeStateDir(serve.name) : await madeDir(resolve(stateDir));
   const program = { ...serve, stateDir: dir, removeStateDir: stateDir === undefined };
   const child = await spawnServer(program);
   const ended = new AbortController();
@@ -102,18 +99,32 @@ export async function startClipper(options: StartOptions = {}): Promise<ClipperC
     await swept;
     if (serve.detached) child.unref();
     else child.once('exit', (code, killedBy) => warnOfEnd(child, serve.name, killedBy ?? code));
-    const urls = urlsOf(serve, ports);
-    const management = new RestClient(urls.managementUrl, { headers: bearerHeaders(token), trust });
+    const parts = { ...urlsOf(serve, ports), token, apiKey, trust };
     return new ClipperConnection({
-      ...urls,
-      ...{ token, apiKey, trust },
-      cluster: (await management.get('/admin/v1/cluster')) as ClusterInfo,
+      ...parts,
+      cluster: await askCluster(parts),
       stopServer: serve.detached ? undefined : end,
     });
   } catch (error) {
     await end();
     throw error;
   }
+}
+
+async function madeDir(dir: string): Promise<string> {
+  await mkdir(dir, { recursive: true }).catch((error: unknown) => {
+    throw new ClipperError('E_INVALID_OPTION', `The stateDir ${dir} can't be made: ${messageOf(error)}`, { cause: error });
+  });
+  return dir;
+}
+
+async function askCluster({
+  managementUrl,
+  token,
+  trust,
+}: Pick<ConnectionParts, 'managementUrl' | 'token' | 'trust'>): Promise<ClusterInfo> {
+  const management = new RestClient(managementUrl, { headers: bearerHeaders(token), trust });
+  return (await management.get('/admin/v1/cluster')) as ClusterInfo;
 }
 
 async function spawnServer(options: ServerProgramOptions): Promise<ChildProcess> {

@@ -1,6 +1,7 @@
 import { constants, type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClipperError } from '../errors.ts';
+import { isLoopback } from './addresses.ts';
 import { newSecret } from './secrets.ts';
 
 /** A token may have what may stand in a header without quotes, and so much that it isn't tried out. */
@@ -18,8 +19,19 @@ export interface Token {
   readonly file: string;
 }
 
+/** The token that management asks for, if it does: also where others than this machine reach it. Throws E_INVALID_OPTION. */
+export const tokenOf = async ({
+  stateDir,
+  token,
+  managementHost,
+}: {
+  readonly stateDir: string;
+  readonly token?: string | undefined;
+  readonly managementHost: string;
+}): Promise<Token | undefined> => (token === undefined && isLoopback(managementHost) ? undefined : keepToken(stateDir, token));
+
 /** The token of a folder: the one that is given, else the one that is there, else a new one. Throws E_INVALID_OPTION. */
-export async function keepToken(stateDir: string, given: string | undefined): Promise<Token> {
+async function keepToken(stateDir: string, given: string | undefined): Promise<Token> {
   const file = join(stateDir, 'token');
   const kept = given === undefined ? await readToken(file) : undefined;
   if (kept !== undefined) return { text: kept, file };
