@@ -1,6 +1,12 @@
 import { ClipperError } from '../src/errors.ts';
 import { type InputType, parseInputType } from '../src/protocol/input-types.ts';
 
+export interface CurveClient {
+  readonly curveServerKey: string;
+  readonly curvePublicKey: string;
+  readonly curveSecretKey: string;
+}
+
 /** What Clipper tells a container through its environment. */
 export interface ContainerEnvironment {
   readonly modelName: string;
@@ -14,6 +20,8 @@ export interface ContainerEnvironment {
   readonly errorsExtension: boolean;
   /** Whether it also understands batches in one frame. */
   readonly packedExtension: boolean;
+  /** Keys of an RPC that is encrypted, as zeromq has them; undefined where it is not. */
+  readonly curve: CurveClient | undefined;
   /** The supervisor's name for this replica, where it has one. */
   readonly instance: string | undefined;
 }
@@ -35,7 +43,18 @@ export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Container
     readyFile: env.CLIPPER_READY_FILE ?? '/model_is_ready.check',
     errorsExtension: extensions.includes('errors'),
     packedExtension: extensions.includes('packed'),
+    curve: readCurve(env),
     instance: env.CLIPPER_INSTANCE,
+  };
+}
+
+/** All three keys, or none. */
+function readCurve(env: NodeJS.ProcessEnv): CurveClient | undefined {
+  if (env.CLIPPER_CURVE_SERVER_KEY === undefined) return undefined;
+  return {
+    curveServerKey: env.CLIPPER_CURVE_SERVER_KEY,
+    curvePublicKey: required(env, 'CLIPPER_CURVE_PUBLIC_KEY'),
+    curveSecretKey: required(env, 'CLIPPER_CURVE_SECRET_KEY'),
   };
 }
 

@@ -69,8 +69,8 @@ export class RPCService {
 
   /** One connection, from the first heartbeat until the server has been silent for too long. */
   async #session(): Promise<void> {
-    const { host, port } = this.#environment;
-    const socket = new Dealer({ receiveTimeout: quietMs, linger: 1_000, ipv6: host.includes(':') });
+    const { host, port, curve } = this.#environment;
+    const socket = new Dealer({ receiveTimeout: quietMs, linger: 1_000, ipv6: host.includes(':'), ...curve });
     this.#socket = socket;
     socket.connect(`tcp://${host.includes(':') ? `[${host}]` : host}:${port}`);
     this.#send({ kind: 'heartbeat' });

@@ -3,6 +3,8 @@ const table = {
   E_INVALID_INPUT: { status: 400, retryable: false },
   E_MALFORMED_JSON: { status: 400, retryable: false },
   E_BODY_TOO_LARGE: { status: 413, retryable: false },
+  E_UNAUTHORIZED: { status: 401, retryable: false },
+  E_FORBIDDEN: { status: 403, retryable: false },
   E_UNKNOWN_APPLICATION: { status: 404, retryable: false },
   E_UNKNOWN_MODEL: { status: 404, retryable: false },
   E_UNKNOWN_VERSION: { status: 400, retryable: false },

@@ -12,33 +12,53 @@ import { resumeAll } from './backends/resume.ts';
 import { Supervisor } from './backends/supervisor.ts';
 import { EventLog } from './control/event-log.ts';
 import { LmdbStore } from './control/lmdb-store.ts';
+import { checkName } from './control/names.ts';
 import { Registry } from './control/registry.ts';
 import type { Deployment, StateStore, Traffic } from './control/state-store.ts';
+import { Certificate } from './http/certificate.ts';
 import type { ClusterServices } from './http/cluster-routes.ts';
 import { openManagementPort } from './http/management-port.ts';
 import type { ManagementServices } from './http/management-routes.ts';
 import { openQueryPort } from './http/query-port.ts';
 import type { Log } from './log.ts';
 import { Metrics } from './metrics/metrics.ts';
+import type { RpcSecurity } from './rpc/curve.ts';
 import { RpcServer } from './rpc/rpc-server.ts';
 import { Feedback } from './serving/feedback.ts';
 import { FeedbackStore } from './serving/feedback-store.ts';
 import { QueryFrontend } from './serving/query-frontend.ts';
 import { Rollouts, type Verdict } from './serving/rollout.ts';
+import { urlsOf } from './util/addresses.ts';
+import type { TlsOptions } from './util/pem.ts';
+import { ClusterName } from './util/running-clusters.ts';
+import { takeStateDir } from './util/state-dir.ts';
+import { tokenOf } from './util/token-file.ts';
 import { UndoStack } from './util/undo-stack.ts';
 
 export interface ServeOptions {
   readonly name: string;
   readonly backend: BackendName;
+  /** Where queries and RPC are listened for. */
   readonly host: string;
+  readonly managementHost: string;
+  /** What management asks for; left out: nothing on a loopback address, else one that is made. */
+  readonly token?: string | undefined;
   readonly queryPort: number;
   readonly managementPort: number;
   readonly rpcPort: number;
+  /** Left out: none. */
+  readonly rpcSecurity?: RpcSecurity | undefined;
   readonly stateDir: string;
   /** The URL of a Redis that keeps the cluster's state; left out: it is kept in `stateDir`. */
   readonly state?: string | undefined;
+  /** For both REST ports; left out: they speak plain HTTP. */
+  readonly tls?: TlsOptions | undefined;
   readonly cacheBytes: number;
   readonly maxBodyBytes: number;
+  /** At once, for each REST port. */
+  readonly maxConnections: number;
+  /** How long a client may take over the headers of a request; left out: 15 s. */
+  readonly headersMs?: number | undefined;
 }
 
 export type BackendName = 'process' | 'docker';
@@ -48,6 +68,7 @@ export interface RunningServer extends AsyncDisposable {
   readonly queryPort: number;
   readonly managementPort: number;
   readonly rpcPort: number;
+  readonly token: string | undefined;
 }
 
 /** What the parts of a server have in common while they are put together. */
@@ -65,11 +86,11 @@ interface Parts {
 
 /**
  * Starts a cluster's server in this process: query frontend, management, RPC and supervisor. `onStopAsked` is called
- * when a client asks for its end. Throws E_PORT_IN_USE, E_STORE_FAILED
- * and E_CLUSTER_EXISTS, with nothing left open.
+ * when a client asks for its end. Throws E_CLUSTER_EXISTS, E_PORT_IN_USE, E_STORE_FAILED, with nothing left open.
  */
 export async function serve(options: ServeOptions, log: Log, onStopAsked: () => void): Promise<RunningServer> {
   await using undo = new UndoStack();
+  const name = await takeName(options, undo);
   const metrics = new Metrics();
   const state = await openStore(options, log);
   undo.push(async () => state[Symbol.asyncDispose]());
@@ -82,21 +103,50 @@ export async function serve(options: ServeOptions, log: Log, onStopAsked: () => 
   const feedback = new Feedback({ registry, metrics, store, replicas: () => replicas.rpc.replicas });
   const parts = { options, log, undo, state, registry, events, metrics, frontend, feedback };
   const replicas = await openReplicas(parts);
-  const shared = { registry, events, metrics, frontend, feedback, replicas: () => replicas.rpc.replicas };
-  const { host, maxBodyBytes } = options;
-  const port = { host, maxBodyBytes, log, undo };
-  const queries = await openQueryPort(shared, { ...port, port: options.queryPort });
-  const cluster = await clusterServices(parts, { ...replicas, queryPort: queries.queryPort, stop: onStopAsked });
-  const managementPort = await openManagementPort(
-    { ...shared, ...queries, ...cluster },
-    { ...port, port: options.managementPort },
-  );
+  const token = await tokenOf(options);
+  const ports = await openPorts(parts, { ...replicas, token: token?.text, stop: onStopAsked });
+  await name.announce({ ...urlsOf(options, ports), ...(token === undefined ? {} : { tokenFile: token.file }) });
   events.add({ kind: 'server_started', message: `The server of cluster ${options.name} is up, as process ${process.pid}` });
   undo.push(async () => events.add({ kind: 'server_stopping', message: 'The server stops' }));
+  undo.push(() => name.announce({ isStopping: true }));
   const running = undo.move();
-  const rpcPort = replicas.rpc.port;
-  const { queryPort } = queries;
-  return { queryPort, managementPort, rpcPort, [Symbol.asyncDispose]: () => running[Symbol.asyncDispose]() };
+  const more = { rpcPort: replicas.rpc.port, token: token?.text };
+  return { ...ports, ...more, [Symbol.asyncDispose]: () => running[Symbol.asyncDispose]() };
+}
+
+/** Opens both REST ports. */
+async function openPorts(
+  parts: Parts,
+  { token, stop, ...replicas }: Replicas & { readonly token: string | undefined; readonly stop: () => void },
+): Promise<Pick<RunningServer, 'queryPort' | 'managementPort'>> {
+  const { options, log, undo, registry, events, metrics, feedback, frontend } = parts;
+  const { host, managementHost, maxBodyBytes, maxConnections, headersMs } = options;
+  const shared = { registry, events, metrics, feedback, frontend, replicas: () => replicas.rpc.replicas };
+  const certificate = await certificateOf(options, log, undo);
+  const port = { host, maxBodyBytes, maxConnections, headersMs, certificate, log, undo };
+  const queries = await openQueryPort(shared, { ...port, port: options.queryPort });
+  const cluster = await clusterServices(parts, { ...replicas, queryPort: queries.queryPort, stop });
+  const managementPort = await openManagementPort(
+    { ...shared, ...queries, ...cluster },
+    { ...port, host: managementHost, port: options.managementPort, token },
+  );
+  return { queryPort: queries.queryPort, managementPort };
+}
+
+/** Makes sure that no other server has the cluster's name on this machine, or its folder. Both are free again at the very end. */
+async function takeName({ name: cluster, stateDir }: ServeOptions, undo: UndoStack): Promise<ClusterName> {
+  const name = await ClusterName.take(checkName(cluster, 'cluster name'), stateDir);
+  undo.push(() => name[Symbol.asyncDispose]());
+  const dir = await takeStateDir(stateDir, cluster);
+  undo.push(async () => dir[Symbol.asyncDispose]());
+  return name;
+}
+
+async function certificateOf({ tls }: ServeOptions, log: Log, undo: UndoStack): Promise<Certificate | undefined> {
+  if (tls === undefined) return undefined;
+  const certificate = await Certificate.load(tls, log);
+  undo.push(async () => certificate[Symbol.dispose]());
+  return certificate;
 }
 
 async function openStore({ state, stateDir, name }: ServeOptions, log: Log): Promise<StateStore> {
@@ -117,6 +167,7 @@ async function openReplicas({ options, log, undo, state, frontend, events }: Par
   const rpc = await RpcServer.listen({
     host: options.host,
     port: options.rpcPort,
+    security: options.rpcSecurity,
     log,
     onConnected: (replica) => {
       const { modelName: model, modelVersion: version, replicaId, instance } = replica;
@@ -158,11 +209,12 @@ async function openReplicas({ options, log, undo, state, frontend, events }: Par
 async function openBackend({ backend, name, host, stateDir }: ServeOptions, rpc: RpcServer, log: Log): Promise<Backend> {
   const dir = join(stateDir, 'replicas');
   const isEverywhere = host === '0.0.0.0';
-  if (backend === 'process') return new ProcessBackend({ dir, rpcHost: isEverywhere ? '127.0.0.1' : host, rpcPort: rpc.port });
+  const shared = { dir, rpcPort: rpc.port, serverKey: rpc.serverKey };
+  if (backend === 'process') return new ProcessBackend({ ...shared, rpcHost: isEverywhere ? '127.0.0.1' : host });
   const listenOn = async (address: string): Promise<void> => {
     if (!isEverywhere && address !== host) await rpc.alsoListenOn(address);
   };
-  return DockerBackend.open({ cluster: name, dir, rpcPort: rpc.port, listenOn, log });
+  return DockerBackend.open({ ...shared, cluster: name, listenOn, log });
 }
 
 /** What management does beyond the registry. */
@@ -178,7 +230,8 @@ async function clusterServices(
     frontend.forget(application);
     await feedback.forget(application);
   };
-  const info = { ...engine, name: options.name, backend: backend.name, ...where };
+  const key = rpc.serverKey === undefined ? {} : { rpcServerKey: rpc.serverKey };
+  const info = { ...engine, ...key, name: options.name, backend: backend.name, ...where };
   const deployments = new Deployments({ registry, supervisor, artifacts: new Artifacts(storeDir), events, log });
   const ending = new AbortController();
   undo.push(async () => ending.abort());

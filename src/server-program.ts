@@ -1,11 +1,10 @@
+import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
-import { stateVariable } from './control/redis-url.ts';
 import { isClipperError, messageOf } from './errors.ts';
 import { createLog } from './log.ts';
 import { type RunningServer, type ServeOptions, serve } from './serve.ts';
-import { claimDir } from './util/state-dir.ts';
 
-/** What the program is given, as JSON in its first argument; `state` in a variable. */
+/** What the program is given: as a message, for an argument is there for all to see, or as JSON in its first argument. */
 export interface ServerProgramOptions extends ServeOptions {
   /** Whether the server outlives the process that started it. */
   readonly detached: boolean;
@@ -15,7 +14,7 @@ export interface ServerProgramOptions extends ServeOptions {
 
 /** What it says to the process that started it. */
 export type ServerProgramMessage =
-  | { readonly kind: 'ready'; readonly queryPort: number; readonly managementPort: number; readonly rpcPort: number }
+  | { readonly kind: 'ready'; readonly queryPort: number; readonly managementPort: number; readonly token: string | undefined }
   | { readonly kind: 'failed'; readonly code: string; readonly message: string };
 
 const say = (message: ServerProgramMessage): Promise<void> =>
@@ -38,20 +37,24 @@ async function main(options: ServerProgramOptions): Promise<void> {
   };
   process.on('SIGTERM', () => stop('SIGTERM')).on('SIGINT', () => stop('SIGINT'));
   if (!options.detached) process.once('disconnect', () => stop('the process that started it ended'));
-  await claimDir(options.stateDir);
   serving = serve(options, log, () => stop('a client asked for it'));
   const server = await serving;
-  const { queryPort, managementPort, rpcPort } = server;
+  const { queryPort, managementPort, rpcPort, token } = server;
   log.info({ queryPort, managementPort, rpcPort }, 'the server is up');
-  await say({ kind: 'ready', queryPort, managementPort, rpcPort });
+  await say({ kind: 'ready', queryPort, managementPort, token });
   if (options.detached && process.connected) process.disconnect();
 }
 
-const { [stateVariable]: state } = process.env;
-// Replicas get the variables that there are then.
-delete process.env[stateVariable];
-main({ ...(JSON.parse(process.argv[2] ?? '{}') as ServerProgramOptions), state }).catch(async (error: unknown) => {
-  console.error(error);
-  await say({ kind: 'failed', code: isClipperError(error) ? error.code : 'E_SERVER_EXITED', message: messageOf(error) });
-  process.exit(1);
-});
+async function givenOptions(): Promise<ServerProgramOptions> {
+  const [, , argument] = process.argv;
+  const [given] = argument === undefined ? await once(process, 'message') : [JSON.parse(argument)];
+  return given as ServerProgramOptions;
+}
+
+givenOptions()
+  .then(main)
+  .catch(async (error: unknown) => {
+    console.error(error);
+    await say({ kind: 'failed', code: isClipperError(error) ? error.code : 'E_SERVER_EXITED', message: messageOf(error) });
+    process.exit(1);
+  });

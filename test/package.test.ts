@@ -34,7 +34,7 @@ const story = `
   const weights = [1, 2, 3];
   const dot = (xs) => xs.reduce((sum, x, index) => sum + x * weights[index], 0);
   async function main() {
-    const clipper = await startClipper({ queryPort: 0, managementPort: 0, rpcPort: 0 });
+    const clipper = await startClipper({ name: 'test-' + process.pid, queryPort: 0, managementPort: 0, rpcPort: 0 });
     await createEndpoint(clipper, { name: 'dot', inputType: 'doubles', predictOne: dot, onProgress() {} });
     const { output } = await clipper.predict('dot', [1, 1, 1]);
     await clipper.close();
@@ -81,7 +81,7 @@ describe('the installed package', () => {
 
   test('runs the README’s first example, which answers as it says', async () => {
     const [, example = ''] = /```ts\n(.*?)```/s.exec(readFileSync(join(packageDir, 'README.md'), 'utf8')) ?? [];
-    const ports = 'startClipper({ queryPort: 0, managementPort: 0, rpcPort: 0 })';
+    const ports = "startClipper({ name: 'readme', queryPort: 0, managementPort: 0, rpcPort: 0 })";
     file('readme.mts', example.replace('startClipper()', ports));
     const [, body, promised = ''] = /curl -d '(.*?)' .*→ {2}(.*)/.exec(example) ?? [];
     const child = spawn(process.execPath, ['--import', tool('tsx/dist/esm/index.mjs'), 'readme.mts'], {
@@ -111,7 +111,7 @@ describe('the installed package', () => {
   test('works typed into the REPL, with variables of several lines', async () => {
     const lines = [
       "const { createEndpoint, startClipper, deployPredictFunction } = require('clipper-ts')",
-      'const clipper = await startClipper({ queryPort: 0, managementPort: 0, rpcPort: 0 })',
+      "const clipper = await startClipper({ name: 'typed-in', queryPort: 0, managementPort: 0, rpcPort: 0 })",
       'let offset = 1; var scale = 10',
       'function helper(x) { return x * scale + offset }',
       'const onProgress = () => {}',

@@ -3,6 +3,7 @@ import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Deployment } from '../control/state-store.ts';
 import { ClipperError } from '../errors.ts';
+import { printShort } from '../util/print.ts';
 import type { ReplicaSource, ReplicaSpec } from './backend.ts';
 
 /** A client puts a bundle into the store before it asks for its deploy. */
@@ -41,6 +42,6 @@ export class Artifacts {
   #bundleDir(digest: string): string {
     const dir = join(this.#storeDir, digest);
     if (/^[0-9a-f]{64}$/.test(digest) && existsSync(join(dir, 'manifest.json'))) return dir;
-    throw new ClipperError('E_INVALID_OPTION', `The cluster has no bundle with digest "${digest}"`);
+    throw new ClipperError('E_INVALID_OPTION', `The cluster has no bundle with digest ${printShort(digest)}`);
   }
 }

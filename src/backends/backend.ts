@@ -1,5 +1,6 @@
 import type { NetworkChoice, Resources } from '../control/state-store.ts';
 import type { InputType } from '../protocol/input-types.ts';
+import { curveVariables } from '../rpc/curve.ts';
 
 /** What a replica runs: a bundle on this machine, or an image: of ours around a bundle, or one that the user made. */
 export type ReplicaSource =
@@ -50,19 +51,21 @@ export interface Backend extends AsyncDisposable {
   logs(instance: string, options: { readonly tailLines: number }): Promise<readonly string[]>;
 }
 
-/** Where a replica finds its server. */
+/** What a replica is called, and where it finds its server. */
 export interface ReplicaPlace {
   readonly instance: string;
   readonly host: string;
   readonly port: number;
   /** Whether the server understands what we add to Clipper's RPC. */
   readonly extensions?: boolean | undefined;
+  /** Where RPC is encrypted. */
+  readonly serverKey?: string | undefined;
 }
 
 /** The variables that tell a replica what it is and where its server is. */
 export const clipperVariables = (
   spec: ReplicaSpec,
-  { instance, host, port, extensions = true }: ReplicaPlace,
+  { instance, host, port, extensions = true, serverKey }: ReplicaPlace,
 ): Record<string, string> => ({
   CLIPPER_MODEL_NAME: spec.modelName,
   CLIPPER_MODEL_VERSION: spec.modelVersion,
@@ -71,4 +74,5 @@ export const clipperVariables = (
   CLIPPER_PORT: String(port),
   ...(extensions ? { CLIPPER_RPC_EXTENSIONS: 'errors,packed' } : {}),
   CLIPPER_INSTANCE: instance,
+  ...curveVariables(serverKey),
 });

@@ -20,6 +20,8 @@ export interface DockerBackendOptions {
   readonly rpcHost?: string;
   /** Whether it understands what we add to Clipper's RPC; left out: yes. */
   readonly extensions?: boolean;
+  /** Where RPC is encrypted. */
+  readonly serverKey?: string | undefined;
   /** Makes the RPC server listen on an address of this machine too. */
   readonly listenOn: (address: string) => Promise<void>;
   readonly log: Log;
@@ -74,10 +76,10 @@ export class DockerBackend implements Backend {
   async start(spec: ReplicaSpec, instance: string): Promise<RunningReplica> {
     const network = await this.#networkFor(spec);
     const { memoryBytes } = this.engine.facts;
-    const { cluster, rpcPort, rpcHost, extensions } = this.#options;
+    const { cluster, rpcPort, rpcHost, extensions, serverKey } = this.#options;
     const all = { ...this.#cluster.labels, ...replicaLabels(spec, instance) };
     const settings = containerSettings(spec, {
-      ...{ cluster, instance, labels: all, rpcPort, rpcHost, extensions, memoryBytes, network },
+      ...{ cluster, instance, labels: all, rpcPort, rpcHost, extensions, serverKey, memoryBytes, network },
     });
     const running = await this.#containers.run(settings, instance);
     if ('ofContainer' in network) {

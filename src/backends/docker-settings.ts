@@ -15,6 +15,7 @@ export interface Placement {
   /** Left out: on this machine. */
   readonly rpcHost?: string | undefined;
   readonly extensions?: boolean | undefined;
+  readonly serverKey?: string | undefined;
   /** What the engine has. */
   readonly memoryBytes: number;
 }
@@ -116,8 +117,15 @@ const confinement = (memory: number) => ({
   LogConfig: { Type: 'json-file', Config: { 'max-size': '16m', 'max-file': '2' } },
 });
 
-function envOf(spec: ReplicaSpec, { instance, rpcPort: port, rpcHost: host = serverName, extensions }: Placement): string[] {
-  const all = { CLIPPER_MODEL_PATH: '/model', ...spec.env, ...clipperVariables(spec, { instance, host, port, extensions }) };
+function envOf(
+  spec: ReplicaSpec,
+  { instance, rpcPort: port, rpcHost: host = serverName, extensions, serverKey }: Placement,
+): string[] {
+  const all = {
+    CLIPPER_MODEL_PATH: '/model',
+    ...spec.env,
+    ...clipperVariables(spec, { instance, host, port, extensions, serverKey }),
+  };
   return Object.entries(all).map(([name, value]) => `${name}=${value}`);
 }
 

@@ -53,7 +53,7 @@ const longestServedDelayMs = 1_000;
 /** A replica that lived this long has proved itself: the next restart is quick again. */
 const provenMs = 10_000;
 /** A replica that dies so often without having answered anything will not do better. */
-const crashLoopDeaths = 5;
+const crashLoopDeaths = 6;
 const crashLogLines = 20;
 /** What it has is to be done by then. */
 const drainMs = 10_000;

@@ -20,6 +20,8 @@ export interface ProcessBackendOptions {
   readonly rpcPort: number;
   /** Whether the server understands what we add to Clipper's RPC; left out: yes. */
   readonly extensions?: boolean;
+  /** Where RPC is encrypted. */
+  readonly serverKey?: string | undefined;
 }
 
 /** Runs replicas as child processes of the server. They end with it, however it ends. */
@@ -105,9 +107,9 @@ export class ProcessBackend implements Backend {
   }
 
   #environment(spec: ReplicaSpec, instance: string): Record<string, string> {
-    const { rpcHost: host, rpcPort: port, extensions } = this.#options;
+    const { rpcHost: host, rpcPort: port, extensions, serverKey } = this.#options;
     return {
-      ...clipperVariables(spec, { instance, host, port, extensions }),
+      ...clipperVariables(spec, { instance, host, port, extensions, serverKey }),
       CLIPPER_MODEL_PATH: spec.source.kind === 'bundle' ? spec.source.dir : '',
       CLIPPER_READY_FILE: join(this.#dirOf(instance), 'model_is_ready.check'),
     };

@@ -6,6 +6,7 @@ import type { ModelStatus } from '../http/status-routes.ts';
 import type { TrafficReport } from '../http/traffic-routes.ts';
 import type { InputType } from '../protocol/input-types.ts';
 import { resolveOptions } from '../util/options.ts';
+import { bearerHeaders, keyHeaders } from './api-key.ts';
 import { type BuildOptions, type BuiltModel, buildModel } from './build-model.ts';
 import { type DeployModelOptions, deployModel } from './deploy-model.ts';
 import { type EventOptions, followEvents, readEvents } from './events.ts';
@@ -21,8 +22,9 @@ import {
 import type { OwnReplicas } from './own-replicas.ts';
 import type { Deployment } from './post-deploy.ts';
 import { type FindInputType, QueryClient } from './query-client.ts';
-import { RestClient } from './rest-client.ts';
+import { RestClient, type RestClientOptions } from './rest-client.ts';
 import { getTraffic, setTraffic, type TrafficOptions, type TrafficWeights } from './traffic.ts';
+import type { Trust } from './trust.ts';
 import {
   type ApplicationInfo,
   applicationInfo,
@@ -43,6 +45,12 @@ import {
 export interface ConnectionParts {
   readonly queryUrl: string;
   readonly managementUrl: string;
+  /** What management asks for, if it does. */
+  readonly token?: string | undefined;
+  /** What queries are asked with. */
+  readonly apiKey?: string | undefined;
+  /** Whom it trusts over https. */
+  readonly trust?: Trust | undefined;
   /** Undefined for a server that isn't ours. */
   readonly cluster: ClusterInfo | undefined;
   /** Ends the server, where this connection started it and it isn't detached. */
@@ -59,18 +67,20 @@ export class ClipperConnection implements AsyncDisposable {
   readonly management: RestClient;
   /** @internal */
   readonly ownReplicas: OwnReplicas | undefined;
+  readonly #querying: RestClientOptions;
   readonly #query: RestClient;
   readonly #predictions: QueryClient;
   readonly #stopServer: (() => Promise<void>) | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor({ queryUrl, managementUrl, cluster, stopServer, ownReplicas }: ConnectionParts) {
+  constructor({ queryUrl, managementUrl, token, apiKey, trust, cluster, stopServer, ownReplicas }: ConnectionParts) {
     this.ownReplicas = ownReplicas;
     this.queryUrl = queryUrl;
     this.managementUrl = managementUrl;
     this.cluster = cluster;
-    this.management = new RestClient(managementUrl);
-    this.#query = new RestClient(queryUrl, { keepAlive: true });
+    this.management = new RestClient(managementUrl, { headers: bearerHeaders(token), trust });
+    this.#querying = { headers: keyHeaders(apiKey), trust };
+    this.#query = new RestClient(queryUrl, { ...this.#querying, keepAlive: true });
     const findType: FindInputType = async (application) => (await this.#knownApp(application)).inputType;
     this.#predictions = new QueryClient(this.#query, cluster === undefined ? undefined : findType);
     this.#stopServer = stopServer;
@@ -109,6 +119,19 @@ export class ClipperConnection implements AsyncDisposable {
 
   async unlinkModelFromApp(application: string, model: string): Promise<void> {
     await this.management.post('/admin/delete_model_links', { app_name: application, model_names: [model] });
+  }
+
+  /**
+   * Makes a key of an application, whose queries need one of its keys from then on. It is kept nowhere: what is lost is
+   * replaced. Throws E_UNKNOWN_APPLICATION.
+   */
+  async createApiKey(application: string): Promise<string> {
+    return ((await this.management.post('/admin/v1/api-keys', { application })) as { key: string }).key;
+  }
+
+  /** Takes a key back; without keys, an application answers all. Throws E_UNKNOWN_APPLICATION, E_INVALID_OPTION for what is no key of it. */
+  async deleteApiKey(application: string, key: string): Promise<void> {
+    await this.management.post('/admin/v1/api-keys/delete', { application, key });
   }
 
   /** Makes a model version known whose containers are started by someone else. */
@@ -301,7 +324,7 @@ export class ClipperConnection implements AsyncDisposable {
    */
   sendFeedback<T extends InputType = InputType>(application: string, options: FeedbackOptions<T>): Promise<void> {
     // Not on connections that are used again: a request that is sent twice would be feedback twice.
-    return sendFeedback(new RestClient(this.queryUrl), application, options);
+    return sendFeedback(new RestClient(this.queryUrl, this.#querying), application, options);
   }
 
   /** The feedback that is kept of an application, oldest first, as it comes. Throws E_UNKNOWN_APPLICATION. */

@@ -100,7 +100,7 @@ async function hasEndpoint(
 ): Promise<boolean> {
   const existing = await clipper.getAppInfo(name);
   if (existing === undefined) return false;
-  const { linkedModels, name: _name, ...settings } = existing;
+  const { linkedModels, name: _name, apiKeys: _apiKeys, ...settings } = existing;
   if (linkedModels.includes(name) && isDeepStrictEqual(settings, wanted)) return true;
   const message = `An application '${name}' exists with other settings or another model: ${JSON.stringify(existing)}`;
   throw new ClipperError('E_APPLICATION_EXISTS', `${message}. Unregister it first, or deploy under another name`);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { networkSchema, resourcesSchema, wantedReplicasSchema } from '../http/cluster-routes.ts';
+import { envSchema, networkSchema, resourcesSchema, wantedReplicasSchema } from '../http/cluster-routes.ts';
 import { servingShape } from '../http/serving-schemas.ts';
 import { registryOption } from '../image/registry.ts';
 import { type InputType, inputTypeSpellings, isInputTypeSpelling, parseInputType } from '../protocol/input-types.ts';
@@ -32,13 +32,7 @@ export const replicasShape = {
     .default(true)
     .describe('Whether the version becomes the current one; without, setModelVersion does it later.'),
   ...servingShape,
-  env: z
-    .record(
-      z.string().regex(/^[^=\s\0]+$/, 'a name must have no "=" and no space in it'),
-      z.string().regex(/^[^\0]*$/, 'must have no NUL'),
-    )
-    .default({})
-    .describe("Environment variables for the replicas, besides the server's own."),
+  env: envSchema.default({}).describe("Environment variables for the replicas, besides the server's own."),
   resources: resourcesSchema.default({}).describe('What a replica may use: in containers.'),
   network: networkSchema
     .default('cluster')
@@ -95,6 +89,7 @@ export type LogOptions = z.input<typeof LogOptions>;
 const PredictOptions = z.strictObject({
   version: z.union([z.string(), z.number()]).transform(String).optional().describe('Another version than the current one.'),
   key: z.string().optional().describe('Queries with the same key go to the same version, where traffic is split.'),
+  apiKey: z.string().optional().describe("A key of the application; left out: the connection's."),
   explain: z.boolean().default(false).describe('Asks what happened to the query, and when.'),
 });
 export type PredictOptions = z.input<typeof PredictOptions>;

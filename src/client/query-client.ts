@@ -1,6 +1,7 @@
 import { type ErrorCode, isClipperError } from '../errors.ts';
 import { encodeInputBatch, inputMediaType, inputsMediaType } from '../protocol/input-batch.ts';
 import type { InputType } from '../protocol/input-types.ts';
+import { keyHeaders } from './api-key.ts';
 import { copyInput, inputBytes } from './input-bytes.ts';
 import type { RestClient } from './rest-client.ts';
 import { type Input, type Prediction, plainInput, prediction, type WirePrediction } from './wire.ts';
@@ -10,6 +11,8 @@ export interface Asking {
   readonly version?: string | undefined;
   readonly key?: string | undefined;
   readonly explain: boolean;
+  /** Left out: what the connection has. */
+  readonly apiKey?: string | undefined;
 }
 
 /** Finds an application's input type. Throws E_UNKNOWN_APPLICATION. */
@@ -58,14 +61,19 @@ export class QueryClient {
     return 'batch_predictions' in answers ? answers.batch_predictions.map(prediction) : [prediction(answers)];
   }
 
-  async #ask(application: string, { version, key, explain }: Asking, { json, mediaType, bytes }: Inputs): Promise<unknown> {
+  async #ask(
+    application: string,
+    { version, key, explain, apiKey }: Asking,
+    { json, mediaType, bytes }: Inputs,
+  ): Promise<unknown> {
     const path = `/${encodeURIComponent(application)}/predict`;
-    if (this.#findType === undefined) return this.#rest.post(path, { ...json(), version, key });
+    const headers = keyHeaders(apiKey);
+    if (this.#findType === undefined) return this.#rest.post(path, { ...json(), version, key }, undefined, headers);
     const ofVersion = version === undefined ? '' : `&version=${encodeURIComponent(version)}`;
     const ofKey = key === undefined ? '' : `&key=${encodeURIComponent(key)}`;
     const wanted = `${ofVersion}${ofKey}${explain ? '&explain=1' : ''}`;
     const send = async (type: InputType): Promise<unknown> =>
-      this.#rest.postBytes(`${path}?input_type=${type}${wanted}`, bytes(type), mediaType);
+      this.#rest.postBytes(`${path}?input_type=${type}${wanted}`, bytes(type), { ...headers, 'content-type': mediaType });
     const known = await this.#typeOf(application, this.#findType);
     try {
       return await send(known);

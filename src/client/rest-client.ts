@@ -2,12 +2,25 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import { setTimeout } from 'node:timers/promises';
 import { ClipperError, isClipperError, isErrorCode, messageOf } from '../errors.ts';
+import type { Trust } from './trust.ts';
+
+type Headers = Readonly<Record<string, string>>;
 
 interface Outgoing {
   readonly method: 'GET' | 'POST';
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Headers;
   readonly body?: string | Uint8Array;
   readonly signal?: AbortSignal | undefined;
+  readonly trust?: Trust | undefined;
+}
+
+export interface RestClientOptions {
+  /** Uses connections again. A request that finds one closed is sent twice: only where that does no harm. */
+  readonly keepAlive?: boolean;
+  /** Go with every request: what it shows itself by. */
+  readonly headers?: Headers;
+  /** Whom it trusts over https; left out: as this system does. */
+  readonly trust?: Trust | undefined;
 }
 
 /** More connections than this at once are asked in turn. */
@@ -17,26 +30,29 @@ const maxSockets = 1_000;
 export class RestClient {
   readonly url: string;
   readonly #agent: http.Agent;
+  readonly #headers: Headers;
+  readonly #trust: Trust | undefined;
 
-  /** With `keepAlive` connections are used again. A request that finds one closed is sent twice: only where that does no harm. */
-  constructor(url: string, { keepAlive = false } = {}) {
+  constructor(url: string, { keepAlive = false, headers = {}, trust }: RestClientOptions = {}) {
     this.url = url;
+    this.#trust = trust;
+    this.#headers = headers;
     const { Agent } = url.startsWith('https:') ? https : http;
     this.#agent = new Agent({ keepAlive, maxSockets });
   }
 
   /** The answer's JSON, or its text where it is none. Throws the server's own error, E_REFUSED or E_SERVER_UNREACHABLE. */
-  post(path: string, body: unknown, signal?: AbortSignal): Promise<unknown> {
-    const headers = { 'content-type': 'application/json' };
-    return this.#ask(path, { method: 'POST', headers, body: JSON.stringify(body), signal });
+  post(path: string, body: unknown, signal?: AbortSignal, headers: Headers = {}): Promise<unknown> {
+    const all = { ...headers, 'content-type': 'application/json' };
+    return this.#ask(path, { method: 'POST', headers: all, body: JSON.stringify(body), signal });
   }
 
-  /** The same for a body of bytes. */
-  postBytes(path: string, body: Uint8Array, mediaType: string): Promise<unknown> {
-    return this.#ask(path, { method: 'POST', headers: { 'content-type': mediaType }, body });
+  /** The same for a body of bytes, whose headers say what they are. */
+  postBytes(path: string, body: Uint8Array, headers: Headers): Promise<unknown> {
+    return this.#ask(path, { method: 'POST', headers, body });
   }
 
-  get(path: string, headers: Readonly<Record<string, string>> = {}): Promise<unknown> {
+  get(path: string, headers: Headers = {}): Promise<unknown> {
     return this.#ask(path, { method: 'GET', headers });
   }
 
@@ -95,7 +111,8 @@ export class RestClient {
   }
 
   async #send(path: string, request: Outgoing): Promise<http.IncomingMessage> {
-    return exchange(new URL(`${this.url}${path}`), request, this.#agent);
+    const headers = { ...this.#headers, ...request.headers };
+    return exchange(new URL(`${this.url}${path}`), { ...request, headers, trust: this.#trust }, this.#agent);
   }
 
   #failure(path: string, { signal }: Outgoing, error: unknown): ClipperError {
@@ -107,10 +124,10 @@ export class RestClient {
 /** Sends a request, on a connection of the agent's, or of its own where there is none. */
 function exchange(url: URL, outgoing: Outgoing, agent: http.Agent | false): Promise<http.IncomingMessage> {
   const { request } = url.protocol === 'https:' ? https : http;
-  const { method, headers = {}, body, signal } = outgoing;
+  const { method, headers = {}, body, signal, trust } = outgoing;
   return new Promise((resolve, reject) => {
     let isAnswered = false;
-    const sent = request(url, { method, headers, agent, ...(signal === undefined ? {} : { signal }) }, (response) => {
+    const sent = request(url, { method, headers, agent, ...trust, ...(signal === undefined ? {} : { signal }) }, (response) => {
       isAnswered = true;
       resolve(response);
     });

@@ -5,17 +5,24 @@ import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { prepareCapture } from '../closure/capture.ts';
 import { checkName } from '../control/names.ts';
-import { isRedisUrl, redisUrlRule, stateVariable } from '../control/redis-url.ts';
+import { isRedisUrl, redisUrlRule } from '../control/redis-url.ts';
 import { ClipperError, isErrorCode, messageOf } from '../errors.ts';
 import type { ClusterInfo } from '../http/cluster-routes.ts';
 import type { ServerProgramMessage, ServerProgramOptions } from '../server-program.ts';
+import { urlsOf } from '../util/addresses.ts';
 import { resolveOptions } from '../util/options.ts';
 import { serverProgram } from '../util/package-files.ts';
+import { tlsSchema } from '../util/pem.ts';
 import { makeStateDir, sweepStateDirs, userStateDir } from '../util/state-dir.ts';
-import { ClipperConnection } from './connection.ts';
+import { checkToken } from '../util/token-file.ts';
+import { bearerHeaders, keyHeaders } from './api-key.ts';
+import { apiKeyOption } from './connect.ts';
+import { ClipperConnection, type ConnectionParts } from './connection.ts';
 import { prepareImages } from './model-build.ts';
-import { OwnReplicas, splitAddress } from './own-replicas.ts';
 import { RestClient } from './rest-client.ts';
+import { trustOwn } from './trust.ts';
+
+export { type ConnectOptions, connectClipper } from './connect.ts';
 
 const port = (standard: number, what: string): z.ZodDefault<z.ZodNumber> =>
   z.number().int().min(0).max(65_535).default(standard).describe(`Port of the ${what}; 0: any free one.`);
@@ -23,10 +30,16 @@ const port = (standard: number, what: string): z.ZodDefault<z.ZodNumber> =>
 const StartOptions = z.strictObject({
   name: z.string().default('default').describe("The cluster's name."),
   backend: z.enum(['process', 'docker']).default('process').describe('Where replicas run: as child processes, or in containers.'),
-  host: z.string().default('127.0.0.1').describe('The address to listen on.'),
+  host: z.string().default('127.0.0.1').describe('The address to listen on for queries and replicas.'),
+  managementHost: z.string().default('127.0.0.1').describe('The one for management; others than loopback ask for a token.'),
+  token: z.string().optional().describe('What management asks for; left out: nothing on loopback, else one is made.'),
   queryPort: port(1337, 'query REST'),
   managementPort: port(1338, 'management REST'),
   rpcPort: port(7000, "replicas' RPC"),
+  rpcSecurity: z
+    .enum(['none', 'curve'])
+    .default('none')
+    .describe("'curve': RPC is encrypted, and refused to those without the key."),
   stateDir: z
     .string()
     .optional()
@@ -38,6 +51,7 @@ const StartOptions = z.strictObject({
     .refine(isRedisUrl, { error: redisUrlRule, params: { isSecret: true } })
     .optional()
     .describe("The URL of a Redis that keeps the cluster's state, redis://host:port; left out: it is kept in stateDir."),
+  tls: tlsSchema.optional().describe('Has both REST ports speak https.'),
   cacheBytes: z
     .number()
     .int()
@@ -50,43 +64,36 @@ const StartOptions = z.strictObject({
     .positive()
     .default(64 * 2 ** 20)
     .describe('The largest request body that is taken.'),
+  maxConnections: z
+    .number()
+    .int()
+    .positive()
+    .default(10_000)
+    .describe('To each REST port at once; more are closed as they come.'),
+  apiKey: apiKeyOption,
   detached: z.boolean().default(false).describe('Whether the server outlives this process.'),
   signal: z.instanceof(AbortSignal).optional().describe('Gives up the start.'),
 });
 export type StartOptions = z.input<typeof StartOptions>;
-
-const ConnectOptions = z.strictObject({
-  host: z.string().default('127.0.0.1'),
-  managementPort: z.number().int().min(1).max(65_535).default(1338),
-  queryPort: z.number().int().min(1).max(65_535).optional().describe("Left out: as a server of ours says, else Clipper's 1337."),
-  managementUrl: z.url().optional().describe('In place of host and managementPort.'),
-  queryUrl: z.url().optional().describe('In place of host and queryPort.'),
-  rpcAddress: z
-    .string()
-    .optional()
-    .describe("host:port of the container RPC of Berkeley's server, to run replicas for it from here."),
-  backend: z.enum(['process', 'docker']).default('process').describe('Where those replicas run.'),
-});
-export type ConnectOptions = z.input<typeof ConnectOptions>;
 
 const startTimeoutMs = 30_000;
 const stopTimeoutMs = 15_000;
 
 /**
  * Starts a server in a process of its own and connects to it. The server and its replicas end with this process unless
- * `detached`; until then they keep it alive, as a listening HTTP server would. Throws E_PORT_IN_USE, E_STORE_FAILED,
- * E_CLUSTER_EXISTS, E_SERVER_EXITED with the end of its log, E_CANCELLED.
+ * `detached`; until then they keep it alive, as a listening HTTP server would. Throws E_CLUSTER_EXISTS, E_PORT_IN_USE, E_STORE_FAILED,
+ * E_SERVER_EXITED with the end of its log, E_CANCELLED.
  */
 export async function startClipper(options: StartOptions = {}): Promise<ClipperConnection> {
-  const { signal, stateDir, ...serve } = resolveOptions(StartOptions, options, 'startClipper');
+  const { signal, stateDir, apiKey, ...serve } = resolveOptions(StartOptions, options, 'startClipper');
   checkName(serve.name, 'cluster name');
+  checkToken(serve.token);
+  keyHeaders(apiKey);
   if (signal?.aborted === true) throw new ClipperError('E_CANCELLED', 'The start of the server was cancelled');
+  const trust = serve.tls === undefined ? undefined : await trustOwn(serve.tls);
   const swept = sweepStateDirs();
   const isTemporary = stateDir === undefined && !serve.detached;
-  const dir = isTemporary ? await makeStateDir(serve.name) : resolve(stateDir ?? userStateDir(serve.name));
-  await mkdir(dir, { recursive: true }).catch((error: unknown) => {
-    throw new ClipperError('E_INVALID_OPTION', `The stateDir ${dir} can't be made: ${messageOf(error)}`, { cause: error });
-  });
+  const dir = isTemporary ? await makeStateDir(serve.name) : await madeDir(resolve(stateDir ?? userStateDir(serve.name)));
   const program = { ...serve, stateDir: dir, removeStateDir: isTemporary };
   const child = await spawnServer(program);
   const ended = new AbortController();
@@ -100,16 +107,14 @@ export async function startClipper(options: StartOptions = {}): Promise<ClipperC
     // What goes wrong here goes wrong again in a deploy, which says so.
     if (serve.backend === 'docker')
       void prepareImages(AbortSignal.any([ended.signal, ...(signal ? [signal] : [])])).catch(() => {});
-    const { queryPort, managementPort } = await untilReady(child, program, signal);
+    const { token, ...ports } = await untilReady(child, program, signal);
     await swept;
     if (serve.detached) child.unref();
     else child.once('exit', (code, killedBy) => warnOfEnd(child, serve.name, killedBy ?? code));
-    const host = serve.host === '0.0.0.0' ? '127.0.0.1' : serve.host;
-    const managementUrl = `http://${host}:${managementPort}`;
+    const parts = { ...urlsOf(serve, ports), token, apiKey, trust };
     return new ClipperConnection({
-      queryUrl: `http://${host}:${queryPort}`,
-      managementUrl,
-      cluster: (await new RestClient(managementUrl).get('/admin/v1/cluster')) as ClusterInfo,
+      ...parts,
+      cluster: await askCluster(parts),
       stopServer: serve.detached ? undefined : end,
     });
   } catch (error) {
@@ -118,40 +123,33 @@ export async function startClipper(options: StartOptions = {}): Promise<ClipperC
   }
 }
 
-/** Connects to a running server: one of ours, or Berkeley's Clipper by its addresses. Throws E_SERVER_UNREACHABLE. */
-export async function connectClipper(options: ConnectOptions = {}): Promise<ClipperConnection> {
-  const { host, managementPort, queryPort, rpcAddress, backend, ...urls } = resolveOptions(
-    ConnectOptions,
-    options,
-    'connectClipper',
-  );
-  const managementUrl = trimmed(urls.managementUrl ?? `http://${host}:${managementPort}`);
-  const management = new RestClient(managementUrl);
-  await management.get('/admin/ping');
-  // Clipper's own server has no such path, and closes the connection.
-  const cluster = (await management.get('/admin/v1/cluster').catch(() => undefined)) as ClusterInfo | undefined;
-  const queryUrl = trimmed(
-    urls.queryUrl ?? `http://${new URL(managementUrl).hostname}:${queryPort ?? cluster?.queryPort ?? 1337}`,
-  );
-  if (rpcAddress !== undefined) splitAddress(rpcAddress);
-  // A server of ours starts its replicas itself.
-  const runsNone = cluster === undefined && rpcAddress !== undefined;
-  const ownReplicas = runsNone ? new OwnReplicas({ backend, rpcAddress, management }) : undefined;
-  return new ClipperConnection({ queryUrl, managementUrl, cluster, stopServer: undefined, ownReplicas });
+async function madeDir(dir: string): Promise<string> {
+  await mkdir(dir, { recursive: true }).catch((error: unknown) => {
+    throw new ClipperError('E_INVALID_OPTION', `The stateDir ${dir} can't be made: ${messageOf(error)}`, { cause: error });
+  });
+  return dir;
 }
 
-const trimmed = (url: string): string => url.replace(/\/+$/, '');
+async function askCluster({
+  managementUrl,
+  token,
+  trust,
+}: Pick<ConnectionParts, 'managementUrl' | 'token' | 'trust'>): Promise<ClusterInfo> {
+  const management = new RestClient(managementUrl, { headers: bearerHeaders(token), trust });
+  return (await management.get('/admin/v1/cluster')) as ClusterInfo;
+}
 
-async function spawnServer({ state, ...options }: ServerProgramOptions): Promise<ChildProcess> {
+async function spawnServer(options: ServerProgramOptions): Promise<ChildProcess> {
   const log = await open(join(options.stateDir, 'server.log'), 'a');
   try {
-    return spawn(process.execPath, [serverProgram, JSON.stringify(options)], {
+    const child = spawn(process.execPath, [serverProgram], {
       // A group of its own: Ctrl-C in a terminal is for this process, and the server learns of its end by the channel.
       detached: true,
-      // Arguments are everyone's to read, and the URL may hold a password.
-      env: { ...process.env, [stateVariable]: state },
+      env: process.env,
       stdio: ['ignore', log.fd, log.fd, 'ipc'],
     });
+    child.send(options);
+    return child;
   } finally {
     await log.close();
   }

@@ -68,6 +68,8 @@ export interface ApplicationInfo {
   readonly sloMicros: number;
   /** Whether its queries may be answered from the cache. */
   readonly cache: boolean;
+  /** How many keys it has; its queries need one where there are any. */
+  readonly apiKeys: number;
   readonly linkedModels: readonly string[];
 }
 
@@ -85,6 +87,7 @@ export interface WireApplication {
   readonly default_output: string;
   readonly latency_slo_micros: number;
   readonly cache?: boolean;
+  readonly api_keys?: number;
   readonly linked_models: readonly string[];
 }
 
@@ -137,6 +140,7 @@ export const applicationInfo = (wire: WireApplication): ApplicationInfo => ({
   defaultOutput: wire.default_output,
   sloMicros: wire.latency_slo_micros,
   cache: wire.cache ?? true,
+  apiKeys: wire.api_keys ?? 0,
   linkedModels: wire.linked_models,
 });
 

@@ -9,9 +9,6 @@ export interface RedisAddress {
   readonly isEncrypted: boolean;
 }
 
-/** The variable that tells a server's process its Redis. */
-export const stateVariable = 'CLIPPER_STATE_URL';
-
 const standardPort = 6379;
 
 /** What `redis://[[user]:password@]host[:port]` says, `rediss` for TLS; undefined where it is anything else. */

@@ -125,6 +125,19 @@ export class Registry {
     });
   }
 
+  /** Makes an application's queries need this key, of which only the hash is kept, or another of its own. Throws E_UNKNOWN_APPLICATION. */
+  addApiKey(name: string, hash: string): Promise<void> {
+    return this.#changeApiKeys(name, (hashes) => [...hashes, hash]);
+  }
+
+  /** Throws E_UNKNOWN_APPLICATION, E_INVALID_OPTION where it has no such key. */
+  deleteApiKey(name: string, hash: string): Promise<void> {
+    return this.#changeApiKeys(name, (hashes) => {
+      if (hashes.includes(hash)) return hashes.filter((each) => each !== hash);
+      throw new ClipperError('E_INVALID_OPTION', `The application '${name}' has no such key`);
+    });
+  }
+
   linkModel(applicationName: string, modelName: string): Promise<void> {
     return this.#change(async () => {
       const application = this.knownApplication(applicationName);
@@ -262,6 +275,14 @@ export class Registry {
     const model = version === undefined ? undefined : this.model(name, version);
     if (model === undefined) throw this.#noCurrentVersion(name);
     return model;
+  }
+
+  #changeApiKeys(name: string, change: (hashes: readonly string[]) => readonly string[]): Promise<void> {
+    return this.#change(async () => {
+      const application = this.knownApplication(name);
+      const apiKeyHashes = change(application.apiKeyHashes ?? []);
+      await this.#commit([{ table: 'applications', key: name, value: { ...application, apiKeyHashes } }]);
+    });
   }
 
   #noCurrentVersion(name: string): ClipperError {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { isRunning, startTimeOf } from '../util/processes.ts';
+import { isAlive, startTimeOf } from '../util/processes.ts';
 import { stateOf } from './containers.ts';
 import type { DockerEngine } from './engine.ts';
 
@@ -11,7 +11,7 @@ export const ownIdentity = (): string => [hostname(), process.pid, startTimeOf(p
 /** Whether the process that a label names lives. One that can't be seen from here is taken for alive. */
 export async function isOwnerAlive(engine: DockerEngine, identity: string): Promise<boolean> {
   const [host = '', pid = '', started = '', space = ''] = identity.split('/');
-  if (space === processSpace() && host === hostname()) return isRunning(Number(pid)) && startTimeOf(Number(pid)) === started;
+  if (space === processSpace() && host === hostname()) return isAlive({ pid: Number(pid), startTime: started });
   // One in a container has that one's id as its host's name, unless it was given another.
   if (!/^[0-9a-f]{12}$/.test(host)) return true;
   return (await stateOf(engine, host))?.isRunning === true;

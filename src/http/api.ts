@@ -1,23 +1,26 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { packageVersion } from '../util/package-files.ts';
-import { type Endpoint, printOpenApi } from './openapi.ts';
+import { type Asked, type Endpoint, printOpenApi } from './openapi.ts';
 
 type Handler<P> = (request: FastifyRequest<{ Params: P }>, reply: FastifyReply) => unknown;
 
 /** The endpoints of one port: serves them, and a document of them at `/openapi.json`. */
 export class Api {
   readonly #server: FastifyInstance;
+  readonly #asks: Asked;
   readonly #endpoints: Endpoint[];
 
-  constructor(server: FastifyInstance, endpoints: Endpoint[] = []) {
+  /** `asks`: what endpoints may ask for that don't say it themselves. */
+  constructor(server: FastifyInstance, asks: Asked = 'nothing', endpoints: Endpoint[] = []) {
     this.#server = server;
+    this.#asks = asks;
     this.#endpoints = endpoints;
   }
 
   /** The same API, for endpoints of an inner scope. */
   within(scope: FastifyInstance): Api {
-    return new Api(scope, this.#endpoints);
+    return new Api(scope, this.#asks, this.#endpoints);
   }
 
   /** Serves an endpoint; its path's parameters are the request's `params`. */
@@ -29,7 +32,7 @@ export class Api {
 
   /** Adds endpoints to the document that are served elsewhere. */
   describe(...endpoints: readonly Endpoint[]): void {
-    this.#endpoints.push(...endpoints);
+    this.#endpoints.push(...endpoints.map((endpoint) => ({ asks: this.#asks, ...endpoint })));
   }
 
   get endpoints(): readonly Endpoint[] {

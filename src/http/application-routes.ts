@@ -16,6 +16,7 @@ const ApplicationAnswer = z
     default_output: z.string(),
     latency_slo_micros: z.number().int(),
     cache: cache.optional(),
+    api_keys: z.number().int().optional().describe('How many keys it has; left out: none.'),
     linked_models: z.array(z.string()),
   })
   .meta({ id: 'Application' });
@@ -71,12 +72,14 @@ function addReads(api: Api, registry: Registry): void {
     defaultOutput,
     latencySloMicros,
     cache: isCached = true,
+    apiKeyHashes = [],
   }: Application): z.output<typeof ApplicationAnswer> => ({
     name,
     input_type: inputType,
     default_output: defaultOutput,
     latency_slo_micros: latencySloMicros,
     ...(isCached ? {} : { cache: false }),
+    ...(apiKeyHashes.length === 0 ? {} : { api_keys: apiKeyHashes.length }),
     linked_models: [...registry.linkedModels(name)],
   });
   addManagementEndpoint(api, 'get_all_applications', {

@@ -8,6 +8,7 @@ import { resolveOptions } from '../util/options.ts';
 import { abandonedSignal } from './abandoned.ts';
 import type { Api } from './api.ts';
 import { parseObject } from './json-inputs.ts';
+import { withStatusOf } from './query-errors.ts';
 import { servingShape } from './serving-schemas.ts';
 
 const ClusterInfo = z
@@ -20,6 +21,7 @@ const ClusterInfo = z
     engineId: z.string().optional().describe('The Docker engine that replicas run on, where it is one.'),
     queryPort: z.number().int(),
     rpcPort: z.number().int(),
+    rpcServerKey: z.string().optional().describe('What containers must know it by, where RPC is encrypted.'),
   })
   .meta({ id: 'Cluster' });
 /** What a server tells its clients of itself. */
@@ -63,6 +65,11 @@ export const resourcesSchema = z.strictObject({
   cpus: z.number().positive().optional().describe("Processors' worth of time."),
   gpus: z.union([z.number().int().positive(), z.literal('all')]).optional(),
 });
+/** Environment variables, as any system takes them. */
+export const envSchema = z.record(
+  z.string().regex(/^[^=\s\0]+$/, 'a name must have no "=" and no space in it'),
+  z.string().regex(/^[^\0]*$/, 'must have no NUL'),
+);
 export const networkSchema = z.enum(['cluster', 'none']);
 
 const DeployBody = z.strictObject({
@@ -72,11 +79,15 @@ const DeployBody = z.strictObject({
   labels: z.array(z.string()),
   ...servingShape,
   replicas: wantedReplicasSchema,
-  env: z.record(z.string(), z.string()),
+  env: envSchema,
   resources: resourcesSchema,
   network: networkSchema,
   digest: z.string().optional(),
-  image: z.string().optional(),
+  // It becomes a part of the path that the engine is asked at.
+  image: z
+    .string()
+    .regex(/^(?!.*\.\.)[\w./:@+[\]-]{1,500}$/, "must be an image's name")
+    .optional(),
   current: z.boolean().default(true),
   sampleBase64: z.base64().optional(),
 });
@@ -201,4 +212,4 @@ function addReplicaRoutes(api: Api, { deployments, supervisor }: ClusterServices
 
 /** Errors of our own endpoints: a client throws them again as they were. */
 export const sendClusterError = (error: ClipperError, reply: FastifyReply): FastifyReply =>
-  reply.code(error.status).send({ code: error.code, message: error.message });
+  withStatusOf(error, reply).send({ code: error.code, message: error.message });

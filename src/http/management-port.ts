@@ -5,11 +5,14 @@ import { Api } from './api.ts';
 import { addClusterRoutes, type ClusterServices, sendClusterError } from './cluster-routes.ts';
 import { addEventRoutes } from './event-routes.ts';
 import { addFeedbackRoutes } from './feedback-routes.ts';
+import { addKeyRoutes } from './key-routes.ts';
 import { sendManagementError } from './management-endpoint.ts';
 import { addManagementRoutes, type ManagementServices } from './management-routes.ts';
+import { refusePages } from './page-guard.ts';
 import type { PortOptions, QueryPort } from './query-port.ts';
 import { answerErrors, createRestServer, listen } from './rest-server.ts';
 import { addStatusRoutes } from './status-routes.ts';
+import { requireToken } from './token-guard.ts';
 import { addTrafficRoutes } from './traffic-routes.ts';
 
 export interface ManagementPortServices extends ManagementServices, ClusterServices, QueryPort {
@@ -18,27 +21,36 @@ export interface ManagementPortServices extends ManagementServices, ClusterServi
   readonly feedback: Feedback;
 }
 
+export interface ManagementPortOptions extends PortOptions {
+  /** What requests must bring, if anything. */
+  readonly token: string | undefined;
+}
+
 /** Opens the port for management: Clipper's REST, our additions and a document of everything. Throws E_PORT_IN_USE. */
 export async function openManagementPort(
   { queryPort, queryEndpoints, ...services }: ManagementPortServices,
-  { host, port, maxBodyBytes, log, undo }: PortOptions,
+  { host, port, undo, token, ...limits }: ManagementPortOptions,
 ): Promise<number> {
-  const server = createRestServer({ log, maxBodyBytes, sendError: sendManagementError });
-  const api = new Api(server);
+  const server = createRestServer({ ...limits, sendError: sendManagementError });
+  server.addHook('onRequest', async ({ headers }) => refusePages(headers, token === undefined));
+  if (token !== undefined) requireToken(server, token);
+  const api = new Api(server, 'token');
   addManagementRoutes(api, services);
   await server.register(async (scope) => {
-    answerErrors(scope, { log, maxBodyBytes, sendError: sendClusterError });
+    answerErrors(scope, { ...limits, sendError: sendClusterError });
     addClusterRoutes(api.within(scope), services);
     addStatusRoutes(api.within(scope), services);
     addTrafficRoutes(api.within(scope), services);
     addEventRoutes(api.within(scope), services.events);
     addFeedbackRoutes(api.within(scope), services);
+    addKeyRoutes(api.within(scope), services.registry);
   });
   // The query port's document tells nothing of management; this one tells of both.
+  const scheme = limits.certificate === undefined ? 'http' : 'https';
   api.serveDocument('clipper-ts', ({ hostname }) =>
     queryEndpoints()
       .filter(({ path }) => path !== '/openapi.json')
-      .map((endpoint) => ({ ...endpoint, url: `http://${hostname}:${queryPort}` })),
+      .map((endpoint) => ({ ...endpoint, url: `${scheme}://${hostname}:${queryPort}` })),
   );
   undo.push(() => server.close());
   return listen(server, { host, port }, 'managementPort');

@@ -7,7 +7,7 @@ import { addApplicationRoutes } from './application-routes.ts';
 import { text } from './management-endpoint.ts';
 import { addModelRoutes } from './model-routes.ts';
 import { sendMetrics } from './query-routes.ts';
-import { metricsAnswer } from './query-schemas.ts';
+import { metricsAnswer, refusals } from './query-schemas.ts';
 import { addReplicaRoutes } from './replica-routes.ts';
 
 export interface ManagementServices {
@@ -31,7 +31,8 @@ export function addManagementRoutes(api: Api, { registry, deployments, metrics, 
       name: 'ping',
       tag,
       summary: 'Whether the server is up.',
-      answers: { 200: { 'text/plain': text } },
+      asks: 'nothing',
+      answers: { 200: { 'text/plain': text }, 403: refusals[403] },
     },
     (_request, reply) => reply.type('text/plain; charset=utf-8').send('PONG'),
   );
@@ -42,7 +43,7 @@ export function addManagementRoutes(api: Api, { registry, deployments, metrics, 
       name: 'managementMetrics',
       tag,
       summary: 'What the server counts.',
-      answers: { 200: metricsAnswer },
+      answers: { 200: metricsAnswer, ...refusals },
     },
     (request, reply) => sendMetrics(metrics, request, reply),
   );

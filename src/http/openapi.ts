@@ -4,6 +4,9 @@ import { z } from 'zod';
 /** What a body holds, by media type; a schema alone stands for JSON. */
 export type Content = z.ZodType | Readonly<Record<string, z.ZodType>>;
 
+/** What may be asked of whoever calls an endpoint: the cluster's token, or a key of the application. */
+export type Asked = 'token' | 'apiKey' | 'nothing';
+
 /** One endpoint, as it is served and as the API's document describes it. */
 export interface Endpoint {
   readonly method: 'GET' | 'POST';
@@ -20,11 +23,24 @@ export interface Endpoint {
   /** Where it is served, if not where the document is. */
   readonly url?: string;
   readonly body?: Content;
+  readonly asks?: Asked;
   /** By status: `200`, `4XX`. */
   readonly answers: Readonly<Record<string, Content>>;
 }
 
 type Json = Record<string, unknown>;
+
+const securitySchemes = {
+  token: { type: 'http', scheme: 'bearer', description: "The cluster's token, where management is guarded by one." },
+  apiKey: { type: 'http', scheme: 'bearer', description: 'A key of the application, where it has keys.' },
+  apiKeyHeader: { type: 'apiKey', in: 'header', name: 'x-api-key', description: 'The same.' },
+};
+/** With nothing as the first way, which is enough where there is no token or key. */
+const security = {
+  token: [{}, { token: [] }],
+  apiKey: [{}, { apiKey: [] }, { apiKeyHeader: [] }],
+  nothing: [],
+};
 
 /** Writes endpoints as an OpenAPI 3.1 document, in JSON. A schema with an `id` becomes a component, which others refer to. */
 export function printOpenApi(info: { readonly title: string; readonly version: string }, endpoints: readonly Endpoint[]): string {
@@ -33,12 +49,12 @@ export function printOpenApi(info: { readonly title: string; readonly version: s
   for (const endpoint of endpoints) {
     paths[endpoint.path] = { ...paths[endpoint.path], [endpoint.method.toLowerCase()]: describeEndpoint(endpoint, schemas) };
   }
-  const document = JSON.stringify({ openapi: '3.1.0', info, paths, components: { schemas } });
+  const document = JSON.stringify({ openapi: '3.1.0', info, paths, components: { schemas, securitySchemes } });
   return document.replaceAll('"#/$defs/', '"#/components/schemas/');
 }
 
 function describeEndpoint(
-  { name, tag, summary, path, headers = {}, query = {}, url, body, answers }: Endpoint,
+  { name, tag, summary, path, headers = {}, query = {}, url, body, asks = 'nothing', answers }: Endpoint,
   schemas: Json,
 ): Json {
   const parameters = [
@@ -55,6 +71,7 @@ function describeEndpoint(
     tags: [tag],
     summary,
     ...(url === undefined ? {} : { servers: [{ url }] }),
+    ...(asks === 'nothing' ? {} : { security: security[asks] }),
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(body === undefined ? {} : { requestBody: { required: true, content: describeContent(body, schemas) } }),
     responses: Object.fromEntries(responses),

@@ -3,6 +3,7 @@ import type { Registry } from '../control/registry.ts';
 import { ClipperError, isClipperError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { QueryFrontend } from '../serving/query-frontend.ts';
+import { withKey } from './api-keys.ts';
 import { printAnswers } from './print-answers.ts';
 import { describeQueryError } from './query-errors.ts';
 import { readQuery } from './read-query.ts';
@@ -74,7 +75,7 @@ export class PredictEndpoint {
     { request, response, body }: { request: IncomingMessage; response: ServerResponse; body: Buffer },
   ): void {
     try {
-      const application = this.#services.registry.knownApplication(url.application);
+      const application = withKey(this.#services.registry.knownApplication(url.application), request.headers);
       const asked = { mediaType: request.headers['content-type'], query: url.query, body };
       const { inputs, version, key = request.headers['clipper-key'] as string | undefined } = readQuery(application, asked);
       const isExplained = isOn(url.query.explain ?? request.headers['clipper-explain']);
@@ -96,6 +97,7 @@ export class PredictEndpoint {
   #send(response: ServerResponse, status: number, body: string): void {
     this.#outbox.push(() => {
       const headers = ['Content-Type', 'application/json; charset=utf-8', 'Content-Length', String(Buffer.byteLength(body))];
+      if (status === 401) headers.push('WWW-Authenticate', 'Bearer');
       response.writeHead(status, headers).end(body);
     });
     if (this.#outbox.length === 1) setImmediate(() => this.#flush());

@@ -1,7 +1,10 @@
 import type { Log } from '../log.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
+import { isLoopback } from '../util/addresses.ts';
 import type { UndoStack } from '../util/undo-stack.ts';
+
 import { Api } from './api.ts';
+import type { Certificate } from './certificate.ts';
 import { addInferenceRoutes, sendInferenceError } from './open-inference/inference-routes.ts';
 import type { Endpoint } from './openapi.ts';
 import { PredictEndpoint } from './predict-endpoint.ts';
@@ -16,6 +19,10 @@ export interface PortOptions {
   /** 0: any free port. */
   readonly port: number;
   readonly maxBodyBytes: number;
+  readonly maxConnections: number;
+  readonly headersMs: number | undefined;
+  /** Undefined: it speaks plain HTTP. */
+  readonly certificate: Certificate | undefined;
   readonly log: Log;
   /** Is told how to close it. */
   readonly undo: UndoStack;
@@ -30,16 +37,16 @@ export interface QueryPort {
 /** Opens the port for queries: Clipper's REST, the Open Inference Protocol and a document of both. Throws E_PORT_IN_USE. */
 export async function openQueryPort(
   services: QueryServices & { readonly replicas: () => readonly RpcReplica[] },
-  { host, port, maxBodyBytes, log, undo }: PortOptions,
+  { host, port, undo, ...limits }: PortOptions,
 ): Promise<QueryPort> {
-  const predict = new PredictEndpoint({ ...services, maxBodyBytes, log });
-  const server = createRestServer({ log, maxBodyBytes, sendError: sendQueryError }, predict);
-  addQueryRoutes(server, services);
+  const predict = new PredictEndpoint({ ...services, ...limits });
+  const server = createRestServer({ ...limits, sendError: sendQueryError }, predict);
+  addQueryRoutes(server, { ...services, isLocal: isLoopback(host) });
   const api = new Api(server);
   api.describe(...queryEndpoints);
   const ofApplications = (): readonly Endpoint[] => services.registry.applications.flatMap(applicationEndpoints);
   await server.register(async (scope) => {
-    answerErrors(scope, { log, maxBodyBytes, sendError: sendInferenceError });
+    answerErrors(scope, { ...limits, sendError: sendInferenceError });
     addInferenceRoutes(api.within(scope), services);
   });
   api.serveDocument('clipper-ts: queries', ofApplications);

@@ -6,7 +6,9 @@ import type { Metrics } from '../metrics/metrics.ts';
 import { prometheusText } from '../metrics/prometheus.ts';
 import type { Feedback, StoredFeedback } from '../serving/feedback.ts';
 import type { QueryFrontend } from '../serving/query-frontend.ts';
+import { hasKeys, withKey } from './api-keys.ts';
 import { inputBytes, parseObject } from './json-inputs.ts';
+import { refusePages } from './page-guard.ts';
 import { describeFailure } from './print-answers.ts';
 
 type ForApplication = FastifyRequest<{ Params: { application: string } }>;
@@ -19,20 +21,26 @@ export interface QueryServices {
   readonly feedback: Feedback;
 }
 
+export interface QueryRoutes extends QueryServices {
+  /** Whether only this machine reaches the port. */
+  readonly isLocal: boolean;
+}
+
 /** Clipper's query REST but for predictions: feedback and metrics; and what became of queries that failed. */
-export function addQueryRoutes(server: FastifyInstance, { registry, frontend, metrics, feedback }: QueryServices): void {
-  server.post('/:application/update', async ({ params, body }: ForApplication, reply) => {
-    const application = registry.knownApplication(params.application);
+export function addQueryRoutes(server: FastifyInstance, { registry, frontend, metrics, feedback, isLocal }: QueryRoutes): void {
+  server.post('/:application/update', async ({ params, body, headers }: ForApplication, reply) => {
+    const application = withKey(registry.knownApplication(params.application), headers);
+    refusePages(headers, isLocal && !hasKeys(application));
     const given = readFeedback(parseObject(body));
     await feedback.receive(application, given, inputBytes(application.inputType, given.input));
     return reply.type('text/plain; charset=utf-8').send('Feedback received? 1');
   });
-  server.get('/:application/queries', ({ params }: ForApplication) => {
-    const { name } = registry.knownApplication(params.application);
+  server.get('/:application/queries', ({ params, headers }: ForApplication) => {
+    const { name } = withKey(registry.knownApplication(params.application), headers);
     return frontend.failures.of(name).map(describeFailure);
   });
-  server.get('/:application/queries/:id', ({ params }: ForQuery) => {
-    const { name } = registry.knownApplication(params.application);
+  server.get('/:application/queries/:id', ({ params, headers }: ForQuery) => {
+    const { name } = withKey(registry.knownApplication(params.application), headers);
     const failure = frontend.failures.find(name, Number(params.id));
     if (failure !== undefined) return describeFailure(failure);
     const message = `Of query ${params.id} of '${name}' nothing is known: only the latest default outputs are kept`;

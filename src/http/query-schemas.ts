@@ -98,12 +98,14 @@ const Predictions = z.union([Prediction, z.object({ batch_predictions: z.array(P
 
 const QueryError = z
   .object({
-    error: z.enum(['Json error', 'Query processing error', 'Not found']),
+    error: z.enum(['Json error', 'Query processing error', 'Not found', 'Unauthorized', 'Forbidden']),
     cause: z.string(),
     code: z.enum(errorCodes),
   })
   .meta({ id: 'QueryError' });
-const errors = { 400: QueryError, 404: QueryError, 413: QueryError, 500: QueryError };
+/** Answers to those who are not let in. */
+export const refusals = { 401: QueryError, 403: QueryError };
+const errors = { 400: QueryError, 401: QueryError, 404: QueryError, 413: QueryError, 500: QueryError };
 
 const figures = z.array(z.record(z.string(), z.record(z.string(), z.string())));
 /** What the metrics endpoints answer: Prometheus' text, or Clipper's JSON with `Accept: application/json`. */
@@ -127,6 +129,7 @@ const ofApplication = (name: string, suffix: string, bodies: ReturnType<typeof b
       key,
     },
     body: { 'application/json': bodies.predict, [inputMediaType]: rawInput, [inputsMediaType]: rawInput },
+    asks: 'apiKey',
     answers: { 200: Predictions, ...errors },
   },
   {
@@ -136,7 +139,8 @@ const ofApplication = (name: string, suffix: string, bodies: ReturnType<typeof b
     tag: 'Queries',
     summary: 'Takes feedback: what the right answer to an input is.',
     body: bodies.update,
-    answers: { 200: { 'text/plain': z.string() }, ...errors },
+    asks: 'apiKey',
+    answers: { 200: { 'text/plain': z.string() }, ...errors, ...refusals },
   },
 ];
 
@@ -151,6 +155,7 @@ export const queryEndpoints: readonly Endpoint[] = [
     name: 'failedQueries',
     tag: 'Queries',
     summary: 'The latest queries that were given the default output, the last one first.',
+    asks: 'apiKey',
     answers: { 200: z.array(FailedQuery), ...errors },
   },
   {
@@ -159,6 +164,7 @@ export const queryEndpoints: readonly Endpoint[] = [
     name: 'failedQuery',
     tag: 'Queries',
     summary: 'What became of a query that was given the default output.',
+    asks: 'apiKey',
     answers: { 200: FailedQuery, ...errors },
   },
   {

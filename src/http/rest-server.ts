@@ -4,14 +4,24 @@ import { setTimeout } from 'node:timers/promises';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { ClipperError, isClipperError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
+import type { Certificate } from './certificate.ts';
 
 const keepAliveMs = 72_000;
 /** A client that takes longer to send its request is not waited for. */
 const requestMs = 300_000;
+/** Nor one that doesn't come to the end of its headers: connections that say nothing cost whoever opens them nothing. */
+const standardHeadersMs = 15_000;
+const dropLogMs = 60_000;
 
 export interface RestServerOptions {
   readonly log: Log;
   readonly maxBodyBytes: number;
+  /** At once; more are closed as they come. */
+  readonly maxConnections: number;
+  /** Left out: 15 s. */
+  readonly headersMs?: number | undefined;
+  /** What it shows clients; left out: it speaks plain HTTP. */
+  readonly certificate?: Certificate | undefined;
   /** How an error is put into an answer. */
   readonly sendError: (error: ClipperError, reply: FastifyReply) => unknown;
 }
@@ -22,11 +32,12 @@ export interface DirectEndpoint {
 }
 
 /** An HTTP server whose handlers get the body as bytes, whatever content type the client claims. */
-export function createRestServer({ log, maxBodyBytes, sendError }: RestServerOptions, first?: DirectEndpoint): FastifyInstance {
+export function createRestServer(options: RestServerOptions, first?: DirectEndpoint): FastifyInstance {
+  const { maxBodyBytes, sendError } = options;
   const sendUnknownPath = (request: FastifyRequest, reply: FastifyReply): unknown =>
     sendError(new ClipperError('E_UNKNOWN_PATH', `There is nothing at ${request.method} ${request.url}`), reply);
   const server = fastify({
-    serverFactory: (handler) => listener(handler, first),
+    serverFactory: (handler) => listener(handler, first, options),
     bodyLimit: maxBodyBytes,
     forceCloseConnections: true,
     clientErrorHandler: refuseConnection,
@@ -40,20 +51,24 @@ export function createRestServer({ log, maxBodyBytes, sendError }: RestServerOpt
     done();
   });
   server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
-  answerErrors(server, { log, maxBodyBytes, sendError });
+  answerErrors(server, options);
   server.setNotFoundHandler(sendUnknownPath);
   return server;
 }
 
-function listener(handler: RequestListener, first: DirectEndpoint | undefined): Server {
-  const server = createServer((request, response) => {
+function listener(handler: RequestListener, first: DirectEndpoint | undefined, options: RestServerOptions): Server {
+  const { certificate, headersMs = standardHeadersMs, maxConnections } = options;
+  const onRequest: RequestListener = (request, response) => {
     // Whoever asks on while the server ends is to ask another.
     if (!server.listening) response.shouldKeepAlive = false;
     if (first?.handle(request, response) !== true) handler(request, response);
-  });
+  };
+  const times = { headersTimeout: headersMs, requestTimeout: requestMs, connectionsCheckingInterval: Math.ceil(headersMs / 3) };
+  const server = certificate === undefined ? createServer(times, onRequest) : certificate.createServer(times, onRequest);
+  server.maxConnections = maxConnections;
+  logDrops(server, options);
   // Longer than proxies keep theirs, so that it is not the server that closes a connection just taken again.
   server.keepAliveTimeout = keepAliveMs;
-  server.requestTimeout = requestMs;
   return server;
 }
 
@@ -69,6 +84,16 @@ export async function closeGently(server: FastifyInstance): Promise<void> {
     await setTimeout(lookEveryMs, undefined, { signal: closed.signal }).catch(() => {});
   }
   await server.close();
+}
+
+/** Says that connections are refused, but not of each: there may be very many. */
+function logDrops(server: Server, { log, maxConnections }: RestServerOptions): void {
+  let loggedAt = Number.NEGATIVE_INFINITY;
+  server.on('drop', () => {
+    if (performance.now() - loggedAt < dropLogMs) return;
+    loggedAt = performance.now();
+    log.warn({ maxConnections }, 'connections are refused: as many as may be are open');
+  });
 }
 
 const statuses: Readonly<Record<string, string>> = {

@@ -10,6 +10,7 @@ import {
   rpcVersion,
   type ServerMessage,
 } from '../protocol/messages.ts';
+import { type RpcSecurity, serverKeys } from './curve.ts';
 import { type Announcement, RpcReplica } from './rpc-replica.ts';
 
 const silenceMs = 30_000;
@@ -24,6 +25,8 @@ export interface RpcServerOptions {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
+  /** Left out: none. */
+  readonly security?: RpcSecurity | undefined;
   readonly log: Log;
   readonly onConnected: (replica: RpcReplica) => void;
   /** `isHung`: it is still connected, but answers nothing. */
@@ -46,14 +49,19 @@ export class RpcServer implements AsyncDisposable {
   readonly #observed: Promise<void>;
   #received: Promise<void> = Promise.resolve();
   port = 0;
+  /** What replicas must know the server by, where RPC is encrypted. */
+  readonly serverKey: string | undefined;
 
   private constructor(options: RpcServerOptions) {
     this.#options = options;
+    const keys = serverKeys(options.security ?? 'none');
+    this.serverKey = keys?.publicKey;
+    if (keys !== undefined) Object.assign(this.#socket, { curveServer: true, curveSecretKey: keys.secretKey });
     this.#watch = setInterval(() => this.#dropSilent(), checkMs);
     this.#observed = this.#observe();
   }
 
-  /** Throws E_PORT_IN_USE. */
+  /** Throws E_PORT_IN_USE, E_INVALID_OPTION for a security that can't be had. */
   static async listen(options: RpcServerOptions): Promise<RpcServer> {
     const server = new RpcServer(options);
     try {

@@ -1,12 +1,20 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { isRunning } from './processes.ts';
+import { ClipperError } from '../errors.ts';
+import { readHeld, releaseFile, takeFile, writeHeld } from './held-files.ts';
+import { isAlive, type ProcessIdentity, thisProcess } from './processes.ts';
 
 const prefix = 'clipper-ts-';
+/** The folder of a user's running clusters, which belongs to no one process. */
+const userDirName = /^clipper-ts-\d+$/;
 /** Says whose a folder is; it may be taken away when that process is gone. */
 const ownerFile = 'owner.pid';
 const unclaimedMs = 60_000;
+
+interface Owner extends ProcessIdentity {
+  readonly cluster: string;
+}
 
 /** A folder for a server that was given none; the server removes it when it ends. */
 export const makeStateDir = (cluster: string): Promise<string> => mkdtemp(join(tmpdir(), `${prefix}${cluster}-`));
@@ -18,17 +26,24 @@ export const userStateDir = (cluster: string): string =>
 /** A folder for a while of this process' own, which is taken away with all in it when it is disposed of. */
 export async function temporaryDir(what: string): Promise<{ readonly path: string } & AsyncDisposable> {
   const path = await mkdtemp(join(tmpdir(), `${prefix}${what}-`));
-  await claimDir(path);
+  await writeHeld(join(path, ownerFile), thisProcess());
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
 }
 
-/** Says that a folder is this process'. */
-export const claimDir = (dir: string): Promise<void> => writeFile(join(dir, ownerFile), String(process.pid));
+/** Takes a folder for a server, until it is disposed of: its state is one server's alone. Throws E_CLUSTER_EXISTS. */
+export async function takeStateDir(dir: string, cluster: string): Promise<AsyncDisposable> {
+  await mkdir(dir, { recursive: true });
+  const path = join(dir, ownerFile);
+  const other = await takeFile<Owner>(path, { ...thisProcess(), cluster });
+  if (other === undefined) return { [Symbol.asyncDispose]: () => releaseFile(path) };
+  const message = `The stateDir ${dir} is used by the server of the cluster '${other.cluster}' already, process ${other.pid}`;
+  throw new ClipperError('E_CLUSTER_EXISTS', `${message}.\n  Fix: connectClipper() to it, or give startClipper another stateDir`);
+}
 
 /** Removes the folders of servers that were killed before they could do it themselves. */
 export async function sweepStateDirs(): Promise<void> {
   const names = await readdir(tmpdir()).catch(() => []);
-  const ours = names.filter((name) => name.startsWith(prefix)).map((name) => join(tmpdir(), name));
+  const ours = names.filter((name) => name.startsWith(prefix) && !userDirName.test(name)).map((name) => join(tmpdir(), name));
   await Promise.all(
     ours.map(async (dir) => {
       if (await isAbandoned(dir)) await rm(dir, { recursive: true, force: true });
@@ -37,8 +52,8 @@ export async function sweepStateDirs(): Promise<void> {
 }
 
 async function isAbandoned(dir: string): Promise<boolean> {
-  const pid = Number(await readFile(join(dir, ownerFile), 'utf8').catch(() => Number.NaN));
-  if (Number.isInteger(pid)) return !isRunning(pid);
+  const owner = await readHeld(join(dir, ownerFile));
+  if (owner !== undefined) return !isAlive(owner);
   // Between the making of a folder and the first word of its server lie milliseconds.
   const { mtimeMs } = await stat(dir);
   return Date.now() - mtimeMs > unclaimedMs;

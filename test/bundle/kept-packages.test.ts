@@ -470,7 +470,7 @@ test('a deploy of a function with kept packages answers, and tells of warnings',
   const printed = project.run(`
     import { words } from 'data';
     import plugins from 'plugins';
-    const clip = await clipper.startClipper({ queryPort: 0, managementPort: 0, rpcPort: 0 });
+    const clip = await clipper.startClipper({ name: 'kept', queryPort: 0, managementPort: 0, rpcPort: 0 });
     const events = [];
     try {
       const onProgress = ({ stage, message }) => events.push(stage + ' ' + message);

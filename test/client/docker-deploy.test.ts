@@ -16,6 +16,7 @@ import {
 } from '../../src/index.ts';
 import { packageDir } from '../../src/util/package-files.ts';
 import { describeWithDocker } from '../helpers/docker.ts';
+import { startedCluster } from '../helpers/started-cluster.ts';
 import { temporaryDir } from '../helpers/temporary-dir.ts';
 import { until } from '../helpers/until.ts';
 
@@ -138,7 +139,7 @@ describeWithDocker('deploying to Docker', () => {
   });
 
   test('says that a cluster of processes makes no images', async () => {
-    await using clipper = await startClipper({ queryPort: 0, managementPort: 0, rpcPort: 0 });
+    await using clipper = await startedCluster();
     const deploying = createEndpoint(clipper, { ...quiet, name: 'plain', predictOne: () => 1, baseImage: 'node:22' });
     await expect(deploying).rejects.toThrow(/baseImage.*backend: 'docker'/s);
     await expect(clipper.deployModel({ ...quiet, name: 'plain', image: 'x' })).rejects.toThrow(/backend: 'docker'/);

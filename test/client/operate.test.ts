@@ -176,6 +176,7 @@ test('applications and models are listed, linked and unlinked', async () => {
     defaultOutput: 'None',
     sloMicros: 3_000_000,
     cache: false,
+    apiKeys: 0,
     linkedModels: ['listed'],
   });
   expect(await clipper.getModelInfo('listed', 1)).toMatchObject({

@@ -159,7 +159,7 @@ describe('versions', () => {
       wanted: 1,
       live: [],
       crashLoop: {
-        deaths: 5,
+        deaths: 6,
         how: 'exit code 1',
         log: expect.arrayContaining([expect.stringContaining('model file is broken')]),
       },
@@ -167,7 +167,7 @@ describe('versions', () => {
     const { defaultReason, defaultExplanation } = await clipper.predict('m', [1]);
     expect([defaultReason, defaultExplanation]).toEqual([
       'no_live_replica',
-      expect.stringMatching(/died 5 times .* exit code 1.*the model file is broken/s),
+      expect.stringMatching(/died 6 times .* exit code 1.*the model file is broken/s),
     ]);
   });
 });

@@ -81,7 +81,7 @@ describe('startClipper', () => {
 
 const program = `
   const { startClipper, createEndpoint } = require(${JSON.stringify(packageDir)});
-  startClipper({ queryPort: 0, managementPort: 0, rpcPort: 0, detached: process.argv[1] === 'detached' }).then(async (clipper) => {
+  startClipper({ name: 'test-' + process.pid, queryPort: 0, managementPort: 0, rpcPort: 0, detached: process.argv[1] === 'detached' }).then(async (clipper) => {
     await createEndpoint(clipper, { name: 'pid', inputType: 'doubles', predict: (xs) => xs.map(() => process.pid), onProgress() {} });
     const { output } = await clipper.predict('pid', [1]);
     console.log(JSON.stringify({ server: clipper.cluster.pid, replica: output, dir: clipper.cluster.storeDir, management: clipper.managementUrl }));
@@ -113,7 +113,7 @@ describe('the process that started a server', () => {
     expect((await clipper.predict('pid', [1])).output).toBe(replica);
     await clipper.stopAll();
     await eventually(() => !isAlive(server) && !isAlive(replica));
-    expect(dir).toBe(join(home.path, 'clipper-ts', 'default', 'bundles'));
+    expect(dirname(dirname(dir))).toBe(join(home.path, 'clipper-ts'));
     const again = await started('detached', home.path);
     const second = await connectClipper({ managementUrl: again.management });
     expect((await second.getAllModels()).map(({ version }) => version)).toEqual(['1', '2']);

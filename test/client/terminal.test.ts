@@ -4,7 +4,7 @@ import { packageDir } from '../../src/util/package-files.ts';
 
 const program = (sample: string) => `
   const { startClipper, createEndpoint } = require(${JSON.stringify(packageDir)});
-  startClipper({ queryPort: 0, managementPort: 0, rpcPort: 0 }).then(async (clipper) => {
+  startClipper({ name: 'test-' + process.pid, queryPort: 0, managementPort: 0, rpcPort: 0 }).then(async (clipper) => {
     const predictOne = ([x]) => { if (x === 13) throw new Error('unlucky'); return x; };
     await createEndpoint(clipper, { name: 'm', inputType: 'doubles', predictOne, sample: ${sample} }).catch(({ code }) => console.log(code));
     await clipper.close();

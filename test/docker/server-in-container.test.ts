@@ -17,9 +17,18 @@ describeWithDocker('a server that runs in a container itself', () => {
     const base = { baseImage: 'auto', onLine: () => {}, authFor: async () => undefined };
     const { reference: image } = await ensureRuntimeImage(engine, base);
     docker('network', 'create', name);
+    const token = 'a-token-for-tests';
+    const addresses = { host: '0.0.0.0', managementHost: '0.0.0.0' };
     const ports = { queryPort: 1337, managementPort: 1338, rpcPort: 7000 };
-    const limits = { cacheBytes: 0, maxBodyBytes: 2 ** 20, stateDir: '/tmp', removeStateDir: false, detached: true };
-    const options = { name, backend: 'docker', host: '0.0.0.0', ...ports, ...limits };
+    const limits = {
+      cacheBytes: 0,
+      maxBodyBytes: 2 ** 20,
+      maxConnections: 100,
+      stateDir: '/tmp',
+      removeStateDir: false,
+      detached: true,
+    };
+    const options = { name, backend: 'docker', ...addresses, token, ...ports, ...limits };
     const server = docker(
       ...[
         'run',
@@ -38,7 +47,7 @@ describeWithDocker('a server that runs in a container itself', () => {
     );
     try {
       const host = docker('inspect', '-f', '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}', server);
-      const clipper = await until(() => connectClipper({ host }).catch(() => undefined), 'the server in its container');
+      const clipper = await until(() => connectClipper({ host, token }).catch(() => undefined), 'the server in its container');
       const factor = 3;
       await createEndpoint(clipper, {
         name: 'inside',

@@ -105,7 +105,7 @@ asNobody('a user who may not use the engine is told which group to join', async 
   chmodSync(join(closed.path, '..'), 0o755);
   const program = `
     const { startClipper } = require(${JSON.stringify(packageDir)});
-    startClipper({ backend: 'docker', queryPort: 0, managementPort: 0, rpcPort: 0 }).catch((error) => console.log(error.code, error.message));
+    startClipper({ name: 'nobody', backend: 'docker', queryPort: 0, managementPort: 0, rpcPort: 0 }).catch((error) => console.log(error.code, error.message));
   `;
   await using home = await temporaryDir();
   chmodSync(home.path, 0o777);

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +10,7 @@ import { until } from './until.ts';
 export interface Reply {
   readonly status: number;
   readonly type: string;
+  readonly headers: Headers;
   readonly text: string;
   // biome-ignore lint/suspicious/noExplicitAny: whatever JSON the server answered
   readonly json: any;
@@ -20,7 +22,7 @@ export interface Cluster extends AsyncDisposable {
   readonly queryPort: number;
   readonly managementPort: number;
   query(path: string, body: unknown, headers?: Record<string, string>): Promise<Reply>;
-  admin(path: string, body?: unknown): Promise<Reply>;
+  admin(path: string, body?: unknown, headers?: Record<string, string>): Promise<Reply>;
   get(port: 'query' | 'management', path: string, headers?: Record<string, string>): Promise<Reply>;
   /** Registers an application with a model version linked to it. */
   addLinked(options: {
@@ -47,16 +49,26 @@ export interface Cluster extends AsyncDisposable {
 export async function startCluster(options: Partial<ServeOptions> = {}, log: Log = silentLog): Promise<Cluster> {
   const stateDir = await mkdtemp(join(tmpdir(), 'clipper-test-'));
   const ports = { queryPort: 0, managementPort: 0, rpcPort: 0 };
-  const limits = { cacheBytes: 1_000_000, maxBodyBytes: 100_000 };
+  const limits = { cacheBytes: 1_000_000, maxBodyBytes: 100_000, maxConnections: 10_000 };
   const server = await serve(
-    { name: 'test', backend: 'process', host: '127.0.0.1', ...ports, ...limits, stateDir, ...options },
+    {
+      name: `test-${randomUUID()}`,
+      backend: 'process',
+      host: '127.0.0.1',
+      managementHost: '127.0.0.1',
+      ...ports,
+      ...limits,
+      stateDir,
+      ...options,
+    },
     log,
     () => {},
   );
   const send = async (port: number, path: string, request: RequestInit): Promise<Reply> => {
     const response = await fetch(`http://127.0.0.1:${port}${path}`, request);
     const text = await response.text();
-    return { status: response.status, type: response.headers.get('content-type') ?? '', text, json: parsed(text) };
+    const { status, headers } = response;
+    return { status, headers, type: headers.get('content-type') ?? '', text, json: parsed(text) };
   };
   const post = (port: number, path: string, body: unknown, headers: Record<string, string> = {}): Promise<Reply> =>
     send(port, path, {
@@ -64,7 +76,8 @@ export async function startCluster(options: Partial<ServeOptions> = {}, log: Log
       body: typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body),
       headers,
     });
-  const admin = (path: string, body: unknown = {}): Promise<Reply> => post(server.managementPort, `/admin/${path}`, body);
+  const admin = (path: string, body: unknown = {}, headers: Record<string, string> = {}): Promise<Reply> =>
+    post(server.managementPort, `/admin/${path}`, body, headers);
   const expectDone = async (reply: Promise<Reply>): Promise<Reply> => {
     const { status, text } = await reply;
     if (status !== 200) throw new Error(`Answered ${status}: ${text}`);

@@ -1,9 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import type { ClipperConnection } from '../../src/client/connection.ts';
 import { type StartOptions, startClipper } from '../../src/client/start.ts';
 
-/** A cluster of its own, in a process of its own, on free ports. */
+/** A cluster of its own, in a process of its own, on free ports and of a name that no other has. */
 export const startedCluster = (options: StartOptions = {}): Promise<ClipperConnection> =>
-  startClipper({ queryPort: 0, managementPort: 0, rpcPort: 0, ...options });
+  startClipper({ name: `test-${randomUUID()}`, queryPort: 0, managementPort: 0, rpcPort: 0, ...options });
 
 /** For deploys whose progress nobody looks at. */
 export const quiet = { onProgress: () => {} };

@@ -63,6 +63,8 @@ test('every endpoint is documented, and what is documented is there', async () =
   );
   const management = await pathsOf('management');
   expect(management.filter((path) => path.startsWith('/admin/v1/')).map((path) => path.slice(10))).toEqual([
+    'api-keys',
+    'api-keys/delete',
     'cluster',
     'deploy',
     'events',
@@ -103,6 +105,10 @@ test('the document of the management port tells of queries too, and where they a
   expect(paths['/iris/predict']?.post).toMatchObject({ servers });
   expect(paths['/v2/models/{model}/infer']?.post).toMatchObject({ servers });
   expect(paths['/admin/add_app']?.post).not.toHaveProperty('servers');
+  const asked = (path: string) => (paths[path]?.post ?? paths[path]?.get) as { security?: object[] };
+  expect(asked('/admin/add_app').security).toEqual([{}, { token: [] }]);
+  expect(asked('/iris/predict').security).toEqual([{}, { apiKey: [] }, { apiKeyHeader: [] }]);
+  expect([asked('/admin/ping').security, asked('/v2').security]).toEqual([undefined, undefined]);
 });
 
 test('an application has paths of its own, which say what its inputs are, while it is there', async () => {

@@ -7,7 +7,9 @@ import type { RpcReplica } from '../../rpc/rpc-replica.ts';
 import type { QueryFrontend } from '../../serving/query-frontend.ts';
 import { packageVersion } from '../../util/package-files.ts';
 import type { Api } from '../api.ts';
+import { withKey } from '../api-keys.ts';
 import type { Content } from '../openapi.ts';
+import { withStatusOf } from '../query-errors.ts';
 import { datatypeOf } from './datatypes.ts';
 import { headerLengthHeader, printInference, readInference } from './inference-body.ts';
 import { tensorInputs } from './tensor-inputs.ts';
@@ -30,7 +32,7 @@ type ForModel = FastifyRequest<{ Params: { model: string; version?: string } }>;
 
 const tag = 'Open Inference Protocol';
 const { InferenceError } = schemas;
-const errors = { 400: InferenceError, 404: InferenceError, 413: InferenceError, 500: InferenceError };
+const errors = { 400: InferenceError, 401: InferenceError, 404: InferenceError, 413: InferenceError, 500: InferenceError };
 
 /** The Open Inference Protocol, version 2, with its binary tensor data: applications are its models. */
 export function addInferenceRoutes(api: Api, services: InferenceServices): void {
@@ -51,7 +53,7 @@ export function addInferenceRoutes(api: Api, services: InferenceServices): void 
 
 /** Errors as the protocol has them. */
 export const sendInferenceError = (error: ClipperError, reply: FastifyReply): FastifyReply =>
-  reply.code(error.status).send({ error: error.message });
+  withStatusOf(error, reply).send({ error: error.message });
 
 function addServerRoutes(api: Api): void {
   const get = (path: string, name: string, summary: string, content: z.ZodType, answer: object): void =>
@@ -68,16 +70,16 @@ function addModelRoutes(api: Api, services: InferenceServices): void {
   forModel(api, 'GET', '', {
     name: 'modelMetadata',
     summary: 'What an application takes and answers.',
-    answers: { 200: schemas.ModelMetadata, 404: InferenceError },
-    handler: ({ params }) => describeModel(services, findModel(services, params)),
+    answers: { 200: schemas.ModelMetadata, 401: InferenceError, 404: InferenceError },
+    handler: (request) => describeModel(services, findModel(services, request)),
   });
   forModel(api, 'GET', '/ready', {
     name: 'modelReady',
     summary: 'Whether a replica of the linked model is connected: the current version, or the one asked for.',
-    answers: { 200: schemas.ModelReady, 404: InferenceError, 503: schemas.ModelReady },
-    handler: ({ params }, reply) => {
-      const ready = isReady(services, findModel(services, params));
-      return reply.code(ready ? 200 : 503).send({ name: params.model, ready });
+    answers: { 200: schemas.ModelReady, 401: InferenceError, 404: InferenceError, 503: schemas.ModelReady },
+    handler: (request, reply) => {
+      const ready = isReady(services, findModel(services, request));
+      return reply.code(ready ? 200 : 503).send({ name: request.params.model, ready });
     },
   });
 }
@@ -94,13 +96,14 @@ interface ModelEndpoint {
 /** An endpoint of a model, and of each of its versions. */
 function forModel(api: Api, method: 'GET' | 'POST', path: string, { name, handler, ...rest }: ModelEndpoint): void {
   const ofVersion = `/v2/models/{model}/versions/{version}${path}`;
-  api.serve({ method, path: `/v2/models/{model}${path}`, name, tag, ...rest }, handler);
-  api.serve({ method, path: ofVersion, name: `${name}OfVersion`, tag, ...rest }, handler);
+  const described = { method, tag, asks: 'apiKey', ...rest } as const;
+  api.serve({ ...described, path: `/v2/models/{model}${path}`, name }, handler);
+  api.serve({ ...described, path: ofVersion, name: `${name}OfVersion` }, handler);
 }
 
-/** Throws E_UNKNOWN_APPLICATION, or E_UNKNOWN_MODEL for a version that the linked model doesn't have. */
-function findModel({ registry }: InferenceServices, { model, version }: ForModel['params']): Model {
-  const application = registry.knownApplication(model);
+/** Throws E_UNKNOWN_APPLICATION, E_UNAUTHORIZED, or E_UNKNOWN_MODEL for a version that the linked model doesn't have. */
+function findModel({ registry }: InferenceServices, { params: { model, version }, headers }: ForModel): Model {
+  const application = withKey(registry.knownApplication(model), headers);
   const [linked] = registry.linkedModels(model);
   if (version === undefined)
     return { application, linked, version: linked === undefined ? undefined : registry.currentVersion(linked) };
@@ -129,7 +132,7 @@ const isReady = ({ replicas }: InferenceServices, { application, linked, version
   );
 
 async function infer(services: InferenceServices, request: ForModel, reply: FastifyReply): Promise<FastifyReply> {
-  const { application, version } = findModel(services, request.params);
+  const { application, version } = findModel(services, request);
   const headerLength = request.headers[headerLengthHeader] as string | undefined;
   const inference = readInference(request.body, headerLength);
   const inputs = tensorInputs(application.inputType, inference.tensor, inference.data);

@@ -1,0 +1,74 @@
+import { z } from 'zod';
+import { isClipperError } from '../errors.ts';
+import type { ClusterInfo } from '../http/cluster-routes.ts';
+import { resolveOptions } from '../util/options.ts';
+import { checkToken } from '../util/token-file.ts';
+import { bearerHeaders } from './api-key.ts';
+import { ClipperConnection } from './connection.ts';
+import { findToken, localCluster } from './local-cluster.ts';
+import { OwnReplicas, splitAddress } from './own-replicas.ts';
+import { RestClient } from './rest-client.ts';
+import { trustAuthority } from './trust.ts';
+
+export const apiKeyOption = z
+  .string()
+  .optional()
+  .describe('The key that its queries are asked with, unless they have their own.');
+
+const ConnectOptions = z.strictObject({
+  host: z.string().default('127.0.0.1'),
+  managementPort: z.number().int().min(1).max(65_535).default(1338),
+  queryPort: z.number().int().min(1).max(65_535).optional().describe("Left out: as a server of ours says, else Clipper's 1337."),
+  managementUrl: z.url().optional().describe('In place of host and managementPort.'),
+  queryUrl: z.url().optional().describe('In place of host and queryPort.'),
+  rpcAddress: z
+    .string()
+    .optional()
+    .describe("host:port of the container RPC of Berkeley's server, to run replicas for it from here."),
+  backend: z.enum(['process', 'docker']).default('process').describe('Where those replicas run.'),
+  ca: z.string().optional().describe('What signed the certificate of an https server: PEM, or a file of it.'),
+  apiKey: apiKeyOption,
+  token: z
+    .string()
+    .optional()
+    .describe("The cluster's; left out: CLIPPER_TOKEN, or as a running cluster of this machine has it."),
+});
+export type ConnectOptions = z.input<typeof ConnectOptions>;
+
+/** Connects to a running server: one of ours, or Berkeley's Clipper by its addresses. Throws E_SERVER_UNREACHABLE, E_UNAUTHORIZED. */
+export async function connectClipper(options: ConnectOptions = {}): Promise<ClipperConnection> {
+  const {
+    host,
+    managementPort,
+    queryPort,
+    token: given,
+    apiKey,
+    ca,
+    rpcAddress,
+    backend,
+    ...urls
+  } = resolveOptions(ConnectOptions, options, 'connectClipper');
+  const managementUrl = trimmed(urls.managementUrl ?? `http://${host}:${managementPort}`);
+  const local = await localCluster(managementUrl);
+  const token = checkToken(given) ?? (await findToken(local));
+  const trust = await trustAuthority(ca);
+  const management = new RestClient(managementUrl, { headers: bearerHeaders(token), trust });
+  await management.get('/admin/ping');
+  // Clipper's own server has no such path, and closes the connection.
+  const cluster = (await management.get('/admin/v1/cluster').catch(unlessRefused)) as ClusterInfo | undefined;
+  const { protocol, hostname } = new URL(managementUrl);
+  const queryAddress = `${protocol}//${hostname}:${queryPort ?? cluster?.queryPort ?? 1337}`;
+  const queryUrl = trimmed(urls.queryUrl ?? (queryPort === undefined ? local?.queryUrl : undefined) ?? queryAddress);
+  if (rpcAddress !== undefined) splitAddress(rpcAddress);
+  // A server of ours starts its replicas itself.
+  const runsNone = cluster === undefined && rpcAddress !== undefined;
+  const ownReplicas = runsNone ? new OwnReplicas({ backend, rpcAddress, management }) : undefined;
+  return new ClipperConnection({ queryUrl, managementUrl, token, apiKey, trust, cluster, stopServer: undefined, ownReplicas });
+}
+
+/** Passes over a path that isn't there, but not over what says that nothing there is for this client. */
+function unlessRefused(error: unknown): undefined {
+  if (isClipperError(error) && ['E_UNAUTHORIZED', 'E_FORBIDDEN'].includes(error.code)) throw error;
+}
+
+const trimmed = (url: string): string => url.replace(/\/+$/, '');

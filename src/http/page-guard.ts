@@ -1,0 +1,25 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { ClipperError } from '../errors.ts';
+import { isLoopback } from '../util/addresses.ts';
+import { printShort } from '../util/print.ts';
+
+/**
+ * Refuses what a web page has sent that is not the server's own: the browser of whoever is at this machine reaches what
+ * others don't. `isUnguarded`: nothing else keeps others out but that only this machine reaches the port. Throws E_FORBIDDEN.
+ */
+export function refusePages({ origin, host = '', ...headers }: IncomingHttpHeaders, isUnguarded: boolean): void {
+  const isOwn = origin === undefined || origin.replace(/^https?:\/\//, '').toLowerCase() === host.toLowerCase();
+  if (!isOwn) throw forbidden(`this one has the Origin ${printShort(origin)}, and was sent to ${printShort(host)}`);
+  if (headers['sec-fetch-site'] === 'cross-site') throw forbidden('this one has Sec-Fetch-Site: cross-site');
+  // A page may have had its own name lead to this machine, so that it is of one origin with the server.
+  if (isUnguarded && host !== '' && !isLoopback(nameOf(host))) {
+    const fix = 'Fix: address it as localhost or 127.0.0.1, or have it ask for a token or key';
+    throw forbidden(`this one was sent to ${printShort(host)}, which is no name of the loopback address.\n  ${fix}`);
+  }
+}
+
+const forbidden = (why: string): ClipperError =>
+  new ClipperError('E_FORBIDDEN', `Requests of web pages are refused here: ${why}`);
+
+/** A host without its port, and without the brackets of an IPv6 address. */
+const nameOf = (host: string): string => host.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');

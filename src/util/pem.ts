@@ -1,0 +1,44 @@
+import { readFile } from 'node:fs/promises';
+import { createSecureContext } from 'node:tls';
+import { z } from 'zod';
+import { ClipperError, messageOf } from '../errors.ts';
+import { printShort } from './print.ts';
+
+/** Each is PEM text, or the path of a file that holds it. */
+export const tlsSchema = z.strictObject({
+  cert: z.string().describe('The certificate, with those between it and its authority behind it.'),
+  key: z.string(),
+  ca: z.string().optional().describe("The authority's certificate, where clients don't know it by themselves."),
+});
+export type TlsOptions = Readonly<z.output<typeof tlsSchema>>;
+
+export const isPem = (value: string): boolean => value.includes('-----BEGIN ');
+
+/** The text of an option that is PEM, or names a file of it. Throws E_INVALID_OPTION naming the file. */
+export async function readPem(option: string, value: string): Promise<string> {
+  if (isPem(value)) return value;
+  const text = await readFile(value, 'utf8').catch((error: unknown) => {
+    // What is meant to be a key, but lacks its first line, must not be shown.
+    const shown = /^M[\w+/=-]{40,}|\n/.test(value) ? 'the text that was given' : printShort(value);
+    throw invalid(
+      `${option} must be PEM, or a file of it: ${shown} is no PEM, and no file (${(error as NodeJS.ErrnoException).code})`,
+    );
+  });
+  if (isPem(text)) return text;
+  throw invalid(`${option}: the file ${value} holds no PEM`);
+}
+
+/** A certificate and its key, read and found to belong together. Throws E_INVALID_OPTION naming the files. */
+export async function readCertificate({ cert, key }: TlsOptions): Promise<{ readonly cert: string; readonly key: string }> {
+  const pair = { cert: await readPem('tls.cert', cert), key: await readPem('tls.key', key) };
+  try {
+    createSecureContext(pair);
+    return pair;
+  } catch (error) {
+    const [certificate, ofKey] = [cert, key].map((value) => (isPem(value) ? 'given as text' : value));
+    const message = `tls.cert (${certificate}) and tls.key (${ofKey}) can't be used together: ${messageOf(error)}`;
+    throw invalid(message, error);
+  }
+}
+
+const invalid = (message: string, cause?: unknown): ClipperError => new ClipperError('E_INVALID_OPTION', message, { cause });

@@ -1,0 +1,110 @@
+import { chmod, lstat, mkdir, readdir } from 'node:fs/promises';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { ClipperError } from '../errors.ts';
+import { readHeld, releaseFile, takeFile, writeHeld } from './held-files.ts';
+import { isAlive, type ProcessIdentity, thisProcess } from './processes.ts';
+
+/** How long a server that ends may take to make room for the next of its name. */
+const handoverMs = 10_000;
+const pollMs = 50;
+/** What keeps temporary folders clean takes what is old. */
+const renewMs = 3_600_000;
+
+/** What the server of a cluster tells other programs of its user on this machine. */
+export interface RunningCluster extends ProcessIdentity {
+  readonly name: string;
+  /** When it started, in ISO 8601. */
+  readonly since: string;
+  readonly stateDir: string;
+  /** Left out while it starts. */
+  readonly managementUrl?: string;
+  readonly queryUrl?: string;
+  /** Where the token that management asks for is, if it does. */
+  readonly tokenFile?: string;
+  /** It ends, and its name will be free. */
+  readonly isStopping?: boolean;
+}
+
+/** The clusters of this user that run on this machine. */
+export async function runningClusters(): Promise<readonly RunningCluster[]> {
+  const dir = clustersDir();
+  // What others have put there is not to be believed.
+  if (!(await isOurOwn(userDir()))) return [];
+  const names = (await readdir(dir).catch(() => [])).filter((name) => name.endsWith('.json'));
+  const all = await Promise.all(names.map((name) => readHeld<RunningCluster>(join(dir, name))));
+  return all.filter((each) => each !== undefined && isAlive(each)) as RunningCluster[];
+}
+
+/** A cluster's name on this machine, held by this process while its server runs. */
+export class ClusterName implements AsyncDisposable {
+  readonly #path: string;
+  readonly #renewal: NodeJS.Timeout;
+  #entry: RunningCluster;
+
+  private constructor(path: string, entry: RunningCluster) {
+    this.#path = path;
+    this.#entry = entry;
+    this.#renewal = setInterval(() => void this.announce({}).catch(() => {}), renewMs).unref();
+  }
+
+  /** Waits for a server of the name that is just ending. Throws E_CLUSTER_EXISTS naming the one that has it, E_STORE_FAILED. */
+  static async take(name: string, stateDir: string): Promise<ClusterName> {
+    await ensureOwnDir();
+    const path = join(clustersDir(), `${name}.json`);
+    const entry = { ...thisProcess(), name, since: new Date().toISOString(), stateDir };
+    const end = performance.now() + handoverMs;
+    for (;;) {
+      const other = await takeFile<RunningCluster>(path, entry);
+      if (other === undefined) return new ClusterName(path, entry);
+      if (other.isStopping !== true || performance.now() > end) throw clusterExists(other);
+      await setTimeout(pollMs);
+    }
+  }
+
+  /** Adds to what others are told. */
+  async announce(facts: Partial<RunningCluster>): Promise<void> {
+    this.#entry = { ...this.#entry, ...facts };
+    await ensureOwnDir();
+    await writeHeld(this.#path, this.#entry);
+  }
+
+  /** Gives the name up. */
+  [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#renewal);
+    return releaseFile(this.#path);
+  }
+}
+
+function clusterExists({ name, pid, since, managementUrl, isStopping }: RunningCluster): ClipperError {
+  const state = isStopping === true ? 'is ending, but takes long' : 'is still starting';
+  const where = managementUrl === undefined || isStopping === true ? state : `its management is at ${managementUrl}`;
+  const message = `A cluster with name '${name}' runs on this machine already: process ${pid}, since ${since}; ${where}`;
+  const connect = managementUrl === undefined ? 'connectClipper()' : `connectClipper({ managementUrl: '${managementUrl}' })`;
+  return new ClipperError('E_CLUSTER_EXISTS', `${message}.\n  Fix: ${connect}, or give startClipper another name`);
+}
+
+// Where there are no user numbers, temporary folders are the user's own.
+const userDir = (): string => join(tmpdir(), `clipper-ts-${process.getuid?.() ?? userInfo().username}`);
+const clustersDir = (): string => join(userDir(), 'clusters');
+
+/** Makes the folder, for nobody else to read or write. Throws E_STORE_FAILED where there is something that another could have made. */
+async function ensureOwnDir(): Promise<void> {
+  const dir = userDir();
+  await mkdir(dir, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error;
+  });
+  if (!(await isOurOwn(dir))) {
+    const message = `${dir}, where running clusters are listed, is not a folder of this user's own`;
+    throw new ClipperError('E_STORE_FAILED', `${message}.\n  Fix: have it removed, or set TMPDIR to another folder`);
+  }
+  await chmod(dir, 0o700);
+  await mkdir(clustersDir(), { recursive: true, mode: 0o700 });
+}
+
+/** Whether there is a folder, no link to one, that this user made. */
+async function isOurOwn(dir: string): Promise<boolean> {
+  const found = await lstat(dir).catch(() => undefined);
+  return found?.isDirectory() === true && (process.getuid === undefined || found.uid === process.getuid());
+}
