@@ -81,16 +81,19 @@ describe('startClipper', () => {
 
 const program = `
   const { startClipper, createEndpoint } = require(${JSON.stringify(packageDir)});
-  startClipper({ name: 'test-' + process.pid, queryPort: 0, managementPort: 0, rpcPort: 0, detached: process.argv[1] === 'detached' }).then(async (clipper) => {
+  startClipper({ name: process.argv[2] ?? 'test-' + process.pid, queryPort: 0, managementPort: 0, rpcPort: 0, detached: process.argv[1] === 'detached' }).then(async (clipper) => {
     await createEndpoint(clipper, { name: 'pid', inputType: 'doubles', predict: (xs) => xs.map(() => process.pid), onProgress() {} });
     const { output } = await clipper.predict('pid', [1]);
     console.log(JSON.stringify({ server: clipper.cluster.pid, replica: output, dir: clipper.cluster.storeDir, management: clipper.managementUrl }));
   });
 `;
 
-async function started(mode: string, home?: string) {
+async function started(mode: string, { home, name }: { home?: string; name?: string } = {}) {
   const env = home === undefined ? process.env : { ...process.env, XDG_STATE_HOME: home };
-  const child = spawn(process.execPath, ['-e', program, mode], { stdio: ['ignore', 'pipe', 'inherit'], env });
+  const child = spawn(process.execPath, ['-e', program, mode, ...(name === undefined ? [] : [name])], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env,
+  });
   const [line] = (await once(child.stdout, 'data')) as [Buffer];
   const told = JSON.parse(line.toString()) as { server: number; replica: number; dir: string; management: string };
   return { child, ...told };
@@ -106,15 +109,16 @@ describe('the process that started a server', () => {
 
   test('leaves a detached server behind, which stopAll ends, and whose state is kept', async () => {
     await using home = await temporaryDir();
-    const { child, server, replica, dir, management } = await started('detached', home.path);
+    const kept = { home: home.path, name: `kept-${process.pid}` };
+    const { child, server, replica, dir, management } = await started('detached', kept);
     await once(child, 'exit');
     expect([isAlive(server), isAlive(replica)]).toEqual([true, true]);
     const clipper = await connectClipper({ managementUrl: management });
     expect((await clipper.predict('pid', [1])).output).toBe(replica);
     await clipper.stopAll();
     await eventually(() => !isAlive(server) && !isAlive(replica));
-    expect(dirname(dirname(dir))).toBe(join(home.path, 'clipper-ts'));
-    const again = await started('detached', home.path);
+    expect(dir).toBe(join(home.path, 'clipper-ts', kept.name, 'bundles'));
+    const again = await started('detached', kept);
     const second = await connectClipper({ managementUrl: again.management });
     expect((await second.getAllModels()).map(({ version }) => version)).toEqual(['1', '2']);
     await second.stopAll();
