@@ -24,6 +24,7 @@ import type { Log } from './log.ts';
 import { Metrics } from './metrics/metrics.ts';
 import type { RpcSecurity } from './rpc/curve.ts';
 import { RpcServer } from './rpc/rpc-server.ts';
+import { FallbackLog } from './serving/fallback-log.ts';
 import { Feedback } from './serving/feedback.ts';
 import { FeedbackStore } from './serving/feedback-store.ts';
 import { QueryFrontend } from './serving/query-frontend.ts';
@@ -98,6 +99,8 @@ export async function serve(options: ServeOptions, log: Log, onStopAsked: () => 
   const events = await EventLog.open(state, log);
   undo.push(() => events.flush());
   const frontend = new QueryFrontend(registry, metrics, options.cacheBytes);
+  const fallbacks = new FallbackLog(log, events);
+  frontend.onFallback = (query) => fallbacks.add(query);
   const store = new FeedbackStore(join(options.stateDir, 'feedback'));
   undo.push(() => store.close());
   const feedback = new Feedback({ registry, metrics, store, replicas: () => replicas.rpc.replicas });

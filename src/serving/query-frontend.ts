@@ -40,6 +40,8 @@ export class QueryFrontend implements ComputationOwner {
   #nextQueryId = 0;
   /** Why a model version has no replica, where more is known of it; asked by `name:version`. */
   whyAbsent: (model: string) => string | undefined = () => undefined;
+  /** Is told of each query that is given the default output. */
+  onFallback: (query: OpenQuery) => void = () => {};
   /** Has a replica of a version started that has none; false where none is to come. */
   wake: (model: string) => boolean = () => false;
 
@@ -135,7 +137,9 @@ export class QueryFrontend implements ComputationOwner {
     if (this.#registry.application(application.name) === undefined) return;
     const reason = fallback?.reason ?? '';
     this.#metrics.application(application.name).answered(answeredAt, 1_000 * (answeredAt - receivedAt), reason);
-    if (fallback !== undefined) this.failures.add(application.name, query);
+    if (fallback === undefined) return;
+    this.failures.add(application.name, query);
+    this.onFallback(query);
   }
 
   #ask(query: OpenQuery, input: Uint8Array, target: Target | string): void {

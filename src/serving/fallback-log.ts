@@ -1,0 +1,47 @@
+import type { EventLog } from '../control/event-log.ts';
+import type { Log } from '../log.ts';
+import { obtain } from '../util/obtain.ts';
+import type { OpenQuery } from './query.ts';
+
+/** Overload is an event at most this often for each model version, however many queries it costs. */
+const shedEventMs = 10_000;
+
+interface Shedding {
+  /** Queries that were shed since the last event. */
+  count: number;
+  toldAt: number;
+}
+
+/** Logs queries that were given the default output, and tells of overload as an event. */
+export class FallbackLog {
+  readonly #log: Log;
+  readonly #events: EventLog;
+  /** By `name:version`. */
+  readonly #shedding = new Map<string, Shedding>();
+
+  constructor(log: Log, events: EventLog) {
+    this.#log = log;
+    this.#events = events;
+  }
+
+  add({ queryId, application, model, fallback, timeline, answeredAt }: OpenQuery): void {
+    if (fallback === undefined) return;
+    const { reason, explanation } = fallback;
+    if (this.#log.isLevelEnabled('debug')) {
+      const [name, version] = model?.split(':') ?? [];
+      const what = { queryId, application: application.name, model: name, version, replica: timeline.replica, reason };
+      this.#log.debug(what, explanation);
+    }
+    if (reason === 'overloaded' && model !== undefined) this.#shed(model, answeredAt, explanation);
+  }
+
+  #shed(key: string, now: number, explanation: string): void {
+    const shedding = obtain(this.#shedding, key, () => ({ count: 0, toldAt: Number.NEGATIVE_INFINITY }));
+    shedding.count++;
+    if (now - shedding.toldAt < shedEventMs) return;
+    const [model = '', version = ''] = key.split(':');
+    const message = `${key} is overloaded and sheds queries, ${shedding.count} since this was told last: ${explanation}`;
+    this.#events.add({ kind: 'shed', model, version, message });
+    Object.assign(shedding, { count: 0, toldAt: now });
+  }
+}
