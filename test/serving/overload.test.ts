@@ -35,10 +35,10 @@ test('of twice what a replica can do, about half is answered in time and the res
   expect((await askInTurn(cluster, 20)).every(isAnswered)).toBe(true);
   const asked = await askSteadily(cluster, 'a', { perSecond: 100, seconds: 3 });
   const { json: events } = await cluster.get('management', '/admin/v1/events');
-  const shed = (events as { kind: string; message: string }[]).filter(({ kind }) => kind === 'shed');
+  const overloads = (events as { kind: string; message: string }[]).filter(({ kind }) => kind === 'shed');
   // However many queries were shed, it is told of once in ten seconds.
-  expect(shed).toHaveLength(1);
-  expect(shed[0]?.message).toMatch(/^m:1 is overloaded and sheds queries, 1 since this was told last: /);
+  expect(overloads).toHaveLength(1);
+  expect(overloads[0]?.message).toMatch(/^m:1 is overloaded and sheds queries, 1 since this was told last: /);
   const [answered, refused] = [asked.filter(isAnswered), asked.filter((each) => !isAnswered(each))];
   // A timer is late now and then: a replica does somewhat less than 50 a second.
   expect(answered.length).toBeGreaterThan(100);
