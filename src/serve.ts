@@ -11,9 +11,11 @@ import { ProcessBackend } from './backends/process-backend.ts';
 import { resumeAll } from './backends/resume.ts';
 import { Supervisor } from './backends/supervisor.ts';
 import { EventLog } from './control/event-log.ts';
+import { identityOf, keepRpcPort } from './control/identity.ts';
 import { LmdbStore } from './control/lmdb-store.ts';
 import { Registry } from './control/registry.ts';
 import type { Deployment, StateStore, Traffic } from './control/state-store.ts';
+import { isClipperError } from './errors.ts';
 import type { ClusterServices } from './http/cluster-routes.ts';
 import { openManagementPort } from './http/management-port.ts';
 import type { ManagementServices } from './http/management-routes.ts';
@@ -93,6 +95,8 @@ export async function serve(options: ServeOptions, log: Log, onStopAsked: () => 
   );
   events.add({ kind: 'server_started', message: `The server of cluster ${options.name} is up, as process ${process.pid}` });
   undo.push(async () => events.add({ kind: 'server_stopping', message: 'The server stops' }));
+  // A server that can't start leaves what it found as it was.
+  void cluster.resume();
   const running = undo.move();
   const rpcPort = replicas.rpc.port;
   const { queryPort } = queries;
@@ -112,11 +116,32 @@ interface Replicas {
   readonly supervisor: Supervisor;
 }
 
+/** On the port of the server before this one, where it may be any: containers that outlived that one connect to it. */
+async function openReplicas(parts: Parts): Promise<Replicas> {
+  const { options, state, log } = parts;
+  const identity = await identityOf(state);
+  const open = (rpcPort: number): Promise<Replicas> => openReplicasOn(rpcPort, identity.stateId, parts);
+  const isAny = options.backend === 'docker' && options.rpcPort === 0;
+  const replicas = await open(isAny ? identity.rpcPort : options.rpcPort).catch((error: unknown) => {
+    if (!isAny || identity.rpcPort === 0 || !isClipperError(error) || error.code !== 'E_PORT_IN_USE') throw error;
+    log.warn({ rpcPort: identity.rpcPort }, 'the RPC port of the server before this one is taken: its replicas are started anew');
+    return open(0);
+  });
+  await keepRpcPort(state, identity, replicas.rpc.port);
+  return replicas;
+}
+
 /** The RPC server and the supervisor, which learn of replicas from each other. */
-async function openReplicas({ options, log, undo, state, frontend, events }: Parts): Promise<Replicas> {
+async function openReplicasOn(
+  rpcPort: number,
+  stateId: string,
+  { options, log, undo: all, state, frontend, events }: Parts,
+): Promise<Replicas> {
+  await using undo = new UndoStack();
+  let supervisor: Supervisor | undefined;
   const rpc = await RpcServer.listen({
     host: options.host,
-    port: options.rpcPort,
+    port: rpcPort,
     log,
     onConnected: (replica) => {
       const { modelName: model, modelVersion: version, replicaId, instance } = replica;
@@ -124,19 +149,35 @@ async function openReplicas({ options, log, undo, state, frontend, events }: Par
       events.add({ kind: 'ready', model, version, ...(instance === undefined ? {} : { instance }), message });
       frontend.replicaConnected(replica);
       state.replicas?.connected(replica);
-      supervisor.connected(replica);
+      supervisor?.connected(replica);
     },
     onLost: (replica, isHung) => {
       log.info({ model: replica.model, replica: replica.replicaId }, 'a replica is gone');
       frontend.replicaGone(replica);
       state.replicas?.gone(replica);
-      if (isHung) supervisor.replace(replica);
+      if (isHung) supervisor?.replace(replica);
     },
   });
   undo.push(() => rpc.close());
-  const backend = await openBackend(options, rpc, log);
+  const backend = await openBackend(options, stateId, { rpc, log });
   undo.push(async () => backend[Symbol.asyncDispose]());
-  const supervisor = new Supervisor(backend, log, {
+  const opened = openSupervisor(backend, rpc, { log, frontend, events });
+  undo.push(() => opened[Symbol.asyncDispose]());
+  supervisor = opened;
+  // Those that outlived a server may be faster.
+  for (const replica of rpc.replicas) opened.connected(replica);
+  frontend.whyAbsent = (model) => opened.whyAbsent(model);
+  const steps = undo.move();
+  all.push(() => steps[Symbol.asyncDispose]());
+  return { rpc, backend, supervisor };
+}
+
+const openSupervisor = (
+  backend: Backend,
+  rpc: RpcServer,
+  { log, frontend, events }: Pick<Parts, 'log' | 'frontend' | 'events'>,
+): Supervisor =>
+  new Supervisor(backend, log, {
     onStopping: async (instance) => {
       const stopping = rpc.replicas.filter((replica) => replica.instance === instance);
       await Promise.all(stopping.map((replica) => frontend.drain(replica)));
@@ -150,26 +191,26 @@ async function openReplicas({ options, log, undo, state, frontend, events }: Par
       events.add({ kind: 'gave_up', model, version, message });
     },
   });
-  undo.push(() => supervisor[Symbol.asyncDispose]());
-  frontend.whyAbsent = (model) => supervisor.whyAbsent(model);
-  return { rpc, backend, supervisor };
-}
 
-async function openBackend({ backend, name, host, stateDir }: ServeOptions, rpc: RpcServer, log: Log): Promise<Backend> {
+async function openBackend(
+  { backend, name, host, stateDir }: ServeOptions,
+  stateId: string,
+  { rpc, log }: { readonly rpc: RpcServer; readonly log: Log },
+): Promise<Backend> {
   const dir = join(stateDir, 'replicas');
   const isEverywhere = host === '0.0.0.0';
   if (backend === 'process') return new ProcessBackend({ dir, rpcHost: isEverywhere ? '127.0.0.1' : host, rpcPort: rpc.port });
   const listenOn = async (address: string): Promise<void> => {
     if (!isEverywhere && address !== host) await rpc.alsoListenOn(address);
   };
-  return DockerBackend.open({ cluster: name, dir, rpcPort: rpc.port, listenOn, log });
+  return DockerBackend.open({ cluster: name, stateId, dir, rpcPort: rpc.port, listenOn, log });
 }
 
 /** What management does beyond the registry. */
 async function clusterServices(
   { options, log, undo, registry, events, frontend, feedback }: Parts,
   { rpc, backend, supervisor, queryPort, stop }: Replicas & { readonly queryPort: number; readonly stop: () => void },
-): Promise<ClusterServices & Pick<ManagementServices, 'forget'>> {
+): Promise<ClusterServices & Pick<ManagementServices, 'forget'> & { readonly resume: () => Promise<void> }> {
   const storeDir = join(options.stateDir, 'bundles');
   await mkdir(storeDir, { recursive: true });
   const engine = backend instanceof DockerBackend ? { engineId: backend.engine.facts.id } : {};
@@ -193,8 +234,13 @@ async function clusterServices(
   const autoscaler = new Autoscaler({ registry, supervisor, events, log, loadOf });
   undo.push(async () => autoscaler[Symbol.dispose]());
   frontend.wake = (model) => autoscaler.wake(...(model.split(':') as [string, string]));
-  void resumeAll({ registry, deployments, log }, ending.signal).then(() => deployments.collect());
-  return { info, deployments, supervisor, stop, forget };
+  const resume = async (): Promise<void> => {
+    await resumeAll({ registry, deployments, log }, ending.signal);
+    if (ending.signal.aborted) return;
+    await supervisor.endLeft();
+    await deployments.collect();
+  };
+  return { info, deployments, supervisor, stop, forget, resume };
 }
 
 /** Switches to a candidate that did well, or takes its traffic from one that did not. */
