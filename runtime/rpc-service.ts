@@ -72,6 +72,8 @@ export class RPCService {
     const { host, port, curve } = this.#environment;
     const socket = new Dealer({ receiveTimeout: quietMs, linger: 1_000, ipv6: host.includes(':'), ...curve });
     this.#socket = socket;
+    // Before it connects, or its first connection is not told of.
+    void this.#greet(socket);
     socket.connect(`tcp://${host.includes(':') ? `[${host}]` : host}:${port}`);
     this.#send({ kind: 'heartbeat' });
     let heardAt = performance.now();
@@ -86,6 +88,18 @@ export class RPCService {
     if (!socket.closed) {
       console.error(`No word from the server at ${host}:${port} for ${silenceMs / 1_000} s: connecting again`);
       socket.close();
+    }
+  }
+
+  /** Says at once that it is there when the server comes back: the heartbeat at first is only sent once. */
+  async #greet(socket: Dealer): Promise<void> {
+    const { events } = socket;
+    for (let isFirst = true; !events.closed; ) {
+      const { type } = await events.receive().catch(() => ({ type: 'end' }));
+      if (type === 'end') return;
+      if (type !== 'handshake') continue;
+      if (!isFirst) this.#send({ kind: 'heartbeat' });
+      isFirst = false;
     }
   }
 

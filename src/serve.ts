@@ -11,10 +11,12 @@ import { ProcessBackend } from './backends/process-backend.ts';
 import { resumeAll } from './backends/resume.ts';
 import { Supervisor } from './backends/supervisor.ts';
 import { EventLog } from './control/event-log.ts';
+import { identityOf, keepRpcPort } from './control/identity.ts';
 import { LmdbStore } from './control/lmdb-store.ts';
 import { checkName } from './control/names.ts';
 import { Registry } from './control/registry.ts';
 import type { Deployment, StateStore, Traffic } from './control/state-store.ts';
+import { isClipperError } from './errors.ts';
 import { Certificate } from './http/certificate.ts';
 import type { ClusterServices } from './http/cluster-routes.ts';
 import { openManagementPort } from './http/management-port.ts';
@@ -107,11 +109,13 @@ export async function serve(options: ServeOptions, log: Log, onStopAsked: () => 
   const parts = { options, log, undo, state, registry, events, metrics, frontend, feedback };
   const replicas = await openReplicas(parts);
   const token = await tokenOf(options);
-  const ports = await openPorts(parts, { ...replicas, token: token?.text, stop: onStopAsked });
+  const { resume, ...ports } = await openPorts(parts, { ...replicas, token: token?.text, stop: onStopAsked });
   await name.announce({ ...urlsOf(options, ports), ...(token === undefined ? {} : { tokenFile: token.file }) });
   events.add({ kind: 'server_started', message: `The server of cluster ${options.name} is up, as process ${process.pid}` });
   undo.push(async () => events.add({ kind: 'server_stopping', message: 'The server stops' }));
   undo.push(() => name.announce({ isStopping: true }));
+  // A server that can't start leaves what it found as it was.
+  void resume();
   const running = undo.move();
   const more = { rpcPort: replicas.rpc.port, token: token?.text };
   return { ...ports, ...more, [Symbol.asyncDispose]: () => running[Symbol.asyncDispose]() };
@@ -121,7 +125,7 @@ export async function serve(options: ServeOptions, log: Log, onStopAsked: () => 
 async function openPorts(
   parts: Parts,
   { token, stop, ...replicas }: Replicas & { readonly token: string | undefined; readonly stop: () => void },
-): Promise<Pick<RunningServer, 'queryPort' | 'managementPort'>> {
+): Promise<Pick<RunningServer, 'queryPort' | 'managementPort'> & { readonly resume: () => Promise<void> }> {
   const { options, log, undo, registry, events, metrics, feedback, frontend } = parts;
   const { host, managementHost, maxBodyBytes, maxConnections, headersMs } = options;
   const shared = { registry, events, metrics, feedback, frontend, replicas: () => replicas.rpc.replicas };
@@ -133,7 +137,7 @@ async function openPorts(
     { ...shared, ...queries, ...cluster },
     { ...port, host: managementHost, port: options.managementPort, token },
   );
-  return { queryPort: queries.queryPort, managementPort };
+  return { queryPort: queries.queryPort, managementPort, resume: cluster.resume };
 }
 
 /** Makes sure that no other server has the cluster's name on this machine, or its folder. Both are free again at the very end. */
@@ -165,11 +169,32 @@ interface Replicas {
   readonly supervisor: Supervisor;
 }
 
+/** On the port of the server before this one, where it may be any: containers that outlived that one connect to it. */
+async function openReplicas(parts: Parts): Promise<Replicas> {
+  const { options, state, log } = parts;
+  const identity = await identityOf(state);
+  const open = (rpcPort: number): Promise<Replicas> => openReplicasOn(rpcPort, identity.stateId, parts);
+  const isAny = options.backend === 'docker' && options.rpcPort === 0;
+  const replicas = await open(isAny ? identity.rpcPort : options.rpcPort).catch((error: unknown) => {
+    if (!isAny || identity.rpcPort === 0 || !isClipperError(error) || error.code !== 'E_PORT_IN_USE') throw error;
+    log.warn({ rpcPort: identity.rpcPort }, 'the RPC port of the server before this one is taken: its replicas are started anew');
+    return open(0);
+  });
+  await keepRpcPort(state, identity, replicas.rpc.port);
+  return replicas;
+}
+
 /** The RPC server and the supervisor, which learn of replicas from each other. */
-async function openReplicas({ options, log, undo, state, frontend, events }: Parts): Promise<Replicas> {
+async function openReplicasOn(
+  rpcPort: number,
+  stateId: string,
+  { options, log, undo: all, state, frontend, events }: Parts,
+): Promise<Replicas> {
+  await using undo = new UndoStack();
+  let supervisor: Supervisor | undefined;
   const rpc = await RpcServer.listen({
     host: options.host,
-    port: options.rpcPort,
+    port: rpcPort,
     security: options.rpcSecurity,
     log,
     onConnected: (replica) => {
@@ -178,19 +203,35 @@ async function openReplicas({ options, log, undo, state, frontend, events }: Par
       events.add({ kind: 'ready', model, version, ...(instance === undefined ? {} : { instance }), message });
       frontend.replicaConnected(replica);
       state.replicas?.connected(replica);
-      supervisor.connected(replica);
+      supervisor?.connected(replica);
     },
     onLost: (replica, isHung) => {
       log.info({ model: replica.model, replica: replica.replicaId }, 'a replica is gone');
       frontend.replicaGone(replica);
       state.replicas?.gone(replica);
-      if (isHung) supervisor.replace(replica);
+      if (isHung) supervisor?.replace(replica);
     },
   });
   undo.push(() => rpc.close());
-  const backend = await openBackend(options, rpc, log);
+  const backend = await openBackend(options, stateId, { rpc, log });
   undo.push(async () => backend[Symbol.asyncDispose]());
-  const supervisor = new Supervisor(backend, log, {
+  const opened = openSupervisor(backend, rpc, { log, frontend, events });
+  undo.push(() => opened[Symbol.asyncDispose]());
+  supervisor = opened;
+  // Those that outlived a server may be faster.
+  for (const replica of rpc.replicas) opened.connected(replica);
+  frontend.whyAbsent = (model) => opened.whyAbsent(model);
+  const steps = undo.move();
+  all.push(() => steps[Symbol.asyncDispose]());
+  return { rpc, backend, supervisor };
+}
+
+const openSupervisor = (
+  backend: Backend,
+  rpc: RpcServer,
+  { log, frontend, events }: Pick<Parts, 'log' | 'frontend' | 'events'>,
+): Supervisor =>
+  new Supervisor(backend, log, {
     onStopping: async (instance) => {
       const stopping = rpc.replicas.filter((replica) => replica.instance === instance);
       await Promise.all(stopping.map((replica) => frontend.drain(replica)));
@@ -204,12 +245,12 @@ async function openReplicas({ options, log, undo, state, frontend, events }: Par
       events.add({ kind: 'gave_up', model, version, message });
     },
   });
-  undo.push(() => supervisor[Symbol.asyncDispose]());
-  frontend.whyAbsent = (model) => supervisor.whyAbsent(model);
-  return { rpc, backend, supervisor };
-}
 
-async function openBackend({ backend, name, host, stateDir }: ServeOptions, rpc: RpcServer, log: Log): Promise<Backend> {
+async function openBackend(
+  { backend, name, host, stateDir }: ServeOptions,
+  stateId: string,
+  { rpc, log }: { readonly rpc: RpcServer; readonly log: Log },
+): Promise<Backend> {
   const dir = join(stateDir, 'replicas');
   const isEverywhere = host === '0.0.0.0';
   const shared = { dir, rpcPort: rpc.port, serverKey: rpc.serverKey };
@@ -217,14 +258,14 @@ async function openBackend({ backend, name, host, stateDir }: ServeOptions, rpc:
   const listenOn = async (address: string): Promise<void> => {
     if (!isEverywhere && address !== host) await rpc.alsoListenOn(address);
   };
-  return DockerBackend.open({ ...shared, cluster: name, listenOn, log });
+  return DockerBackend.open({ ...shared, cluster: name, stateId, listenOn, log });
 }
 
 /** What management does beyond the registry. */
 async function clusterServices(
   { options, log, undo, registry, events, frontend, feedback }: Parts,
   { rpc, backend, supervisor, queryPort, stop }: Replicas & { readonly queryPort: number; readonly stop: () => void },
-): Promise<ClusterServices & Pick<ManagementServices, 'forget'>> {
+): Promise<ClusterServices & Pick<ManagementServices, 'forget'> & { readonly resume: () => Promise<void> }> {
   const storeDir = join(options.stateDir, 'bundles');
   await mkdir(storeDir, { recursive: true });
   const engine = backend instanceof DockerBackend ? { engineId: backend.engine.facts.id } : {};
@@ -249,8 +290,13 @@ async function clusterServices(
   const autoscaler = new Autoscaler({ registry, supervisor, events, log, loadOf });
   undo.push(async () => autoscaler[Symbol.dispose]());
   frontend.wake = (model) => autoscaler.wake(...(model.split(':') as [string, string]));
-  void resumeAll({ registry, deployments, log }, ending.signal).then(() => deployments.collect());
-  return { info, deployments, supervisor, stop, forget };
+  const resume = async (): Promise<void> => {
+    await resumeAll({ registry, deployments, log }, ending.signal);
+    if (ending.signal.aborted) return;
+    await supervisor.endLeft();
+    await deployments.collect();
+  };
+  return { info, deployments, supervisor, stop, forget, resume };
 }
 
 /** Switches to a candidate that did well, or takes its traffic from one that did not. */

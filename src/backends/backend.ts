@@ -45,6 +45,13 @@ export interface Backend extends AsyncDisposable {
    */
   prepare(spec: ReplicaSpec, signal: AbortSignal): Promise<ReplicaSpec>;
   start(spec: ReplicaSpec, instance: string): Promise<RunningReplica>;
+  /**
+   * Takes charge of the replicas of a spec that an earlier server of this state left running and that `start` would start
+   * just so now; those that it would start otherwise are ended.
+   */
+  adopt(spec: ReplicaSpec): Promise<readonly RunningReplica[]>;
+  /** Ends the replicas that an earlier server left running and that were not adopted. */
+  endLeft(): Promise<void>;
   /** Takes away what was made for replicas of a source, after a deploy of it failed. */
   discard(source: ReplicaSource): Promise<void>;
   /** The last lines that a replica wrote, oldest first; also of one that has ended. */

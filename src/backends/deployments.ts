@@ -173,7 +173,7 @@ export class Deployments {
   /** Takes charge of a version again that this server, or one before it, deployed. */
   async resume(deployment: Deployment, signal: AbortSignal): Promise<void> {
     const fleet = await this.#fleetOf(deployment, signal);
-    await fleet.scale(atStart(deployment.replicas));
+    await fleet.scale(within(deployment.replicas, fleet.wanted));
   }
 
   /** Takes away the bundles that no version needs. */
@@ -194,10 +194,13 @@ export class Deployments {
     return (this.#parts.supervisor.fleet(name, version)?.wanted ?? 0) > 0;
   }
 
+  /** The fleet of a version, with the replicas that an earlier server left. */
   async #fleetOf(deployment: Deployment, signal: AbortSignal): Promise<Fleet> {
     const { supervisor, artifacts } = this.#parts;
     const { name, version } = deployment;
-    return supervisor.fleet(name, version) ?? (await supervisor.add(artifacts.specOf(deployment), signal));
+    const known = supervisor.fleet(name, version);
+    if (known !== undefined) return known;
+    return supervisor.add(artifacts.specOf(deployment), signal, { adopts: true });
   }
 
   #known(name: string, version: string): Deployment {

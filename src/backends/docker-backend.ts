@@ -1,4 +1,4 @@
-import { stopContainer } from '../docker/containers.ts';
+import { type ContainerFacts, type ContainerSettings, removeContainer, stopContainer } from '../docker/containers.ts';
 import { DockerEngine } from '../docker/engine.ts';
 import { findImage, type ImageFacts, removeImage, tagImage } from '../docker/images.ts';
 import { imageRepository, labels } from '../docker/labels.ts';
@@ -13,6 +13,8 @@ import { checkResources, containerSettings, type JoinedNetwork } from './docker-
 
 export interface DockerBackendOptions {
   readonly cluster: string;
+  /** Tells the cluster's state from others: what a server of the same one left is taken over. */
+  readonly stateId?: string;
   /** Where the logs of replicas that ended are kept. */
   readonly dir: string;
   readonly rpcPort: number;
@@ -37,6 +39,8 @@ export class DockerBackend implements Backend {
   readonly #sandboxes: DockerSandboxes;
   /** The containers that joined the network of a sandbox. */
   readonly #joined = new Map<string, string>();
+  /** Whether what servers before this one left goes with it: not where it ends before it began to serve. */
+  #isInCharge = false;
 
   private constructor(engine: DockerEngine, cluster: DockerCluster, options: DockerBackendOptions) {
     this.engine = engine;
@@ -50,7 +54,7 @@ export class DockerBackend implements Backend {
   /** Throws E_DOCKER_UNAVAILABLE, E_CLUSTER_EXISTS. */
   static async open(options: DockerBackendOptions): Promise<DockerBackend> {
     const engine = await DockerEngine.connect();
-    const cluster = await DockerCluster.open(engine, options.cluster, options.listenOn);
+    const cluster = await DockerCluster.open(engine, options);
     const backend = new DockerBackend(engine, cluster, options);
     // The first replica starts the sooner for it, and otherwise starts it itself.
     void backend.#sandboxes.prepare().catch(() => {});
@@ -75,18 +79,32 @@ export class DockerBackend implements Backend {
 
   async start(spec: ReplicaSpec, instance: string): Promise<RunningReplica> {
     const network = await this.#networkFor(spec);
-    const { memoryBytes } = this.engine.facts;
-    const { cluster, rpcPort, rpcHost, extensions, serverKey } = this.#options;
-    const all = { ...this.#cluster.labels, ...replicaLabels(spec, instance) };
-    const settings = containerSettings(spec, {
-      ...{ cluster, instance, labels: all, rpcPort, rpcHost, extensions, serverKey, memoryBytes, network },
+    return this.#joinedTo(network, await this.#containers.run(this.#settings(spec, instance, network), instance));
+  }
+
+  async adopt(spec: ReplicaSpec): Promise<readonly RunningReplica[]> {
+    this.#isInCharge = true;
+    const left = await this.#left(`${labels.model}=${spec.modelName}`, `${labels.version}=${spec.modelVersion}`);
+    if (left.length === 0) return [];
+    const network = await this.#networkFor(spec);
+    const { Labels, HostConfig } = this.#settings(spec, '', network);
+    const isSame = ({ isRunning, labels: its }: ContainerFacts): boolean =>
+      isRunning && its[labels.settings] === Labels?.[labels.settings];
+    await this.#remove(left.filter((each) => !isSame(each)));
+    return left.filter(isSame).map(({ id, labels: its }) => {
+      const memoryBytes = HostConfig?.Memory ?? 0;
+      return this.#joinedTo(network, this.#containers.adopt(id, its[labels.instance] ?? '', memoryBytes));
     });
-    const running = await this.#containers.run(settings, instance);
-    if ('ofContainer' in network) {
-      this.#joined.set(running.id, network.ofContainer);
-      void running.exited.then(() => this.#joined.delete(running.id));
+  }
+
+  async endLeft(): Promise<void> {
+    this.#isInCharge = true;
+    try {
+      await this.#remove(await this.#left());
+    } catch (error) {
+      // They go with the cluster.
+      this.#containers.trouble(error);
     }
-    return running;
   }
 
   /** The image, where it was made for the cluster. What can't be removed now goes with the cluster. */
@@ -107,7 +125,34 @@ export class DockerBackend implements Backend {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#sandboxes.close();
-    await this.#containers.close(() => this.#cluster.remove());
+    await this.#containers.close(() => this.#cluster.remove(this.#isInCharge));
+  }
+
+  #settings(spec: ReplicaSpec, instance: string, network: JoinedNetwork): ContainerSettings {
+    const { memoryBytes } = this.engine.facts;
+    const { cluster, rpcPort, rpcHost, extensions, serverKey } = this.#options;
+    const all = { ...this.#cluster.labels, ...replicaLabels(spec, instance) };
+    return containerSettings(spec, {
+      ...{ cluster, instance, labels: all, rpcPort, rpcHost, extensions, serverKey, memoryBytes, network },
+    });
+  }
+
+  #joinedTo<R extends RunningReplica & { readonly id: string }>(network: JoinedNetwork, running: R): R {
+    if (!('ofContainer' in network)) return running;
+    this.#joined.set(running.id, network.ofContainer);
+    void running.exited.then(() => this.#joined.delete(running.id));
+    return running;
+  }
+
+  /** The replicas with these labels that a server before this one left, and that nobody adopted. */
+  async #left(...wanted: readonly string[]): Promise<readonly ContainerFacts[]> {
+    // A sandbox may have the labels of the model whose image it was made of.
+    const left = await this.#cluster.left(labels.instance, ...wanted);
+    return left.filter(({ labels: its }) => !this.#containers.has(its[labels.instance] ?? ''));
+  }
+
+  async #remove(containers: readonly ContainerFacts[]): Promise<void> {
+    await Promise.all(containers.map(({ id }) => removeContainer(this.engine, id)));
   }
 
   /** A closure shares its cluster's network with others; what users made may listen on ports, and gets one of its own. */

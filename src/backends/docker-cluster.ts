@@ -1,9 +1,8 @@
-import { existsSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import type { NetworkChoice } from '../control/state-store.ts';
-import { stateOf } from '../docker/containers.ts';
+import { type ContainerFacts, containersLabelled } from '../docker/containers.ts';
 import type { DockerEngine } from '../docker/engine.ts';
+import { Heirs, inherit } from '../docker/heirs.ts';
 import { labels } from '../docker/labels.ts';
 import {
   createNetwork,
@@ -13,9 +12,10 @@ import {
   networksLabelled,
   removeNetwork,
 } from '../docker/networks.ts';
-import { ownIdentity } from '../docker/owner.ts';
+import { isOwnerAlive, ownIdentity } from '../docker/owner.ts';
 import { ClipperError } from '../errors.ts';
-import { sweepDeadServers, sweepRuntimeImages, sweepServer } from './docker-sweep.ts';
+import { hostGateway, ownContainer } from './docker-place.ts';
+import { sweepDeadServers, sweepRuntimeImages, sweepServer, thingsLabelled } from './docker-sweep.ts';
 
 /** A server that was told to end may take so long. */
 const handoverMs = 8_000;
@@ -27,29 +27,68 @@ export interface ClusterNetwork {
   readonly serverAddress: string;
 }
 
+export interface DockerClusterOptions {
+  readonly cluster: string;
+  /** What a server of this state left that was killed is taken over; left out: nothing is. */
+  readonly stateId?: string | undefined;
+  /** Makes the server listen on an address of this machine too. */
+  readonly listenOn: (address: string) => Promise<void>;
+}
+
 /** What a cluster has on a Docker engine besides its containers: networks and images, all found again by their labels and names. */
 export class DockerCluster {
   readonly labels: Readonly<Record<string, string>>;
   readonly #engine: DockerEngine;
   readonly #name: string;
-  /** Makes the server listen on an address of this machine too. */
-  readonly #listenOn: (address: string) => Promise<void>;
+  readonly #options: DockerClusterOptions;
   readonly #networks = new Map<NetworkChoice, Promise<ClusterNetwork>>();
+  /** The servers before this one, whose things are this one's now. */
+  readonly #inherited = new Set<string>();
 
-  private constructor(engine: DockerEngine, name: string, listenOn: (address: string) => Promise<void>) {
+  private constructor(engine: DockerEngine, options: DockerClusterOptions) {
+    const { cluster, stateId } = options;
     this.#engine = engine;
-    this.#name = name;
-    this.#listenOn = listenOn;
-    this.labels = { [labels.cluster]: name, [labels.server]: ownIdentity() };
+    this.#name = cluster;
+    this.#options = options;
+    const ofState = stateId === undefined ? {} : { [labels.state]: stateId };
+    this.labels = { [labels.cluster]: cluster, [labels.server]: ownIdentity(), ...ofState };
   }
 
-  /** Takes a cluster's name on an engine, after sweeping what dead servers left there. Throws E_CLUSTER_EXISTS. */
-  static async open(engine: DockerEngine, name: string, listenOn: (address: string) => Promise<void>): Promise<DockerCluster> {
-    const cluster = new DockerCluster(engine, name, listenOn);
-    await sweepDeadServers(engine);
+  /** Takes a cluster's name on an engine, after sweeping what dead servers of other states left there. Throws E_CLUSTER_EXISTS. */
+  static async open(engine: DockerEngine, options: DockerClusterOptions): Promise<DockerCluster> {
+    const cluster = new DockerCluster(engine, options);
+    await cluster.#clear();
     await cluster.network('cluster');
     void sweepRuntimeImages(engine).catch(() => {});
     return cluster;
+  }
+
+  /** The containers with these labels that were taken over from servers before this one. */
+  async left(...wanted: readonly string[]): Promise<readonly ContainerFacts[]> {
+    if (this.#inherited.size === 0) return [];
+    const all = await containersLabelled(this.#engine, `${labels.cluster}=${this.#name}`, ...wanted);
+    return all.filter(({ labels: its }) => this.#inherited.has(its[labels.server] ?? ''));
+  }
+
+  /** Takes over what dead servers left that is of this state, and sweeps the rest. */
+  async #clear(): Promise<void> {
+    await this.#inherit();
+    await sweepDeadServers(this.#engine);
+  }
+
+  async #inherit(): Promise<void> {
+    const { stateId } = this.#options;
+    if (stateId === undefined) return;
+    const things = await thingsLabelled(this.#engine, `${labels.cluster}=${this.#name}`, `${labels.state}=${stateId}`);
+    for (const server of new Set(things.map((each) => each[labels.server] ?? ''))) {
+      if (server !== ownIdentity() && (await this.#inheritFrom(server))) this.#inherited.add(server);
+    }
+  }
+
+  async #inheritFrom(server: string): Promise<boolean> {
+    const owner = (await Heirs.read(this.#engine)).ownerOf(server);
+    if (owner === ownIdentity()) return true;
+    return !(await isOwnerAlive(this.#engine, owner)) && inherit(this.#engine, owner, this.labels);
   }
 
   /** The network of the containers, or the one that leads nowhere but to the server; made when it is first asked for. */
@@ -79,12 +118,21 @@ export class DockerCluster {
   async #makeNetwork(name: string, isInternal: boolean): Promise<NetworkFacts> {
     const end = performance.now() + handoverMs;
     for (;;) {
+      const kept = await this.#keptNetwork(name);
+      if (kept !== undefined) return kept;
       const made = await createNetwork(this.#engine, { name, labels: this.labels, isInternal });
       if (made !== undefined) return made;
       if (performance.now() > end) throw clusterExists(this.#name, name);
       await setTimeout(200);
-      await sweepDeadServers(this.#engine);
+      await this.#clear();
     }
+  }
+
+  /** One that a server before this one made. */
+  async #keptNetwork(name: string): Promise<NetworkFacts | undefined> {
+    if (this.#inherited.size === 0) return undefined;
+    const networks = await networksLabelled(this.#engine, `${labels.cluster}=${this.#name}`);
+    return networks.find((each) => each.name === name && this.#inherited.has(each.labels[labels.server] ?? ''));
   }
 
   /** Where containers of a network find this server. */
@@ -92,11 +140,11 @@ export class DockerCluster {
     const self = await ownContainer(this.#engine);
     if (self !== undefined) {
       const address = await joinNetwork(this.#engine, network, self);
-      await this.#listenOn(address);
+      await this.#options.listenOn(address);
       return address;
     }
     try {
-      await this.#listenOn(network.gateway);
+      await this.#options.listenOn(network.gateway);
       return network.gateway;
     } catch (error) {
       if (!isNotOwnAddress(error)) throw error;
@@ -104,40 +152,17 @@ export class DockerCluster {
     }
   }
 
-  /** Takes everything away that the cluster has on the engine. */
-  async remove(): Promise<void> {
+  /** Takes everything away that the cluster has on the engine; `withInherited`: also what servers before this one left. */
+  async remove(withInherited: boolean): Promise<void> {
     const self = await ownContainer(this.#engine);
-    if (self !== undefined) {
-      for (const { id } of await networksLabelled(this.#engine, `${labels.server}=${ownIdentity()}`))
-        await leaveNetwork(this.#engine, id, self);
+    for (const server of [...(withInherited ? this.#inherited : []), ownIdentity()]) {
+      if (self !== undefined) {
+        for (const { id } of await networksLabelled(this.#engine, `${labels.server}=${server}`))
+          await leaveNetwork(this.#engine, id, self);
+      }
+      await sweepServer(this.#engine, server, this.#name);
     }
-    await sweepServer(this.#engine, ownIdentity(), this.#name);
   }
-}
-
-/** The container that this process runs in, where it is one of the engine's. */
-async function ownContainer(engine: DockerEngine): Promise<string | undefined> {
-  if (!existsSync('/.dockerenv')) return undefined;
-  return (await stateOf(engine, hostname())) === undefined ? undefined : hostname();
-}
-
-/**
- * Where a server is for containers of an engine that runs in a machine of its own on this one, as Docker Desktop does: that
- * machine leads what is sent to its gateway to this one's loopback. Throws where none does.
- */
-function hostGateway({ facts }: DockerEngine, choice: NetworkChoice): string {
-  const host = /^(?:tcp|https?|ssh):\/\/(?:[^@/]*@)?(\[[^\]]*\]|[^:/]*)/.exec(facts.address)?.[1] ?? 'localhost';
-  if (facts.isRootless || !/^(?:localhost|127\.|\[::1\])/.test(host)) {
-    const why = facts.isRootless ? 'is rootless' : 'is on another machine';
-    const message = `The Docker engine at ${facts.address} ${why}, and its containers can't reach a server that is not`;
-    throw new ClipperError(
-      'E_DOCKER_UNAVAILABLE',
-      `${message}.\n  Fix: run the server in a container of that engine, or use another engine`,
-    );
-  }
-  if (choice === 'cluster') return 'host-gateway';
-  const message = "network: 'none' would keep replicas from the server too, as the Docker engine runs in a machine of its own";
-  throw new ClipperError('E_INVALID_OPTION', `${message}.\n  Fix: leave network out, or run the server in a container`);
 }
 
 const isNotOwnAddress = (error: unknown): boolean =>

@@ -46,8 +46,18 @@ export class DockerContainers {
       void this.#forget(settings.name ?? '');
       throw error;
     });
+    return this.adopt(id, instance, settings.HostConfig?.Memory ?? 0);
+  }
+
+  /** Whether a replica's container is watched already. */
+  has(instance: string): boolean {
+    return this.#ids.has(instance);
+  }
+
+  /** Takes charge of one that runs. */
+  adopt(id: string, instance: string, memoryBytes: number): RunningReplica & { readonly id: string } {
     this.#ids.set(instance, id);
-    const exited = this.#ended(instance, id, settings.HostConfig?.Memory ?? 0);
+    const exited = this.#ended(instance, id, memoryBytes);
     this.#endings.add(exited);
     void exited.then(() => this.#endings.delete(exited));
     const stop: RunningReplica['stop'] = async ({ graceMs = defaultGraceMs } = {}) => {

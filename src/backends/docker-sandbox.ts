@@ -1,5 +1,5 @@
 import type { NetworkChoice } from '../control/state-store.ts';
-import { removeContainer, runContainer, stateOf } from '../docker/containers.ts';
+import { type ContainerFacts, type ContainerSettings, removeContainer, runContainer, stateOf } from '../docker/containers.ts';
 import type { DockerEngine } from '../docker/engine.ts';
 import { findImage, imagesNamed } from '../docker/images.ts';
 import { labels, runtimeRepository } from '../docker/labels.ts';
@@ -62,13 +62,25 @@ export class DockerSandboxes {
     const known = this.#running.get(choice);
     if (known !== undefined && (await stateOf(this.#engine, known))?.isRunning === true) return known;
     const { name: network, serverAddress } = await this.#cluster.network(choice);
-    const name = `${network}_network`;
-    // The one before, or one whose start was done but not answered.
-    await removeContainer(this.#engine, name);
     const all = { ...this.#cluster.labels, [labels.sandbox]: choice };
-    const id = await runContainer(this.#engine, sandboxSettings({ name, image, labels: all, network, serverAddress }));
+    const settings = sandboxSettings({ name: `${network}_network`, image, labels: all, network, serverAddress });
+    const id = (await this.#leftOne(choice, settings)) ?? (await this.#start(settings));
     this.#running.set(choice, id);
     void this.#containers.ended(id).then((state) => state !== undefined && this.#onLost(id));
     return id;
+  }
+
+  /** One that holds the same network for a server before this one. */
+  async #leftOne(choice: NetworkChoice, settings: ContainerSettings): Promise<string | undefined> {
+    const left = await this.#cluster.left(`${labels.sandbox}=${choice}`);
+    const isSame = ({ isRunning, labels: its }: ContainerFacts): boolean =>
+      isRunning && its[labels.settings] === settings.Labels?.[labels.settings];
+    return left.find(isSame)?.id;
+  }
+
+  async #start(settings: ContainerSettings): Promise<string> {
+    // The one before, or one whose start was done but not answered.
+    await removeContainer(this.#engine, settings.name ?? '');
+    return runContainer(this.#engine, settings);
   }
 }

@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto';
 import type { ContainerSettings } from '../docker/containers.ts';
+import { labels } from '../docker/labels.ts';
 import { ClipperError } from '../errors.ts';
 import { clipperVariables, type ReplicaSpec } from './backend.ts';
 
@@ -57,13 +59,13 @@ export function checkResources({ resources }: ReplicaSpec, engine: { memoryBytes
 export function containerSettings(spec: ReplicaSpec, placement: Placement): ContainerSettings {
   const { source, resources } = spec;
   if (source.kind === 'bundle') throw new TypeError('a container is made of an image');
-  const { cluster, instance, labels, network } = placement;
+  const { cluster, instance, network } = placement;
   const memory = memoryLimit(spec, placement.memoryBytes);
-  return {
+  const settings = {
     name: `clipper-${cluster}-${instance}`,
     Image: source.image,
     Env: envOf(spec, placement),
-    Labels: { ...labels },
+    Labels: { ...placement.labels },
     HostConfig: {
       ...networkSettings(network),
       ...confinement(memory),
@@ -72,13 +74,15 @@ export function containerSettings(spec: ReplicaSpec, placement: Placement): Cont
       ...(resources.gpus === undefined ? {} : { DeviceRequests: [gpuRequest(resources.gpus)] }),
     },
   };
+  // What replicas of one spec have in common.
+  return withFingerprint(settings, { image: source.image, env: envOf(spec, { ...placement, instance: '' }) });
 }
 
 /** A container that lives to hold a network for others. */
 export const sandboxSettings = ({
   name,
   image,
-  labels,
+  labels: all,
   ...network
 }: {
   readonly name: string;
@@ -86,17 +90,26 @@ export const sandboxSettings = ({
   readonly labels: Readonly<Record<string, string>>;
   readonly network: string;
   readonly serverAddress: string;
-}): ContainerSettings => ({
-  name,
-  Image: image,
-  Entrypoint: ['node', '--max-old-space-size=16', '-e', 'setInterval(() => {}, 2 ** 30)'],
-  Labels: { ...labels },
-  HostConfig: {
-    ...networkSettings({ name: network.network, serverAddress: network.serverAddress }),
-    ...confinement(sandboxMemoryBytes),
-    ReadonlyRootfs: true,
-  },
-});
+}): ContainerSettings =>
+  // Any image with Node does.
+  withFingerprint({
+    name,
+    Image: image,
+    Entrypoint: ['node', '--max-old-space-size=16', '-e', 'setInterval(() => {}, 2 ** 30)'],
+    Labels: { ...all },
+    HostConfig: {
+      ...networkSettings({ name: network.network, serverAddress: network.serverAddress }),
+      ...confinement(sandboxMemoryBytes),
+      ReadonlyRootfs: true,
+    },
+  });
+
+/** Labels a container with what tells it from those made with other settings; `facts`: what of them is not in it as it is. */
+const withFingerprint = (settings: ContainerSettings, facts: object = {}): ContainerSettings => {
+  const { Entrypoint, HostConfig } = settings;
+  const hash = createHash('sha256').update(JSON.stringify({ Entrypoint, HostConfig, ...facts }));
+  return { ...settings, Labels: { ...settings.Labels, [labels.settings]: hash.digest('hex').slice(0, 16) } };
+};
 
 const networkSettings = (network: JoinedNetwork) =>
   'ofContainer' in network

@@ -1,10 +1,11 @@
 import { setTimeout } from 'node:timers/promises';
 import { containersLabelled, removeContainer } from '../docker/containers.ts';
 import type { DockerEngine } from '../docker/engine.ts';
+import { isServerAlive } from '../docker/heirs.ts';
 import { findImage, imagesNamed, removeImage } from '../docker/images.ts';
 import { imageRepository, labels, runtimeRepository } from '../docker/labels.ts';
 import { networksLabelled, removeNetwork } from '../docker/networks.ts';
-import { isOwnerAlive } from '../docker/owner.ts';
+import { removeVolume, volumesLabelled } from '../docker/volumes.ts';
 
 const removalMs = 8_000;
 const keptRuntimeImages = 3;
@@ -12,24 +13,31 @@ const keptRuntimeMs = 24 * 3_600_000;
 
 /** Takes away what servers left that were killed, and what processes left that looked into images. */
 export async function sweepDeadServers(engine: DockerEngine): Promise<void> {
-  const [networks, containers] = await Promise.all([
-    networksLabelled(engine, labels.server),
-    containersLabelled(engine, labels.server),
-  ]);
-  const servers = new Map(
-    [...networks, ...containers].map((each) => [each.labels[labels.server] ?? '', each.labels[labels.cluster] ?? '']),
-  );
+  const things = await thingsLabelled(engine, labels.server);
+  const servers = new Map(things.map((each) => [each[labels.server] ?? '', each[labels.cluster] ?? '']));
   for (const [server, cluster] of servers) {
-    if (!(await isOwnerAlive(engine, server))) await sweepServer(engine, server, cluster);
+    if (!(await isServerAlive(engine, server))) await sweepServer(engine, server, cluster);
   }
 }
 
-/** Takes away what a server has on an engine: its containers and networks, and the images of its cluster. */
+/** The labels of every container, network and volume that has these. */
+export async function thingsLabelled(
+  engine: DockerEngine,
+  ...wanted: readonly string[]
+): Promise<readonly Readonly<Record<string, string>>[]> {
+  const lists = [networksLabelled, containersLabelled, volumesLabelled].map((list) => list(engine, ...wanted));
+  return (await Promise.all<readonly { readonly labels: Readonly<Record<string, string>> }[]>(lists))
+    .flat()
+    .map((each) => each.labels);
+}
+
+/** Takes away what a server has on an engine: its containers, networks and volumes, and the images of its cluster. */
 export async function sweepServer(engine: DockerEngine, server: string, cluster: string): Promise<void> {
   const label = `${labels.server}=${server}`;
   await removeContainers(engine, label);
   const networks = await networksLabelled(engine, label);
   await Promise.all(networks.map(({ id }) => removeNetwork(engine, id)));
+  for (const { name } of await volumesLabelled(engine, label)) await removeVolume(engine, name);
   // Its name may be another server's by now, and the images that one's.
   const isTaken = (await networksLabelled(engine, `${labels.cluster}=${cluster}`)).length > 0;
   if (cluster !== '' && !isTaken) await removeImages(engine, cluster);

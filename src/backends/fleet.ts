@@ -19,6 +19,8 @@ interface Member {
   idleDeaths: number;
   restart: NodeJS.Timeout | undefined;
   isStopping: boolean;
+  /** It served under a server before this one. */
+  isAdopted: boolean;
 }
 
 export interface FleetEvents {
@@ -59,6 +61,8 @@ const crashLogLines = 20;
 const drainMs = 10_000;
 /** Between attempts while what runs replicas is away, which is no fault of theirs. */
 const awayDelayMs = 1_000;
+/** A replica that runs connects again within a second, or after the 30 s in which it took the silence for the server's. */
+const announceMs = 40_000;
 
 /** The replicas of one model version: keeps as many running as are wanted, with back-off for those that die. */
 export class Fleet {
@@ -103,6 +107,20 @@ export class Fleet {
     if (member !== undefined) member.replica = replica;
   }
 
+  /** Takes in replicas that run already. */
+  adopt(replicas: readonly RunningReplica[]): void {
+    const numberOf = ({ instance }: RunningReplica): number => Number(/-(\d+)-[0-9a-f]+$/.exec(instance)?.[1] ?? 0);
+    for (const running of [...replicas].sort((a, b) => numberOf(a) - numberOf(b))) {
+      const member = this.#add();
+      member.instance = running.instance;
+      member.isAdopted = true;
+      this.#instances.push(running.instance);
+      this.#nextNumber = numberOf(running) + 1;
+      this.#watch(member, running);
+      globalThis.setTimeout(() => void this.#replaceMute(member), announceMs).unref();
+    }
+  }
+
   /** Starts or stops replicas until there are as many as wanted; the newest are stopped first. */
   async scale(wanted: number): Promise<void> {
     this.#crashLoop = undefined;
@@ -131,6 +149,7 @@ export class Fleet {
       idleDeaths: 0,
       restart: undefined,
       isStopping: false,
+      isAdopted: false,
     };
     this.#members.push(member);
     return member;
@@ -158,13 +177,24 @@ export class Fleet {
     member.instance = `${modelName}-${modelVersion}-${this.#nextNumber++}-${randomUUID().slice(0, 8)}`;
     member.startedAt = performance.now();
     member.replica = undefined;
+    member.isAdopted = false;
     this.#instances.push(member.instance);
     const running = await this.#backend.start(this.spec, member.instance).catch((error: unknown) => {
       this.#instances.splice(this.#instances.indexOf(member.instance), 1);
       throw error;
     });
+    this.#watch(member, running);
+  }
+
+  #watch(member: Member, running: RunningReplica): void {
     member.running = running;
     void running.exited.then((exit) => this.#ended(member, exit));
+  }
+
+  /** One that was adopted and does not find the server is of no use. Of a user's own, it may not be known which one connected. */
+  async #replaceMute({ instance, isAdopted, replica }: Member): Promise<void> {
+    const { source } = this.spec;
+    if (isAdopted && replica === undefined && source.kind === 'image' && source.isOurs === true) await this.replace(instance);
   }
 
   #ended(member: Member, exit: ReplicaExit): void {
@@ -178,7 +208,8 @@ export class Fleet {
     this.#restartAfter(member, this.#backOff(member));
   }
 
-  #hasServed({ replica, startedAt }: Member): boolean {
+  #hasServed({ isAdopted, replica, startedAt }: Member): boolean {
+    if (isAdopted) return true;
     return replica !== undefined && (replica.hasAnswered || performance.now() - startedAt > provenMs);
   }
 

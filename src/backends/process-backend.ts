@@ -66,6 +66,13 @@ export class ProcessBackend implements Backend {
     }
   }
 
+  /** None: they ended with their server. */
+  async adopt(): Promise<readonly RunningReplica[]> {
+    return [];
+  }
+
+  async endLeft(): Promise<void> {}
+
   /** Nothing: bundles are shared by all that are of the same function. */
   async discard(): Promise<void> {}
 

@@ -3,7 +3,7 @@ import { ClipperError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
 import { deferred } from '../util/deferred.ts';
-import type { Backend, ReplicaExit, ReplicaSource, ReplicaSpec } from './backend.ts';
+import type { Backend, ReplicaExit, ReplicaSource, ReplicaSpec, RunningReplica } from './backend.ts';
 import { describeCrashLoop, Fleet, type FleetEvents } from './fleet.ts';
 
 /** Is told of replicas that connect and of those that end. */
@@ -31,6 +31,8 @@ export class Supervisor implements AsyncDisposable {
   readonly #fleets = new Map<string, Fleet>();
   readonly #waiters = new Set<Waiter>();
   readonly #scaling = new WeakMap<Fleet, Promise<unknown>>();
+  /** Replicas by instance. Those that outlived a server may connect before their fleet is there. */
+  readonly #announced = new Map<string, RpcReplica>();
   #isClosed = false;
 
   constructor(backend: Backend, log: Log, events: FleetEvents) {
@@ -50,21 +52,42 @@ export class Supervisor implements AsyncDisposable {
     return fleet?.wanted === 0 ? 'its replicas were stopped' : undefined;
   }
 
-  /** Takes charge of a model version, as yet without replicas. Throws as the backend's `prepare` does. */
-  async add(wanted: ReplicaSpec, signal: AbortSignal): Promise<Fleet> {
+  /**
+   * Takes charge of a model version, as yet without replicas but those that an earlier server left, where they are to be
+   * adopted. Throws as the backend's `prepare` does.
+   */
+  async add(wanted: ReplicaSpec, signal: AbortSignal, { adopts = false } = {}): Promise<Fleet> {
     if (this.#isClosed) throw cancelled();
     const spec = await this.#backend.prepare(wanted, signal);
     // Of a version that was deleted replicas may still run, and would answer for this one.
     await this.remove(spec.modelName, spec.modelVersion);
+    const adopted = adopts ? await this.#backend.adopt(spec) : [];
     if (this.#isClosed) throw cancelled();
     const onEnded: FleetEvents['onEnded'] = (instance, exit, isIntended) => {
+      this.#announced.delete(instance);
       for (const waiter of this.#waiters) waiter.onEnded(instance, exit, isIntended);
       this.#events.onEnded(instance, exit, isIntended);
     };
     const events = { ...this.#events, onEnded };
     const fleet = new Fleet(spec, { backend: this.#backend, log: this.#log, events });
     this.#fleets.set(modelKey(spec.modelName, spec.modelVersion), fleet);
+    this.#adopt(fleet, adopted);
     return fleet;
+  }
+
+  #adopt(fleet: Fleet, running: readonly RunningReplica[]): void {
+    if (running.length === 0) return;
+    this.#log.info({ instances: running.map(({ instance }) => instance) }, 'replicas of a server before this one are adopted');
+    fleet.adopt(running);
+    for (const { instance } of running) {
+      const replica = this.#announced.get(instance);
+      if (replica !== undefined) fleet.connected(replica);
+    }
+  }
+
+  /** Ends replicas that an earlier server left, where no version wants them. */
+  endLeft(): Promise<void> {
+    return this.#backend.endLeft();
   }
 
   /** Stops all replicas of a model version and forgets it. */
@@ -96,6 +119,7 @@ export class Supervisor implements AsyncDisposable {
 
   /** To be told of each replica that announces itself. */
   connected(replica: RpcReplica): void {
+    if (replica.instance !== undefined) this.#announced.set(replica.instance, replica);
     this.fleet(replica.modelName, replica.modelVersion)?.connected(replica);
     for (const waiter of this.#waiters) waiter.onConnected(replica);
   }

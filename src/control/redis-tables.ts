@@ -100,7 +100,7 @@ const ownTable = <Value>(name: string, cluster: string): RedisTable<Value> => ({
   remove: (key, _before, field) => [['hdel', key, field]],
 });
 
-/** The tables of a cluster: Clipper's, in its schema, and of our own what is this cluster's alone: how it runs what it deployed and splits queries, and its events. */
+/** The tables of a cluster: Clipper's, in its schema, and of our own what is this cluster's alone: how it runs what it deployed and splits queries, its events, and what it is told by. */
 export const tablesOf = (cluster: string): RedisTables => ({
   applications,
   models,
@@ -109,6 +109,7 @@ export const tablesOf = (cluster: string): RedisTables => ({
   deployments: ownTable('deployments', cluster),
   traffic: ownTable('traffic', cluster),
   events: ownTable('events', cluster),
+  identity: ownTable('identity', cluster),
 });
 
 /** The Redis key of an entry. */

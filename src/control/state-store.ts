@@ -97,6 +97,13 @@ export interface RolloutRule {
   readonly holdMs: number;
 }
 
+/** What tells a cluster's state from others, and what replicas rely on that outlive their server. */
+export interface Identity {
+  readonly stateId: string;
+  /** Where they were told to connect to; 0: there were none yet. */
+  readonly rpcPort: number;
+}
+
 /** What a cluster's state consists of, by table. */
 export interface Tables {
   /** By name. */
@@ -111,6 +118,8 @@ export interface Tables {
   readonly links: readonly string[];
   /** By their number, of fifteen digits. */
   readonly events: ClusterEvent;
+  /** One entry. */
+  readonly identity: Identity;
 }
 
 export type TableName = keyof Tables;
@@ -122,6 +131,7 @@ export const tableNames = [
   'traffic',
   'links',
   'events',
+  'identity',
 ] as const satisfies TableName[];
 
 /** Sets what is at a key of a table, or deletes it. */
@@ -176,6 +186,7 @@ export const emptyState = (): ClusterState => ({
   traffic: new Map(),
   links: new Map(),
   events: new Map(),
+  identity: new Map(),
 });
 
 /** Brings a state up to changes. */

@@ -16,6 +16,8 @@ export interface ContainerState {
 
 export interface ContainerFacts {
   readonly id: string;
+  /** Neither ended nor paused. */
+  readonly isRunning: boolean;
   readonly labels: Readonly<Record<string, string>>;
 }
 
@@ -116,7 +118,7 @@ export async function containersLabelled(engine: DockerEngine, ...labels: readon
   const found = await engine.ask('The containers can not be listed', 'E_DOCKER_REFUSED', (api) =>
     api.listContainers({ all: true, filters: JSON.stringify({ label: labels }) }),
   );
-  return found.map(({ Id, Labels }) => ({ id: Id, labels: Labels }));
+  return found.map(({ Id, Labels, State }) => ({ id: Id, labels: Labels, isRunning: State === 'running' }));
 }
 
 /** The last lines that a container wrote, to both its outputs, oldest first. */

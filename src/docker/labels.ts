@@ -3,7 +3,13 @@ export const labels = {
   /** On containers and networks: the cluster, and the one server of it that they are of. */
   cluster: 'clipper-ts.cluster',
   server: 'clipper-ts.server',
+  /** On both: the state of the cluster. A server that is started on the same one takes them over. */
+  state: 'clipper-ts.state',
+  /** On volumes: the server that another one took over from. */
+  heirOf: 'clipper-ts.heir-of',
   instance: 'clipper-ts.instance',
+  /** On containers: what they were made with. */
+  settings: 'clipper-ts.settings',
   /** On containers that only hold a network. */
   sandbox: 'clipper-ts.sandbox',
   /** On containers and images of models. */

@@ -47,9 +47,15 @@ export async function removeNetwork(engine: DockerEngine, id: string): Promise<v
 /** Puts a container into a network. Returns its address there. */
 export async function joinNetwork(engine: DockerEngine, network: NetworkFacts, container: string): Promise<string> {
   return engine.ask(`This server's container can't join the network ${network.name}`, 'E_DOCKER_REFUSED', async (api) => {
+    const addressIn = async (): Promise<string | undefined> => {
+      const { NetworkSettings } = await api.getContainer(container).inspect();
+      return NetworkSettings.Networks[network.name]?.IPAddress;
+    };
+    // It may have joined before it was started again.
+    const known = await addressIn();
+    if (known !== undefined) return known;
     await api.getNetwork(network.id).connect({ Container: container });
-    const { NetworkSettings } = await api.getContainer(container).inspect();
-    return NetworkSettings.Networks[network.name]?.IPAddress ?? '';
+    return (await addressIn()) ?? '';
   });
 }
 

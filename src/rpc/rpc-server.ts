@@ -18,6 +18,8 @@ const checkMs = 1_000;
 const probeDelayMs = 100;
 /** Whoever sends a larger frame is disconnected, so that it can't fill the memory. */
 const maxFrameBytes = 256 * 2 ** 20;
+/** A replica that was asked what it serves is asked again when it has not said so. */
+const askAgainMs = 2_000;
 // A container that hears from us at least every 5 s sends no heartbeats, and must not be taken for a silent one.
 const maxProbes = 4;
 
@@ -38,6 +40,8 @@ export class RpcServer implements AsyncDisposable {
   readonly #options: RpcServerOptions;
   readonly #socket = new Router({ linger: 0, handover: true, mandatory: true, sendTimeout: 0, maxMessageSize: maxFrameBytes });
   readonly #replicas = new Map<string, RpcReplica>();
+  /** When those that have not announced themselves were asked to. */
+  readonly #askedAt = new Map<string, number>();
   readonly #outbox: Array<{ readonly identity: string; readonly frames: Uint8Array[] }> = [];
   readonly #watch: NodeJS.Timeout;
   #sending = false;
@@ -153,12 +157,20 @@ export class RpcServer implements AsyncDisposable {
     const replica = this.#replicas.get(identity);
     replica?.heard();
     if (message.kind === 'heartbeat') {
-      this.#send(identity, { kind: 'heartbeat', requestMetadata: replica === undefined });
+      this.#send(identity, { kind: 'heartbeat', requestMetadata: replica === undefined && this.#isToBeAsked(identity) });
     } else if (message.kind === 'newContainer') {
       this.#admit(identity, message);
     } else if (replica?.settle(message) !== true) {
       this.#options.log.warn({ replica: replica?.model, messageId: message.messageId }, 'an answer to no question was ignored');
     }
+  }
+
+  /** Heartbeats that waited for this server come all at once, and each that is asked for is an announcement. */
+  #isToBeAsked(identity: string): boolean {
+    const now = performance.now();
+    if (now - (this.#askedAt.get(identity) ?? Number.NEGATIVE_INFINITY) < askAgainMs) return false;
+    this.#askedAt.set(identity, now);
+    return true;
   }
 
   #admit(identity: string, announcement: Announcement): void {
@@ -171,6 +183,7 @@ export class RpcServer implements AsyncDisposable {
       );
       return;
     }
+    this.#askedAt.delete(identity);
     this.#drop(identity, 'it announced itself again');
     const { inputType, extensions } = announcement;
     const isPacked = extensions?.packed === true;
@@ -209,6 +222,7 @@ export class RpcServer implements AsyncDisposable {
 
   #dropSilent(): void {
     const now = performance.now();
+    for (const [identity, askedAt] of this.#askedAt) if (now - askedAt > askAgainMs) this.#askedAt.delete(identity);
     for (const [identity, replica] of this.#replicas) {
       if (replica.heardAt < now - silenceMs) this.#drop(identity, `nothing was heard from it for ${silenceMs / 1_000} s`, true);
       else if (replica.isOverdue(now)) this.#drop(identity, 'it kept a batch for far longer than its objective', true);

@@ -56,7 +56,7 @@ describeWithRedis("Clipper's schema", () => {
     expect(await redis.keys(databases.links)).toEqual(['app']);
     expect(await redis.ask(databases.links, 'smembers', 'app')).toEqual(['m']);
     for (const db of [0, 1, 4, databases.replicas]) expect(await redis.keys(db)).toEqual([]);
-    expect(await redis.keys(databases.own)).toEqual(['events:one', 'server:one']);
+    expect(await redis.keys(databases.own)).toEqual(['events:one', 'identity:one', 'server:one']);
   });
 
   test("deleting leaves what Clipper leaves: a version without 'valid', and nothing of applications and links", async () => {

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { ModelContainer, type Outputs } from '../../runtime/index.ts';
 import { encodeInput, type InputType, type InputValues } from '../../src/protocol/input-types.ts';
@@ -206,6 +207,21 @@ describe('a server', () => {
     }
     await using second = await listenForReplicas(port);
     expect(await answerOf(second)).toBe('-3');
+  });
+
+  // Heartbeats are sent every 5 s, and wait for a server that is away.
+  test.each([0, 11_000])('that is away for %s ms has its replica at once, once', async (awayMs) => {
+    const first = await listenForReplicas();
+    await using _replica = startReplica(negate, { port: first.port });
+    await first.replica();
+    await first.server.close();
+    await setTimeout(awayMs);
+    await using second = await listenForReplicas(first.port);
+    const start = performance.now();
+    expect(await answerOf(second)).toBe('-3');
+    expect(performance.now() - start).toBeLessThan(1_000);
+    await setTimeout(300);
+    expect([second.connected.length, second.lost]).toEqual([1, []]);
   });
 });
 
