@@ -52,6 +52,8 @@ export interface ServeOptions {
   /** Left out: none. */
   readonly rpcSecurity?: RpcSecurity | undefined;
   readonly stateDir: string;
+  /** Whether its folder goes with it, and with that what it was to be; left out: no. */
+  readonly removeStateDir?: boolean;
   /** The URL of a Redis that keeps the cluster's state; left out: it is kept in `stateDir`. */
   readonly state?: string | undefined;
   /** For both REST ports; left out: they speak plain HTTP. */
@@ -63,6 +65,8 @@ export interface ServeOptions {
   /** How long a client may take over the headers of a request; left out: 15 s. */
   readonly headersMs?: number | undefined;
 }
+
+const collectEveryMs = 600_000;
 
 export type BackendName = 'process' | 'docker';
 
@@ -247,7 +251,7 @@ const openSupervisor = (
   });
 
 async function openBackend(
-  { backend, name, host, stateDir }: ServeOptions,
+  { backend, name, host, stateDir, removeStateDir }: ServeOptions,
   stateId: string,
   { rpc, log }: { readonly rpc: RpcServer; readonly log: Log },
 ): Promise<Backend> {
@@ -258,7 +262,8 @@ async function openBackend(
   const listenOn = async (address: string): Promise<void> => {
     if (!isEverywhere && address !== host) await rpc.alsoListenOn(address);
   };
-  return DockerBackend.open({ ...shared, cluster: name, stateId, listenOn, log });
+  const kept = removeStateDir === true ? {} : { stateId };
+  return DockerBackend.open({ ...shared, ...kept, cluster: name, listenOn, log });
 }
 
 /** What management does beyond the registry. */
@@ -295,6 +300,9 @@ async function clusterServices(
     if (ending.signal.aborted) return;
     await supervisor.endLeft();
     await deployments.collect();
+    if (ending.signal.aborted) return;
+    const timer = setInterval(() => void deployments.collect().catch(() => {}), collectEveryMs).unref();
+    ending.signal.addEventListener('abort', () => clearInterval(timer));
   };
   return { info, deployments, supervisor, stop, forget, resume };
 }

@@ -162,7 +162,8 @@ export class Deployments {
   /** Deletes a version, with its replicas where they are this server's. */
   async delete(name: string, version: string): Promise<void> {
     const { registry, supervisor, events } = this.#parts;
-    const source = supervisor.fleet(name, version)?.spec.source;
+    const image = registry.deployment(name, version)?.image;
+    const source = supervisor.fleet(name, version)?.spec.source ?? (image === undefined ? undefined : { kind: 'image', image });
     await registry.deleteModel(name, version);
     events.add({ kind: 'deleted', model: name, version, message: `${modelKey(name, version)} was deleted` });
     await supervisor.remove(name, version);
@@ -176,10 +177,12 @@ export class Deployments {
     await fleet.scale(within(deployment.replicas, fleet.wanted));
   }
 
-  /** Takes away the bundles that no version needs. */
+  /** Takes away the bundles and images that no version needs. */
   async collect(): Promise<void> {
-    const { registry, artifacts, log } = this.#parts;
-    const collected = await artifacts.collect([...registry.deployments, ...this.#underway.values()]);
+    const { registry, supervisor, artifacts, log } = this.#parts;
+    const needed = [...registry.deployments, ...this.#underway.values()];
+    await supervisor.collect(needed.map(({ name, version }) => ({ modelName: name, modelVersion: version })));
+    const collected = await artifacts.collect(needed);
     if (collected.length > 0) log.info({ bundles: collected }, 'bundles that no version needs were taken away');
   }
 

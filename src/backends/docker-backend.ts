@@ -10,6 +10,10 @@ import { DockerCluster } from './docker-cluster.ts';
 import { DockerContainers } from './docker-containers.ts';
 import { DockerSandboxes } from './docker-sandbox.ts';
 import { checkResources, containerSettings, type JoinedNetwork } from './docker-settings.ts';
+import { clusterImages, removeImages } from './docker-sweep.ts';
+
+/** An image is made before its deploy is asked for. */
+const unclaimedMs = 600_000;
 
 export interface DockerBackendOptions {
   readonly cluster: string;
@@ -114,6 +118,20 @@ export class DockerBackend implements Backend {
       const { tags = [] } = (await findImage(this.engine, source.image)) ?? {};
       const made = tags.filter((tag) => tag.startsWith(`${imageRepository(this.#options.cluster)}/`));
       for (const tag of made) await removeImage(this.engine, tag);
+    } catch (error) {
+      this.#containers.trouble(error);
+    }
+  }
+
+  async collect(needed: readonly Pick<ReplicaSpec, 'modelName' | 'modelVersion'>[]): Promise<void> {
+    const { cluster } = this.#options;
+    const prefixes = needed.map(({ modelName, modelVersion }) => `${imageRepository(cluster)}/${modelName}:${modelVersion}-`);
+    try {
+      for (const tag of await clusterImages(this.engine, cluster)) {
+        const { namedAt = Date.now() } = (await findImage(this.engine, tag)) ?? {};
+        const isOld = Date.now() - namedAt > unclaimedMs;
+        if (isOld && !prefixes.some((prefix) => tag.startsWith(prefix))) await removeImages(this.engine, [tag]);
+      }
     } catch (error) {
       this.#containers.trouble(error);
     }

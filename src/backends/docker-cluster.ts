@@ -160,7 +160,7 @@ export class DockerCluster {
         for (const { id } of await networksLabelled(this.#engine, `${labels.server}=${server}`))
           await leaveNetwork(this.#engine, id, self);
       }
-      await sweepServer(this.#engine, server, this.#name);
+      await sweepServer(this.#engine, server, { cluster: this.#name, keepsImages: this.#options.stateId !== undefined });
     }
   }
 }

@@ -14,9 +14,9 @@ const keptRuntimeMs = 24 * 3_600_000;
 /** Takes away what servers left that were killed, and what processes left that looked into images. */
 export async function sweepDeadServers(engine: DockerEngine): Promise<void> {
   const things = await thingsLabelled(engine, labels.server);
-  const servers = new Map(things.map((each) => [each[labels.server] ?? '', each[labels.cluster] ?? '']));
-  for (const [server, cluster] of servers) {
-    if (!(await isServerAlive(engine, server))) await sweepServer(engine, server, cluster);
+  const servers = new Map(things.map((each) => [each[labels.server] ?? '', each]));
+  for (const [server, { [labels.cluster]: cluster = '', [labels.state]: state }] of servers) {
+    if (!(await isServerAlive(engine, server))) await sweepServer(engine, server, { cluster, keepsImages: state !== undefined });
   }
 }
 
@@ -31,8 +31,15 @@ export async function thingsLabelled(
     .map((each) => each.labels);
 }
 
-/** Takes away what a server has on an engine: its containers, networks and volumes, and the images of its cluster. */
-export async function sweepServer(engine: DockerEngine, server: string, cluster: string): Promise<void> {
+/**
+ * Takes away what a server has on an engine: its containers, networks and volumes, and the images of its cluster, unless that has state
+ * that is kept: it starts replicas of them again.
+ */
+export async function sweepServer(
+  engine: DockerEngine,
+  server: string,
+  { cluster, keepsImages }: { readonly cluster: string; readonly keepsImages: boolean },
+): Promise<void> {
   const label = `${labels.server}=${server}`;
   await removeContainers(engine, label);
   const networks = await networksLabelled(engine, label);
@@ -40,11 +47,15 @@ export async function sweepServer(engine: DockerEngine, server: string, cluster:
   for (const { name } of await volumesLabelled(engine, label)) await removeVolume(engine, name);
   // Its name may be another server's by now, and the images that one's.
   const isTaken = (await networksLabelled(engine, `${labels.cluster}=${cluster}`)).length > 0;
-  if (cluster !== '' && !isTaken) await removeImages(engine, cluster);
+  if (cluster !== '' && !isTaken && !keepsImages) await removeImages(engine, await clusterImages(engine, cluster));
 }
 
-async function removeImages(engine: DockerEngine, cluster: string): Promise<void> {
-  for (const tag of await imagesNamed(engine, `${imageRepository(cluster)}/*`)) {
+/** The names of the images that were made for a cluster. */
+export const clusterImages = (engine: DockerEngine, cluster: string): Promise<readonly string[]> =>
+  imagesNamed(engine, `${imageRepository(cluster)}/*`);
+
+export async function removeImages(engine: DockerEngine, tags: readonly string[]): Promise<void> {
+  for (const tag of tags) {
     // One from a registry is held by its digest too.
     const { digests = [] } = (await findImage(engine, tag)) ?? {};
     for (const reference of [tag, ...digests]) await removeImage(engine, reference);

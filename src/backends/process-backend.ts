@@ -76,6 +76,9 @@ export class ProcessBackend implements Backend {
   /** Nothing: bundles are shared by all that are of the same function. */
   async discard(): Promise<void> {}
 
+  /** Nothing, for the same reason. */
+  async collect(): Promise<void> {}
+
   async logs(instance: string, { tailLines }: { readonly tailLines: number }): Promise<readonly string[]> {
     const text = (await tailOf(join(this.#dirOf(instance), 'log'), maxTailBytes)).toString();
     const lines = text.split('\n');

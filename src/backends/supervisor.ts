@@ -98,6 +98,11 @@ export class Supervisor implements AsyncDisposable {
     await fleet?.scale(0);
   }
 
+  /** Takes away what was made for versions that are not there any more. */
+  collect(needed: readonly Pick<ReplicaSpec, 'modelName' | 'modelVersion'>[]): Promise<void> {
+    return this.#backend.collect(needed);
+  }
+
   /** Takes away what was made for replicas of a source that is not needed any more. */
   discard(source: ReplicaSource): Promise<void> {
     return this.#backend.discard(source);

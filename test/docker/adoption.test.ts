@@ -59,8 +59,9 @@ describeWithOwnEngine('containers of a server that was killed', () => {
     return (await engine.api.listVolumes({ filters })).Volumes ?? [];
   };
 
+  /** But for the images, which the next server of the state starts replicas of. */
   const expectNothing = async (cluster = name): Promise<void> => {
-    expect(await thingsOf(cluster, engine.api)).toEqual(nothing);
+    expect({ ...(await thingsOf(cluster, engine.api)), images: [] }).toEqual(nothing);
     expect(await volumes(cluster)).toEqual([]);
   };
 
@@ -131,6 +132,8 @@ describeWithOwnEngine('containers of a server that was killed', () => {
     await using second = await start(other.path);
     expect(await thingsOf(name, engine.api)).toEqual({
       ...nothing,
+      // It goes when it is ten minutes old.
+      images: [expect.any(String)],
       networks: [`clipper-${name}`],
       sandboxes: [expect.any(String)],
     });
@@ -203,5 +206,24 @@ describeWithOwnEngine('containers of a server that was killed', () => {
     expect(await started()).toEqual(before);
     await second.close();
     await expectNothing();
+  });
+
+  test('of one that ended in peace are started again by the next one of its state, from the images that stayed', async () => {
+    await using dir = await temporaryDir();
+    const first = await start(dir.path);
+    await deploy(first);
+    await deployPredictFunction(first, { name: 'm', inputType: 'doubles', predictOne: () => 7, ...quiet });
+    await first.close();
+    await expectNothing();
+    const second = await start(dir.path);
+    await until(async () => (await second.predict('m', [asked++])).output === 7, 'an answer', 10_000);
+    await second.setModelVersion('m', 1);
+    await answered(second);
+    // With its version an image goes.
+    for (const version of ['2', '1']) {
+      await second.management.post('/admin/delete_versioned_model', { model_name: 'm', model_version: version });
+    }
+    await until(async () => (await thingsOf(name, engine.api)).images.length === 0, 'the end of the images');
+    await second.close();
   });
 });

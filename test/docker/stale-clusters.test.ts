@@ -11,6 +11,7 @@ import { packageDir } from '../../src/util/package-files.ts';
 import { describeWithDocker } from '../helpers/docker.ts';
 import { nothing, thingsOf } from '../helpers/main-engine.ts';
 import { eventually, isAlive, quiet, startedCluster } from '../helpers/started-cluster.ts';
+import { temporaryDir } from '../helpers/temporary-dir.ts';
 
 const program = `
   const { startClipper, createEndpoint } = require(${JSON.stringify(packageDir)});
@@ -27,8 +28,8 @@ const program = `
 const children: ChildProcess[] = [];
 
 /** A cluster with a replica, of another process. */
-async function started(name: string, mode = 'attached') {
-  const child = spawn(process.execPath, ['-e', program, name, mode], { stdio: ['ignore', 'pipe', 'inherit'] });
+async function started(name: string, mode = 'attached', env = process.env) {
+  const child = spawn(process.execPath, ['-e', program, name, mode], { stdio: ['ignore', 'pipe', 'inherit'], env });
   children.push(child);
   const [line] = (await once(child.stdout, 'data')) as [Buffer];
   const told = JSON.parse(line.toString()) as { output: number; server: number; dir: string; management: string };
@@ -59,15 +60,19 @@ describeWithDocker('what a server leaves on an engine', () => {
     expect(await thingsOf(name)).toEqual(nothing);
   });
 
-  test('is nothing, when it was detached and stopAll ends it', async () => {
+  test('is what it starts replicas of again, when it was detached and stopAll ends it', async () => {
+    await using home = await temporaryDir();
     const name = named('detached');
-    const { child, server, management } = await started(name, 'detached');
+    const { child, server, management } = await started(name, 'detached', { ...process.env, XDG_STATE_HOME: home.path });
     if (child.exitCode === null) await once(child, 'exit');
     const clipper = await connectClipper({ managementUrl: management });
     expect((await clipper.predict('m', [1])).output).toBe(65_532);
     await clipper.stopAll();
     await eventually(() => !isAlive(server));
-    expect(await thingsOf(name)).toEqual(nothing);
+    const { images, ...rest } = await thingsOf(name);
+    expect({ ...rest, images: [] }).toEqual(nothing);
+    expect(images).toEqual([expect.stringContaining(`clipper-ts/${name}/m:1-`)]);
+    await api.getImage(images[0] ?? '').remove();
   });
 
   test.each([100, 250, 350, 450, 600])('is nothing, when its start is cancelled after %s ms', async (ms) => {

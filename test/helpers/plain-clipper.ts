@@ -10,8 +10,8 @@ export interface PlainClipper extends AsyncDisposable {
 }
 
 /** A server that has Clipper's own endpoints only: of unknown ones it closes the connection, as Berkeley's does. */
-export async function startPlainClipper(): Promise<PlainClipper> {
-  const cluster = await startCluster();
+export async function startPlainClipper(options: Parameters<typeof startCluster>[0] = {}): Promise<PlainClipper> {
+  const cluster = await startCluster(options);
   const proxy = createServer((asked, answer) => {
     if (asked.url?.startsWith('/admin/v1') === true || asked.url === '/openapi.json') {
       asked.socket.destroy();
