@@ -5,6 +5,7 @@ import { Api } from './api.ts';
 import { addClusterRoutes, type ClusterServices, sendClusterError } from './cluster-routes.ts';
 import { addEventRoutes } from './event-routes.ts';
 import { addFeedbackRoutes } from './feedback-routes.ts';
+import { addLogRoutes } from './log-routes.ts';
 import { sendManagementError } from './management-endpoint.ts';
 import { addManagementRoutes, type ManagementServices } from './management-routes.ts';
 import type { PortOptions, QueryPort } from './query-port.ts';
@@ -32,6 +33,7 @@ export async function openManagementPort(
     addStatusRoutes(api.within(scope), services);
     addTrafficRoutes(api.within(scope), services);
     addEventRoutes(api.within(scope), services.events);
+    addLogRoutes(api.within(scope), services.supervisor);
     addFeedbackRoutes(api.within(scope), services);
   });
   // The query port's document tells nothing of management; this one tells of both.
