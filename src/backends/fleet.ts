@@ -72,6 +72,7 @@ export class Fleet {
   readonly #events: FleetEvents;
   readonly #members: Member[] = [];
   readonly #instances: string[] = [];
+  readonly #exits = new Map<string, ReplicaExit>();
   #nextNumber = 0;
   #isBackendAway = false;
   #crashLoop: CrashLoop | undefined;
@@ -90,6 +91,11 @@ export class Fleet {
   /** Every instance there was, oldest first. */
   get instances(): readonly string[] {
     return this.#instances;
+  }
+
+  /** How an instance ended; undefined for one that has not. */
+  exitOf(instance: string): ReplicaExit | undefined {
+    return this.#exits.get(instance);
   }
 
   get running(): readonly RunningReplica[] {
@@ -200,6 +206,7 @@ export class Fleet {
   #ended(member: Member, exit: ReplicaExit): void {
     const { instance } = member;
     member.running = undefined;
+    this.#exits.set(instance, exit);
     this.#events.onEnded(instance, exit, member.isStopping);
     if (member.isStopping) return;
     member.idleDeaths = this.#hasServed(member) ? 0 : member.idleDeaths + 1;

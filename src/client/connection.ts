@@ -11,6 +11,7 @@ import { type BuildOptions, type BuiltModel, buildModel } from './build-model.ts
 import { type DeployModelOptions, deployModel } from './deploy-model.ts';
 import { type EventOptions, followEvents, readEvents } from './events.ts';
 import { type FeedbackOptions, type FeedbackRecord, readFeedback, sendFeedback } from './feedback.ts';
+import { followLogs, getLogs } from './logs.ts';
 import {
   type ApplicationOptions,
   type LogOptions,
@@ -222,11 +223,18 @@ export class ClipperConnection implements AsyncDisposable {
     return found.model_name === undefined ? undefined : replicaInfo(found as WireReplica);
   }
 
-  /** The last lines that replicas wrote, each headed by the replica's name. */
+  /** The last lines that replicas wrote, each headed by the replica's name; of those that ended also how. */
   async getLogs(options: LogOptions = {}): Promise<readonly string[]> {
-    const selection = resolveOptions(schemas.LogOptions, options, 'getLogs');
-    if (this.ownReplicas !== undefined) return this.ownReplicas.logs(selection);
-    return (await this.management.post('/admin/v1/logs', selection)) as readonly string[];
+    return getLogs(this.management, this.ownReplicas, resolveOptions(schemas.LogOptions, options, 'getLogs'));
+  }
+
+  /**
+   * The same, of each replica the last `tailLines`, and then each line as it is written, also by replicas that are started
+   * later, until the signal aborts or the loop over it is left.
+   */
+  followLogs({ signal, ...options }: LogOptions & { readonly signal?: AbortSignal } = {}): AsyncGenerator<string> {
+    const selection = resolveOptions(schemas.LogOptions, options, 'followLogs');
+    return followLogs(this.management, this.ownReplicas, { ...selection, signal });
   }
 
   /**
