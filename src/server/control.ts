@@ -53,7 +53,9 @@ function startControllers(
   const loadOf = (deployment: Deployment): Load => frontend.loadOf(deployment);
   const autoscaler = new Autoscaler({ registry, supervisor, events, log, loadOf });
   undo.push(async () => autoscaler[Symbol.dispose]());
-  frontend.wake = (model) => autoscaler.wake(...(model.split(':') as [string, string]));
+  const partsOf = (model: string): [name: string, version: string] => model.split(':') as [string, string];
+  frontend.wake = (model) => autoscaler.wake(...partsOf(model));
+  frontend.isAsleep = (model) => autoscaler.isAsleep(...partsOf(model));
   return async () => {
     await resumeAll({ registry, deployments, log }, ending.signal);
     if (ending.signal.aborted) return;

@@ -35,8 +35,8 @@ export interface RouterParts {
   readonly metrics: Metrics;
   readonly splitter: TrafficSplitter;
   readonly isCacheOn: boolean;
-  /** Whether a replica takes what is put into a queue. */
-  readonly isLive: (queueKey: string) => boolean;
+  /** Whether a replica takes what is put into a model version's queue, or would come to take it. */
+  readonly isLive: (model: string, queueKey: string) => boolean;
 }
 
 /** Finds out which version of which model answers the queries of an application. */
@@ -66,7 +66,8 @@ export class Router {
     const { model: name, shadow } = traffic;
     const { inputType } = application;
     const keyOf = (version: string): string => queueKeyOf({ model: modelKey(name, version), inputType });
-    const version = splitter.choose(traffic, key, (each) => isLive(keyOf(each))) ?? registry.currentVersion(name) ?? '';
+    const takes = (version: string): boolean => isLive(modelKey(name, version), keyOf(version));
+    const version = splitter.choose(traffic, key, takes) ?? registry.currentVersion(name) ?? '';
     const stats = splitter.statsOf(traffic);
     const model = registry.model(name, version);
     const target = model === undefined ? `the model '${name}' has no current version` : this.#targetOf(application, model);
