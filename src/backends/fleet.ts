@@ -127,7 +127,12 @@ export class Fleet {
     const stopping = this.#members.splice(wanted).map((member) => this.#stop(member));
     const added = Array.from({ length: Math.max(0, wanted - this.#members.length) }, () => this.#add());
     for (let next = added.splice(0, startedAtOnce); next.length > 0; next = added.splice(0, startedAtOnce)) {
-      await Promise.all(next.map((member) => (member.isStopping ? undefined : this.#startNew(member))));
+      const started = await Promise.allSettled(next.map((member) => (member.isStopping ? undefined : this.#startNew(member))));
+      const failed = started.find(({ status }) => status === 'rejected') as PromiseRejectedResult | undefined;
+      if (failed === undefined) continue;
+      // Nor would those be started that were to come after them.
+      for (const member of added) this.#remove(member);
+      throw failed.reason;
     }
     await Promise.all(stopping);
   }
@@ -155,13 +160,17 @@ export class Fleet {
     return member;
   }
 
+  #remove(member: Member): void {
+    const index = this.#members.indexOf(member);
+    if (index !== -1) this.#members.splice(index, 1);
+  }
+
   /** A replica that can't even be started is not wanted any more: whoever asked for it is told. */
   async #startNew(member: Member): Promise<void> {
     try {
       await this.#start(member);
     } catch (error) {
-      const index = this.#members.indexOf(member);
-      if (index !== -1) this.#members.splice(index, 1);
+      this.#remove(member);
       const message = `Replica ${member.instance} could not be started: ${messageOf(error)}`;
       throw new ClipperError(isClipperError(error) ? error.code : 'E_REPLICA_EXITED', message, { cause: error });
     }
@@ -216,13 +225,17 @@ export class Fleet {
   /** Those that don't run are not wanted any more. */
   async #giveUp({ instance, idleDeaths }: Member, { how }: ReplicaExit): Promise<void> {
     for (const member of this.#members.filter(({ running }) => running === undefined)) {
-      clearTimeout(member.restart);
-      member.isStopping = true;
-      this.#members.splice(this.#members.indexOf(member), 1);
+      this.#remove(member);
+      // One may be on its way.
+      this.#stop(member).catch((error: unknown) => this.#log.warn({ err: error }, 'a replica could not be stopped'));
     }
+    const loop = { at: new Date(), deaths: idleDeaths, how };
+    const begun: CrashLoop = { ...loop, log: [] };
+    this.#crashLoop = begun;
     const log = await this.#backend.logs(instance, { tailLines: crashLogLines }).catch((error: unknown) => [messageOf(error)]);
-    this.#crashLoop = { at: new Date(), deaths: idleDeaths, how, log };
-    this.#events.onGaveUp(this, this.#crashLoop);
+    // It may have been scaled anew meanwhile.
+    if (this.#crashLoop === begun) this.#crashLoop = { ...loop, log };
+    this.#events.onGaveUp(this, { ...loop, log });
   }
 
   /** How long to wait before a replica that died is started again. */
