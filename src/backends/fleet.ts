@@ -4,24 +4,8 @@ import { ClipperError, isClipperError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
 import type { Backend, ReplicaExit, ReplicaSpec, RunningReplica } from './backend.ts';
-
-/** A replica that is wanted: running, or about to be started again. */
-interface Member {
-  instance: string;
-  running: RunningReplica | undefined;
-  /** The start at hand, or the last one; settled when the replica runs, or can't. */
-  starting: Promise<void>;
-  startedAt: number;
-  /** As it announced itself. */
-  replica: RpcReplica | undefined;
-  quickDeaths: number;
-  /** How often it died, one time after the other, before it had answered anything. */
-  idleDeaths: number;
-  restart: NodeJS.Timeout | undefined;
-  isStopping: boolean;
-  /** It served under a server before this one. */
-  isAdopted: boolean;
-}
+import type { CrashLoop } from './crash-loop.ts';
+import { isHopeless, type Member, newMember, nextDelayMs, noteDeath } from './member.ts';
 
 export interface FleetEvents {
   /** Before a replica is stopped on purpose: it must get no more work. Resolves when it has done what it has. */
@@ -32,30 +16,8 @@ export interface FleetEvents {
   readonly onGaveUp: (fleet: Fleet, crashLoop: CrashLoop) => void;
 }
 
-/** Why replicas are not started any more. */
-export interface CrashLoop {
-  readonly at: Date;
-  readonly deaths: number;
-  /** `exit code 1`, `signal SIGKILL` */
-  readonly how: string;
-  /** The last lines that a replica wrote. */
-  readonly log: readonly string[];
-}
-
-/** The reason, and the end of the log. */
-export const describeCrashLoop = ({ deaths, how, log }: CrashLoop): string =>
-  [`a replica died ${deaths} times before it answered anything, at last with ${how}. The end of its log:`, ...log].join('\n');
-
 /** Processes that boot side by side mostly wait for each other. */
 const startedAtOnce = 8;
-const firstDelayMs = 100;
-const longestDelayMs = 30_000;
-/** One that answered before it died is worth its start. */
-const longestServedDelayMs = 1_000;
-/** A replica that lived this long has proved itself: the next restart is quick again. */
-const provenMs = 10_000;
-/** A replica that dies so often without having answered anything will not do better. */
-const crashLoopDeaths = 6;
 const crashLogLines = 20;
 /** What it has is to be done by then. */
 const drainMs = 10_000;
@@ -144,18 +106,7 @@ export class Fleet {
   }
 
   #add(): Member {
-    const member: Member = {
-      instance: '',
-      running: undefined,
-      starting: Promise.resolve(),
-      startedAt: 0,
-      replica: undefined,
-      quickDeaths: 0,
-      idleDeaths: 0,
-      restart: undefined,
-      isStopping: false,
-      isAdopted: false,
-    };
+    const member = newMember();
     this.#members.push(member);
     return member;
   }
@@ -211,15 +162,10 @@ export class Fleet {
     member.running = undefined;
     this.#events.onEnded(instance, exit, member.isStopping);
     if (member.isStopping) return;
-    member.idleDeaths = this.#hasServed(member) ? 0 : member.idleDeaths + 1;
-    if (member.idleDeaths >= crashLoopDeaths) return void this.#giveUp(member, exit);
+    noteDeath(member);
+    if (isHopeless(member)) return void this.#giveUp(member, exit);
     this.#log.warn({ instance, exit: exit.how }, 'a replica ended and will be started again');
-    this.#restartAfter(member, this.#backOff(member));
-  }
-
-  #hasServed({ isAdopted, replica, startedAt }: Member): boolean {
-    if (isAdopted) return true;
-    return replica !== undefined && (replica.hasAnswered || performance.now() - startedAt > provenMs);
+    this.#restartAfter(member, nextDelayMs(member));
   }
 
   /** Those that don't run are not wanted any more. */
@@ -238,13 +184,6 @@ export class Fleet {
     this.#events.onGaveUp(this, { ...loop, log });
   }
 
-  /** How long to wait before a replica that died is started again. */
-  #backOff(member: Member): number {
-    member.quickDeaths = performance.now() - member.startedAt > provenMs ? 0 : member.quickDeaths + 1;
-    const longest = this.#hasServed(member) ? longestServedDelayMs : longestDelayMs;
-    return Math.min(longest, firstDelayMs * 2 ** Math.max(0, member.quickDeaths - 1));
-  }
-
   #restartAfter(member: Member, delayMs: number): void {
     // Those that died together need not be started together.
     member.restart = globalThis.setTimeout(() => void this.#restart(member), delayMs * (0.75 + Math.random() / 2));
@@ -260,7 +199,7 @@ export class Fleet {
         this.#log.error({ err: error, instance: member.instance }, 'a replica could not be started');
       }
       this.#isBackendAway = isAway;
-      if (!member.isStopping) this.#restartAfter(member, isAway ? awayDelayMs : this.#backOff(member));
+      if (!member.isStopping) this.#restartAfter(member, isAway ? awayDelayMs : nextDelayMs(member));
     }
   }
 
