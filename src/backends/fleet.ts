@@ -5,7 +5,7 @@ import type { Log } from '../log.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
 import type { Backend, ReplicaExit, ReplicaSpec, RunningReplica } from './backend.ts';
 import type { CrashLoop } from './crash-loop.ts';
-import { isHopeless, type Member, newMember, nextDelayMs, noteDeath } from './member.ts';
+import { isConnected, isHopeless, type Member, newMember, nextDelayMs, noteDeath } from './member.ts';
 
 export interface FleetEvents {
   /** Before a replica is stopped on purpose: it must get no more work. Resolves when it has done what it has. */
@@ -19,6 +19,8 @@ export interface FleetEvents {
 /** Processes that boot side by side mostly wait for each other. */
 const startedAtOnce = 8;
 const crashLogLines = 20;
+/** Of those that ended. */
+const keptInstances = 50;
 /** What it has is to be done by then. */
 const drainMs = 10_000;
 /** Between attempts while what runs replicas is away, which is no fault of theirs. */
@@ -49,7 +51,12 @@ export class Fleet {
     return this.#members.length;
   }
 
-  /** Every instance there was, oldest first. */
+  /** How many of its replicas are connected. */
+  get connectedCount(): number {
+    return this.#members.filter(isConnected).length;
+  }
+
+  /** Every instance that runs, and the last that did, oldest first. */
   get instances(): readonly string[] {
     return this.#instances;
   }
@@ -65,7 +72,12 @@ export class Fleet {
 
   /** To be told of each of its replicas that announces itself. */
   connected(replica: RpcReplica): void {
-    const member = this.#members.find(({ instance }) => instance === replica.instance);
+    // A container that knows nothing of instances is taken for the first of those that are to announce themselves.
+    const isIt = (member: Member): boolean =>
+      replica.instance === undefined
+        ? member.running !== undefined && !isConnected(member)
+        : member.instance === replica.instance;
+    const member = this.#members.find(isIt);
     if (member !== undefined) member.replica = replica;
   }
 
@@ -76,7 +88,7 @@ export class Fleet {
       const member = this.#add();
       member.instance = running.instance;
       member.isAdopted = true;
-      this.#instances.push(running.instance);
+      this.#remember(running.instance);
       this.#nextNumber = numberOf(running) + 1;
       this.#watch(member, running);
       globalThis.setTimeout(() => void this.#replaceMute(member), announceMs).unref();
@@ -138,12 +150,19 @@ export class Fleet {
     member.startedAt = performance.now();
     member.replica = undefined;
     member.isAdopted = false;
-    this.#instances.push(member.instance);
+    this.#remember(member.instance);
     const running = await this.#backend.start(this.spec, member.instance).catch((error: unknown) => {
       this.#instances.splice(this.#instances.indexOf(member.instance), 1);
       throw error;
     });
     this.#watch(member, running);
+  }
+
+  #remember(instance: string): void {
+    const wanted = new Set(this.#members.map((member) => member.instance));
+    const ended = this.#instances.filter((each) => !wanted.has(each));
+    for (const each of ended.slice(0, -keptInstances)) this.#instances.splice(this.#instances.indexOf(each), 1);
+    this.#instances.push(instance);
   }
 
   #watch(member: Member, running: RunningReplica): void {

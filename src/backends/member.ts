@@ -41,6 +41,10 @@ export const newMember = (): Member => ({
   isAdopted: false,
 });
 
+/** Whether it is there for queries. */
+export const isConnected = ({ running, replica, isStopping }: Member): boolean =>
+  running !== undefined && !isStopping && replica?.isLost === false;
+
 /** To be told of each time that it dies of itself. */
 export function noteDeath(member: Member): void {
   member.idleDeaths = hasServed(member) ? 0 : member.idleDeaths + 1;
