@@ -4,24 +4,8 @@ import { ClipperError, isClipperError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
 import type { Backend, ReplicaExit, ReplicaSpec, RunningReplica } from './backend.ts';
-
-/** A replica that is wanted: running, or about to be started again. */
-interface Member {
-  instance: string;
-  running: RunningReplica | undefined;
-  /** The start at hand, or the last one; settled when the replica runs, or can't. */
-  starting: Promise<void>;
-  startedAt: number;
-  /** As it announced itself. */
-  replica: RpcReplica | undefined;
-  quickDeaths: number;
-  /** How often it died, one time after the other, before it had answered anything. */
-  idleDeaths: number;
-  restart: NodeJS.Timeout | undefined;
-  isStopping: boolean;
-  /** It served under a server before this one. */
-  isAdopted: boolean;
-}
+import type { CrashLoop } from './crash-loop.ts';
+import { isConnected, isHopeless, type Member, newMember, nextDelayMs, noteDeath } from './member.ts';
 
 export interface FleetEvents {
   /** Before a replica is stopped on purpose: it must get no more work. Resolves when it has done what it has. */
@@ -32,31 +16,11 @@ export interface FleetEvents {
   readonly onGaveUp: (fleet: Fleet, crashLoop: CrashLoop) => void;
 }
 
-/** Why replicas are not started any more. */
-export interface CrashLoop {
-  readonly at: Date;
-  readonly deaths: number;
-  /** `exit code 1`, `signal SIGKILL` */
-  readonly how: string;
-  /** The last lines that a replica wrote. */
-  readonly log: readonly string[];
-}
-
-/** The reason, and the end of the log. */
-export const describeCrashLoop = ({ deaths, how, log }: CrashLoop): string =>
-  [`a replica died ${deaths} times before it answered anything, at last with ${how}. The end of its log:`, ...log].join('\n');
-
 /** Processes that boot side by side mostly wait for each other. */
 const startedAtOnce = 8;
-const firstDelayMs = 100;
-const longestDelayMs = 30_000;
-/** One that answered before it died is worth its start. */
-const longestServedDelayMs = 1_000;
-/** A replica that lived this long has proved itself: the next restart is quick again. */
-const provenMs = 10_000;
-/** A replica that dies so often without having answered anything will not do better. */
-const crashLoopDeaths = 6;
 const crashLogLines = 20;
+/** Of those that ended. */
+const keptInstances = 50;
 /** What it has is to be done by then. */
 const drainMs = 10_000;
 /** Between attempts while what runs replicas is away, which is no fault of theirs. */
@@ -88,7 +52,12 @@ export class Fleet {
     return this.#members.length;
   }
 
-  /** Every instance there was, oldest first. */
+  /** How many of its replicas are connected. */
+  get connectedCount(): number {
+    return this.#members.filter(isConnected).length;
+  }
+
+  /** Every instance that runs, and the last that did, oldest first. */
   get instances(): readonly string[] {
     return this.#instances;
   }
@@ -109,7 +78,12 @@ export class Fleet {
 
   /** To be told of each of its replicas that announces itself. */
   connected(replica: RpcReplica): void {
-    const member = this.#members.find(({ instance }) => instance === replica.instance);
+    // A container that knows nothing of instances is taken for the first of those that are to announce themselves.
+    const isIt = (member: Member): boolean =>
+      replica.instance === undefined
+        ? member.running !== undefined && !isConnected(member)
+        : member.instance === replica.instance;
+    const member = this.#members.find(isIt);
     if (member !== undefined) member.replica = replica;
   }
 
@@ -120,7 +94,7 @@ export class Fleet {
       const member = this.#add();
       member.instance = running.instance;
       member.isAdopted = true;
-      this.#instances.push(running.instance);
+      this.#remember(running.instance);
       this.#nextNumber = numberOf(running) + 1;
       this.#watch(member, running);
       globalThis.setTimeout(() => void this.#replaceMute(member), announceMs).unref();
@@ -133,7 +107,12 @@ export class Fleet {
     const stopping = this.#members.splice(wanted).map((member) => this.#stop(member));
     const added = Array.from({ length: Math.max(0, wanted - this.#members.length) }, () => this.#add());
     for (let next = added.splice(0, startedAtOnce); next.length > 0; next = added.splice(0, startedAtOnce)) {
-      await Promise.all(next.map((member) => (member.isStopping ? undefined : this.#startNew(member))));
+      const started = await Promise.allSettled(next.map((member) => (member.isStopping ? undefined : this.#startNew(member))));
+      const failed = started.find(({ status }) => status === 'rejected') as PromiseRejectedResult | undefined;
+      if (failed === undefined) continue;
+      // Nor would those be started that were to come after them.
+      for (const member of added) this.#remove(member);
+      throw failed.reason;
     }
     await Promise.all(stopping);
   }
@@ -145,20 +124,14 @@ export class Fleet {
   }
 
   #add(): Member {
-    const member: Member = {
-      instance: '',
-      running: undefined,
-      starting: Promise.resolve(),
-      startedAt: 0,
-      replica: undefined,
-      quickDeaths: 0,
-      idleDeaths: 0,
-      restart: undefined,
-      isStopping: false,
-      isAdopted: false,
-    };
+    const member = newMember();
     this.#members.push(member);
     return member;
+  }
+
+  #remove(member: Member): void {
+    const index = this.#members.indexOf(member);
+    if (index !== -1) this.#members.splice(index, 1);
   }
 
   /** A replica that can't even be started is not wanted any more: whoever asked for it is told. */
@@ -166,8 +139,7 @@ export class Fleet {
     try {
       await this.#start(member);
     } catch (error) {
-      const index = this.#members.indexOf(member);
-      if (index !== -1) this.#members.splice(index, 1);
+      this.#remove(member);
       const message = `Replica ${member.instance} could not be started: ${messageOf(error)}`;
       throw new ClipperError(isClipperError(error) ? error.code : 'E_REPLICA_EXITED', message, { cause: error });
     }
@@ -184,12 +156,19 @@ export class Fleet {
     member.startedAt = performance.now();
     member.replica = undefined;
     member.isAdopted = false;
-    this.#instances.push(member.instance);
+    this.#remember(member.instance);
     const running = await this.#backend.start(this.spec, member.instance).catch((error: unknown) => {
       this.#instances.splice(this.#instances.indexOf(member.instance), 1);
       throw error;
     });
     this.#watch(member, running);
+  }
+
+  #remember(instance: string): void {
+    const wanted = new Set(this.#members.map((member) => member.instance));
+    const ended = this.#instances.filter((each) => !wanted.has(each));
+    for (const each of ended.slice(0, -keptInstances)) this.#instances.splice(this.#instances.indexOf(each), 1);
+    this.#instances.push(instance);
   }
 
   #watch(member: Member, running: RunningReplica): void {
@@ -209,34 +188,26 @@ export class Fleet {
     this.#exits.set(instance, exit);
     this.#events.onEnded(instance, exit, member.isStopping);
     if (member.isStopping) return;
-    member.idleDeaths = this.#hasServed(member) ? 0 : member.idleDeaths + 1;
-    if (member.idleDeaths >= crashLoopDeaths) return void this.#giveUp(member, exit);
+    noteDeath(member);
+    if (isHopeless(member)) return void this.#giveUp(member, exit);
     this.#log.warn({ instance, exit: exit.how }, 'a replica ended and will be started again');
-    this.#restartAfter(member, this.#backOff(member));
-  }
-
-  #hasServed({ isAdopted, replica, startedAt }: Member): boolean {
-    if (isAdopted) return true;
-    return replica !== undefined && (replica.hasAnswered || performance.now() - startedAt > provenMs);
+    this.#restartAfter(member, nextDelayMs(member));
   }
 
   /** Those that don't run are not wanted any more. */
   async #giveUp({ instance, idleDeaths }: Member, { how }: ReplicaExit): Promise<void> {
     for (const member of this.#members.filter(({ running }) => running === undefined)) {
-      clearTimeout(member.restart);
-      member.isStopping = true;
-      this.#members.splice(this.#members.indexOf(member), 1);
+      this.#remove(member);
+      // One may be on its way.
+      this.#stop(member).catch((error: unknown) => this.#log.warn({ err: error }, 'a replica could not be stopped'));
     }
+    const loop = { at: new Date(), deaths: idleDeaths, how };
+    const begun: CrashLoop = { ...loop, log: [] };
+    this.#crashLoop = begun;
     const log = await this.#backend.logs(instance, { tailLines: crashLogLines }).catch((error: unknown) => [messageOf(error)]);
-    this.#crashLoop = { at: new Date(), deaths: idleDeaths, how, log };
-    this.#events.onGaveUp(this, this.#crashLoop);
-  }
-
-  /** How long to wait before a replica that died is started again. */
-  #backOff(member: Member): number {
-    member.quickDeaths = performance.now() - member.startedAt > provenMs ? 0 : member.quickDeaths + 1;
-    const longest = this.#hasServed(member) ? longestServedDelayMs : longestDelayMs;
-    return Math.min(longest, firstDelayMs * 2 ** Math.max(0, member.quickDeaths - 1));
+    // It may have been scaled anew meanwhile.
+    if (this.#crashLoop === begun) this.#crashLoop = { ...loop, log };
+    this.#events.onGaveUp(this, { ...loop, log });
   }
 
   #restartAfter(member: Member, delayMs: number): void {
@@ -254,7 +225,7 @@ export class Fleet {
         this.#log.error({ err: error, instance: member.instance }, 'a replica could not be started');
       }
       this.#isBackendAway = isAway;
-      if (!member.isStopping) this.#restartAfter(member, isAway ? awayDelayMs : this.#backOff(member));
+      if (!member.isStopping) this.#restartAfter(member, isAway ? awayDelayMs : nextDelayMs(member));
     }
   }
 

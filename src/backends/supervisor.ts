@@ -4,7 +4,8 @@ import type { Log } from '../log.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
 import { deferred } from '../util/deferred.ts';
 import type { Backend, ReplicaExit, ReplicaSource, ReplicaSpec, RunningReplica } from './backend.ts';
-import { describeCrashLoop, Fleet, type FleetEvents } from './fleet.ts';
+import { describeCrashLoop } from './crash-loop.ts';
+import { Fleet, type FleetEvents } from './fleet.ts';
 import type { LoggedReplicas } from './replica-logs.ts';
 
 /** Is told of replicas that connect and of those that end. */

@@ -60,6 +60,10 @@ export class RpcReplica {
     return `${this.modelName}:${this.modelVersion}`;
   }
 
+  get isLost(): boolean {
+    return this.#lost !== undefined;
+  }
+
   get hasAnswered(): boolean {
     return this.#answeredAt > 0;
   }

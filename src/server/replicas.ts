@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Backend } from '../backends/backend.ts';
+import { describeCrashLoop } from '../backends/crash-loop.ts';
 import { DockerBackend } from '../backends/docker-backend.ts';
-import { describeCrashLoop } from '../backends/fleet.ts';
 import { ProcessBackend } from '../backends/process-backend.ts';
 import { Supervisor } from '../backends/supervisor.ts';
 import { identityOf, keepRpcPort } from '../control/identity.ts';

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { ProcessBackend } from '../../src/backends/process-backend.ts';
 import { Supervisor } from '../../src/backends/supervisor.ts';
@@ -10,7 +10,7 @@ import { isAlive } from '../helpers/started-cluster.ts';
 import { temporaryDir } from '../helpers/temporary-dir.ts';
 import { until } from '../helpers/until.ts';
 
-async function supervised(predict: Function) {
+async function supervised(predict: Function, settings: { readonly extensions?: boolean } = {}) {
   const dir = await temporaryDir();
   const { dir: bundleDir } = await bundleClosure(predict, { outDir: `${dir.path}/bundle` });
   const rpc: RpcServer = await RpcServer.listen({
@@ -20,7 +20,7 @@ async function supervised(predict: Function) {
     onConnected: (replica) => supervisor.connected(replica),
     onLost: () => {},
   });
-  const backend = new ProcessBackend({ dir: `${dir.path}/replicas`, rpcHost: '127.0.0.1', rpcPort: rpc.port });
+  const backend = new ProcessBackend({ dir: `${dir.path}/replicas`, rpcHost: '127.0.0.1', rpcPort: rpc.port, ...settings });
   const onEnded = (instance: string) => rpc.instanceEnded(instance, 'it ended');
   const supervisor = new Supervisor(backend, silentLog, { onStopping: async () => {}, onEnded, onGaveUp: () => {} });
   const spec = { modelName: 'm', modelVersion: '1', inputType: 'doubles', env: {}, resources: {}, network: 'cluster' } as const;
@@ -72,11 +72,16 @@ describe('a replica that hangs', () => {
 test('a replica that can not be started is reported, and not wanted any more', async () => {
   await using world = await supervised((inputs: unknown[]) => inputs);
   writeFileSync(`${world.dir}/replicas`, 'in the way');
-  await expect(world.connect(1)).rejects.toMatchObject({
-    code: 'E_REPLICA_EXITED',
-    message: expect.stringContaining('could not be started: ENOTDIR'),
-  });
-  expect([world.fleet.wanted, world.fleet.running]).toEqual([0, []]);
+  // So many are not started all at once.
+  for (const wanted of [1, 20]) {
+    await expect(world.connect(wanted)).rejects.toMatchObject({
+      code: 'E_REPLICA_EXITED',
+      message: expect.stringContaining('could not be started: ENOTDIR'),
+    });
+    expect([world.fleet.wanted, world.fleet.running]).toEqual([0, []]);
+  }
+  rmSync(`${world.dir}/replicas`);
+  expect(await world.connect(1)).toHaveLength(1);
 });
 
 test('replicas that are stopped while they are waited for are not taken for dead ones', async () => {
@@ -85,4 +90,17 @@ test('replicas that are stopped while they are waited for are not taken for dead
   await setTimeout(5);
   await world.fleet.scale(0);
   await expect(waiting).rejects.toMatchObject({ code: 'E_CANCELLED', message: expect.stringContaining('was stopped') });
+});
+
+test('a container that can not tell which it is may die as often as it likes, as long as it answers', async () => {
+  await using world = await supervised((inputs: unknown[]) => inputs.map(() => 1), { extensions: false });
+  await world.connect(1);
+  for (let death = 1; death <= 7; death++) {
+    const replica = await until(() => world.rpc.replicas.find(({ isLost, hasAnswered }) => !isLost && !hasAnswered), 'a replica');
+    expect(replica.instance).toBeUndefined();
+    await replica.predict([encodeInput(Float64Array.of(1))]);
+    process.kill(world.fleet.running[0]?.pid ?? 0, 'SIGKILL');
+  }
+  await until(() => world.fleet.connectedCount === 1, 'a replica in its place');
+  expect([world.fleet.wanted, world.fleet.crashLoop]).toEqual([1, undefined]);
 });
