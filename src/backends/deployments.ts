@@ -95,8 +95,8 @@ export class Deployments {
       const { source } = fleet.spec;
       const digest = request.digest ?? (source.kind === 'image' ? source.image.replace(/^sha256:/, '') : '');
       await registry.addModel(model, { isCurrent: request.current, deployment: { ...deployment, digest } });
-      const means = request.current ? 'and current' : 'and not current';
-      events.add({ kind: 'deployed', model: name, version, message: `${modelKey(name, version)} was deployed, ${means}` });
+      const means = request.current ? 'is current' : 'is not current yet';
+      events.add({ kind: 'deployed', model: name, version, message: `${modelKey(name, version)} was deployed and ${means}` });
       return { version, digest };
     } catch (error) {
       await supervisor.takeBack(spec);

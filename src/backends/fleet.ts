@@ -11,7 +11,11 @@ export interface FleetEvents {
   /** Before a replica is stopped on purpose: it must get no more work. Resolves when it has done what it has. */
   readonly onStopping: (instance: string) => Promise<void>;
   /** `isIntended`: it was stopped on purpose, rather than died. */
-  readonly onEnded: (instance: string, exit: ReplicaExit, isIntended: boolean) => void;
+  readonly onEnded: (
+    instance: string,
+    exit: ReplicaExit,
+    how: { readonly isIntended: boolean; readonly spec: ReplicaSpec },
+  ) => void;
   /** Replicas keep dying before they answer anything, and are not started again. */
   readonly onGaveUp: (fleet: Fleet, crashLoop: CrashLoop) => void;
 }
@@ -186,7 +190,7 @@ export class Fleet {
     const { instance } = member;
     member.running = undefined;
     this.#exits.set(instance, exit);
-    this.#events.onEnded(instance, exit, member.isStopping);
+    this.#events.onEnded(instance, exit, { isIntended: member.isStopping, spec: this.spec });
     if (member.isStopping) return;
     noteDeath(member);
     if (isHopeless(member)) return void this.#giveUp(member, exit);

@@ -154,7 +154,7 @@ export class Supervisor implements AsyncDisposable {
         if (isOne) connected.set(instance ?? String(replicaId), replica);
         if (connected.size >= missing) all.resolve();
       },
-      onEnded: (instance, exit, isIntended) => {
+      onEnded: (instance, exit, { isIntended }) => {
         if (!isNew(instance)) return;
         if (isIntended) all.reject(new ClipperError('E_CANCELLED', `Replica ${instance} was stopped before it was ready`));
         else void this.#exited(instance, exit).then(all.reject, all.reject);

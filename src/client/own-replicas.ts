@@ -94,7 +94,7 @@ export class OwnReplicas implements AsyncDisposable {
   readonly #events: ConstructorParameters<typeof Fleet>[1]['events'] = {
     // What it has in flight is answered: a replica finishes its batch before it ends.
     onStopping: async () => {},
-    onEnded: (instance, { how }, isIntended) => {
+    onEnded: (instance, { how }, { isIntended }) => {
       if (isIntended) return;
       process.stderr.write(`clipper: the replica ${instance} ended with ${how}\n`);
       this.#onDied(instance, how);

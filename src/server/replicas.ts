@@ -85,9 +85,10 @@ const openSupervisor = (
       const stopping = rpc.replicas.filter((replica) => replica.instance === instance);
       await Promise.all(stopping.map((replica) => frontend.drain(replica)));
     },
-    onEnded: (instance, { how }, isIntended) => {
+    onEnded: (instance, { how }, { isIntended, spec: { modelName: model, modelVersion: version } }) => {
       rpc.instanceEnded(instance, `it ended with ${how}`);
-      if (!isIntended) events.add({ kind: 'died', instance, message: `The replica ${instance} ended with ${how}` });
+      if (isIntended) return;
+      events.add({ kind: 'died', model, version, instance, message: `The replica ${instance} ended with ${how}` });
     },
     onGaveUp: ({ spec: { modelName: model, modelVersion: version } }, crashLoop) => {
       const message = `Replicas of ${model}:${version} are not started any more: ${describeCrashLoop(crashLoop)}`;

@@ -24,7 +24,11 @@ test('tell what happened, from deploy to deletion', async () => {
   ]);
   expect(events.map(({ id }) => id)).toEqual(events.map((_, index) => index + 1));
   expect(events[5]).toMatchObject({ model: 'm', version: '1', message: 'm goes from version 2 to 1' });
-  expect(events[8]?.message).toMatch(/m-1-0-\w+ ended with signal SIGKILL/);
+  expect(events[8]).toMatchObject({
+    model: 'm',
+    version: '1',
+    message: expect.stringMatching(/m-1-0-\w+ ended with signal SIGKILL/),
+  });
   expect(await clipper.getEvents({ since: 10 })).toEqual(events.slice(10));
 });
 
