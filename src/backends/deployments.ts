@@ -58,6 +58,8 @@ export class Deployments {
   readonly #parts: DeploymentsParts;
   /** Versions that are being deployed and are not registered yet. */
   readonly #underway = new Map<string, Deployment>();
+  /** Fleets of versions that were deployed before. Whoever comes meanwhile is given the same. */
+  readonly #opening = new Map<string, Promise<Fleet>>();
 
   constructor(parts: DeploymentsParts) {
     this.#parts = parts;
@@ -174,7 +176,9 @@ export class Deployments {
   /** Takes charge of a version again that this server, or one before it, deployed. */
   async resume(deployment: Deployment, signal: AbortSignal): Promise<void> {
     const fleet = await this.#fleetOf(deployment, signal);
-    await fleet.scale(within(deployment.replicas, fleet.wanted));
+    // It may be wanted otherwise by now.
+    const { replicas, isStopped } = this.#parts.registry.deployment(deployment.name, deployment.version) ?? { replicas: 0 };
+    await fleet.scale(isStopped === true ? 0 : within(replicas, fleet.wanted));
   }
 
   /** Takes away the bundles and images that no version needs. Never rejects: what can't be removed now is looked at again. */
@@ -205,9 +209,11 @@ export class Deployments {
   async #fleetOf(deployment: Deployment, signal: AbortSignal): Promise<Fleet> {
     const { supervisor, artifacts } = this.#parts;
     const { name, version } = deployment;
-    const known = supervisor.fleet(name, version);
+    const known = supervisor.fleet(name, version) ?? this.#opening.get(modelKey(name, version));
     if (known !== undefined) return known;
-    return supervisor.add(artifacts.specOf(deployment), signal, { adopts: true });
+    const opening = supervisor.add(artifacts.specOf(deployment), signal, { adopts: true });
+    this.#opening.set(modelKey(name, version), opening);
+    return opening.finally(() => this.#opening.delete(modelKey(name, version)));
   }
 
   #known(name: string, version: string): Deployment {
