@@ -29,6 +29,8 @@ export async function clusterServices(
     frontend.forget(application);
     await feedback.forget(application);
   };
+  registry.onDeletedElsewhere = (application) =>
+    void forget(application).catch((error) => log.warn({ err: error }, 'feedback could not be removed'));
   const key = rpc.serverKey === undefined ? {} : { rpcServerKey: rpc.serverKey };
   const info = { ...engine, ...key, name: options.name, backend: backend.name, ...where };
   const deployments = new Deployments({ registry, supervisor, artifacts: new Artifacts(storeDir), events, log });
