@@ -51,9 +51,9 @@ export class Fleet {
     return this.#members.length;
   }
 
-  /** How many of its replicas are connected. */
-  get connectedCount(): number {
-    return this.#members.filter(isConnected).length;
+  /** Those of its replicas that are there for queries. */
+  get connected(): readonly RpcReplica[] {
+    return this.#members.filter(isConnected).flatMap(({ replica = [] }) => replica);
   }
 
   /** Every instance that runs, and the last that did, oldest first. */
@@ -71,7 +71,7 @@ export class Fleet {
   }
 
   /** To be told of each of its replicas that announces itself. */
-  connected(replica: RpcReplica): void {
+  announced(replica: RpcReplica): void {
     // A container that knows nothing of instances is taken for the first of those that are to announce themselves.
     const isIt = (member: Member): boolean =>
       replica.instance === undefined

@@ -101,6 +101,6 @@ test('a container that can not tell which it is may die as often as it likes, as
     await replica.predict([encodeInput(Float64Array.of(1))]);
     process.kill(world.fleet.running[0]?.pid ?? 0, 'SIGKILL');
   }
-  await until(() => world.fleet.connectedCount === 1, 'a replica in its place');
+  await until(() => world.fleet.connected.length === 1, 'a replica in its place');
   expect([world.fleet.wanted, world.fleet.crashLoop]).toEqual([1, undefined]);
 });
