@@ -52,6 +52,13 @@ export class Supervisor implements AsyncDisposable {
     return fleet?.wanted === 0 ? 'its replicas were stopped' : undefined;
   }
 
+  /** Why a version has no replica and gets none any more, but by being scaled anew; undefined where it has, or may get one. */
+  whyGivenUp(name: string, version: string): string | undefined {
+    const fleet = this.fleet(name, version);
+    if (fleet?.crashLoop === undefined || fleet.connected.length > 0) return undefined;
+    return describeCrashLoop(fleet.crashLoop);
+  }
+
   /**
    * Takes charge of a model version, as yet without replicas but those that an earlier server left, where they are to be
    * adopted. Throws as the backend's `prepare` does.
