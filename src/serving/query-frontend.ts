@@ -52,7 +52,8 @@ export class QueryFrontend implements ComputationOwner {
     metrics.cacheSize = () => this.#cache.size;
     metrics.traffic = () => registry.traffics.map((traffic) => this.splitter.figuresOf(traffic));
     const isLive = (queueKey: string): boolean => (this.#queues.get(queueKey)?.replicaCount ?? 0) > 0;
-    this.#router = new Router({ registry, metrics, splitter: this.splitter, isCacheOn: this.#cache.isOn, isLive });
+    const wake = (model: string): void => void this.wake(model);
+    this.#router = new Router({ registry, metrics, splitter: this.splitter, isCacheOn: this.#cache.isOn, isLive, wake });
   }
 
   replicaConnected(replica: RpcReplica): void {
@@ -116,8 +117,9 @@ export class QueryFrontend implements ComputationOwner {
   }
 
   /** Has a shadow version compute the same. */
-  #copy(queries: readonly OpenQuery[], inputs: readonly Uint8Array[], { queueKey, stats }: ShadowRoute): void {
+  #copy(queries: readonly OpenQuery[], inputs: readonly Uint8Array[], { model, queueKey, stats }: ShadowRoute): void {
     const queue = this.#queues.get(queueKey);
+    if (queue === undefined || queue.replicaCount === 0) this.wake(model);
     for (const [index, query] of queries.entries()) {
       if (queue === undefined || queue.replicaCount === 0 || queue.depth > maxShadowDepth) {
         stats.shadow.dropped++;

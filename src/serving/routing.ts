@@ -26,6 +26,8 @@ export interface Route {
 }
 
 export interface ShadowRoute {
+  /** `name:version`. */
+  readonly model: string;
   readonly queueKey: string;
   readonly stats: TrafficStats;
 }
@@ -37,6 +39,8 @@ export interface RouterParts {
   readonly isCacheOn: boolean;
   /** Whether a replica takes what is put into a queue. */
   readonly isLive: (queueKey: string) => boolean;
+  /** Has a replica of a version, `name:version`, started where it was scaled to none. */
+  readonly wake: (model: string) => void;
 }
 
 /** Finds out which version of which model answers the queries of an application. */
@@ -62,18 +66,27 @@ export class Router {
   }
 
   #split(application: Application, traffic: Traffic, key: string | undefined): Route {
-    const { registry, splitter, isLive } = this.#parts;
+    const { registry, splitter, isLive, wake } = this.#parts;
     const { model: name, shadow } = traffic;
     const { inputType } = application;
     const keyOf = (version: string): string => queueKeyOf({ model: modelKey(name, version), inputType });
-    const version = splitter.choose(traffic, key, (each) => isLive(keyOf(each))) ?? registry.currentVersion(name) ?? '';
+    const isThere = (version: string): boolean => {
+      if (isLive(keyOf(version))) return true;
+      // The others answer until it is.
+      wake(modelKey(name, version));
+      return false;
+    };
+    const version = splitter.choose(traffic, key, isThere) ?? registry.currentVersion(name) ?? '';
     const stats = splitter.statsOf(traffic);
     const model = registry.model(name, version);
     const target = model === undefined ? `the model '${name}' has no current version` : this.#targetOf(application, model);
     return {
       target,
       outcome: stats.version(version),
-      shadow: shadow === undefined || shadow === version ? undefined : { queueKey: keyOf(shadow), stats },
+      shadow:
+        shadow === undefined || shadow === version
+          ? undefined
+          : { model: modelKey(name, shadow), queueKey: keyOf(shadow), stats },
     };
   }
 

@@ -115,6 +115,24 @@ test('a shadow that hangs or is gone changes no answer', async () => {
   expect((await clipper.getTraffic('m'))?.comparison?.dropped).toBe(20);
 });
 
+test('has a version started that was scaled to none, as one that answers or as a shadow', async () => {
+  await using clipper = await startedCluster();
+  const options = { name: 'm', inputType: 'doubles', cache: false, ...quiet } as const;
+  await createEndpoint(clipper, { ...options, predict: one });
+  const replicas = { min: 0, max: 1, scaleDownAfterMs: 100 };
+  await deployPredictFunction(clipper, { ...options, predict: two, current: false, replicas });
+  for (const shadow of [undefined, '2']) {
+    await eventually(async () => (await clipper.getNumReplicas('m', '2')) === 0);
+    await clipper.setTraffic('m', shadow === undefined ? { '1': 1, '2': 1 } : undefined, { shadow });
+    await eventually(async () => {
+      expect((await ask(clipper, 4)).failed).toBe(0);
+      const report = await clipper.getTraffic('m');
+      return (report?.comparison?.compared ?? report?.versions.find(({ version }) => version === '2')?.queries ?? 0) > 0;
+    });
+    await clipper.setTraffic('m', undefined);
+  }
+});
+
 describe('by a rule', () => {
   const rule = { minQueries: 20, maxErrorRate: 0.1, holdMs: 300 };
 
