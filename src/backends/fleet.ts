@@ -16,6 +16,14 @@ export interface FleetEvents {
   readonly onGaveUp: (fleet: Fleet, crashLoop: CrashLoop) => void;
 }
 
+export interface FleetParts {
+  readonly backend: Backend;
+  readonly log: Log;
+  readonly events: FleetEvents;
+  /** Whether it is not told of replicas that announce themselves: they connect to a server elsewhere. */
+  readonly isUnheard?: boolean;
+}
+
 /** Processes that boot side by side mostly wait for each other. */
 const startedAtOnce = 8;
 const crashLogLines = 20;
@@ -34,14 +42,16 @@ export class Fleet {
   readonly #backend: Backend;
   readonly #log: Log;
   readonly #events: FleetEvents;
+  readonly #isUnheard: boolean;
   readonly #members: Member[] = [];
   readonly #instances: string[] = [];
   #nextNumber = 0;
   #isBackendAway = false;
   #crashLoop: CrashLoop | undefined;
 
-  constructor(spec: ReplicaSpec, { backend, log, events }: { backend: Backend; log: Log; events: FleetEvents }) {
+  constructor(spec: ReplicaSpec, { backend, log, events, isUnheard = false }: FleetParts) {
     this.spec = spec;
+    this.#isUnheard = isUnheard;
     this.#backend = backend;
     this.#log = log;
     this.#events = events;
@@ -118,7 +128,7 @@ export class Fleet {
   }
 
   #add(): Member {
-    const member = newMember();
+    const member = newMember({ isUnheard: this.#isUnheard });
     this.#members.push(member);
     return member;
   }
