@@ -172,13 +172,17 @@ export class Deployments {
     });
   }
 
-  /** Takes away the bundles and images that no version needs. */
+  /** Takes away the bundles and images that no version needs. Never rejects: what can't be taken away now may be later. */
   async collect(): Promise<void> {
     const { registry, supervisor, artifacts, log } = this.#parts;
     const needed = [...registry.deployments, ...this.#underway.values()];
-    await supervisor.collect(needed.map(({ name, version }) => ({ modelName: name, modelVersion: version })));
-    const collected = await artifacts.collect(needed);
-    if (collected.length > 0) log.info({ bundles: collected }, 'bundles that no version needs were taken away');
+    try {
+      await supervisor.collect(needed.map(({ name, version }) => ({ modelName: name, modelVersion: version })));
+      const collected = await artifacts.collect(needed);
+      if (collected.length > 0) log.info({ bundles: collected }, 'bundles that no version needs were taken away');
+    } catch (error) {
+      log.warn({ err: error }, 'what no version needs could not be taken away');
+    }
   }
 
   /** The integer after the largest that is in use or being deployed. */
