@@ -48,6 +48,7 @@ export class Fleet {
   #nextNumber = 0;
   #isBackendAway = false;
   #crashLoop: CrashLoop | undefined;
+  #whyNotStarted: string | undefined;
 
   constructor(spec: ReplicaSpec, { backend, log, events, isUnheard = false }: FleetParts) {
     this.spec = spec;
@@ -78,6 +79,11 @@ export class Fleet {
   /** Why some are not running and not started again; undefined once it is scaled anew. */
   get crashLoop(): CrashLoop | undefined {
     return this.#crashLoop;
+  }
+
+  /** Why the last start failed; undefined where it did not. */
+  get whyNotStarted(): string | undefined {
+    return this.#whyNotStarted;
   }
 
   /** To be told of each of its replicas that announces itself. */
@@ -145,6 +151,7 @@ export class Fleet {
     } catch (error) {
       this.#remove(member);
       const message = `Replica ${member.instance} could not be started: ${messageOf(error)}`;
+      this.#whyNotStarted = message;
       throw new ClipperError(isClipperError(error) ? error.code : 'E_REPLICA_EXITED', message, { cause: error });
     }
   }
@@ -165,6 +172,7 @@ export class Fleet {
       this.#instances.splice(this.#instances.indexOf(member.instance), 1);
       throw error;
     });
+    this.#whyNotStarted = undefined;
     this.#watch(member, running);
   }
 

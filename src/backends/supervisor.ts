@@ -49,7 +49,7 @@ export class Supervisor implements AsyncDisposable {
   whyAbsent(model: string): string | undefined {
     const fleet = this.#fleets.get(model);
     if (fleet?.crashLoop !== undefined) return describeCrashLoop(fleet.crashLoop);
-    return fleet?.wanted === 0 ? 'its replicas were stopped' : undefined;
+    return fleet?.wanted === 0 ? (fleet.whyNotStarted ?? 'its replicas were stopped') : undefined;
   }
 
   /** Why a version has no replica and gets none any more, but by being scaled anew; undefined where it has, or may get one. */
