@@ -240,9 +240,11 @@ const openSupervisor = (
       const stopping = rpc.replicas.filter((replica) => replica.instance === instance);
       await Promise.all(stopping.map((replica) => frontend.drain(replica)));
     },
-    onEnded: (instance, { how }, isIntended) => {
+    onEnded: ({ spec, instance, how, isIntended }) => {
       rpc.instanceEnded(instance, `it ended with ${how}`);
-      if (!isIntended) events.add({ kind: 'died', instance, message: `The replica ${instance} ended with ${how}` });
+      if (isIntended) return;
+      const { modelName: model, modelVersion: version } = spec;
+      events.add({ kind: 'died', model, version, instance, message: `The replica ${instance} ended with ${how}` });
     },
     onGaveUp: ({ spec: { modelName: model, modelVersion: version } }, crashLoop) => {
       const message = `Replicas of ${model}:${version} are not started any more: ${describeCrashLoop(crashLoop)}`;

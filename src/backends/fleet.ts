@@ -7,11 +7,17 @@ import type { Backend, ReplicaExit, ReplicaSpec, RunningReplica } from './backen
 import type { CrashLoop } from './crash-loop.ts';
 import { isConnected, isHopeless, type Member, newMember, nextDelayMs, noteDeath } from './member.ts';
 
+export interface EndedReplica extends ReplicaExit {
+  readonly spec: ReplicaSpec;
+  readonly instance: string;
+  /** It was stopped on purpose, rather than died. */
+  readonly isIntended: boolean;
+}
+
 export interface FleetEvents {
   /** Before a replica is stopped on purpose: it must get no more work. Resolves when it has done what it has. */
   readonly onStopping: (instance: string) => Promise<void>;
-  /** `isIntended`: it was stopped on purpose, rather than died. */
-  readonly onEnded: (instance: string, exit: ReplicaExit, isIntended: boolean) => void;
+  readonly onEnded: (ended: EndedReplica) => void;
   /** Replicas keep dying before they answer anything, and are not started again. */
   readonly onGaveUp: (fleet: Fleet, crashLoop: CrashLoop) => void;
 }
@@ -197,7 +203,7 @@ export class Fleet {
   #ended(member: Member, exit: ReplicaExit): void {
     const { instance } = member;
     member.running = undefined;
-    this.#events.onEnded(instance, exit, member.isStopping);
+    this.#events.onEnded({ spec: this.spec, instance, how: exit.how, isIntended: member.isStopping });
     if (member.isStopping) return;
     noteDeath(member);
     if (isHopeless(member)) return void this.#giveUp(member, exit);

@@ -3,7 +3,7 @@ import { ClipperError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
 import { deferred } from '../util/deferred.ts';
-import type { Backend, ReplicaExit, ReplicaSource, ReplicaSpec, RunningReplica } from './backend.ts';
+import type { Backend, ReplicaSource, ReplicaSpec, RunningReplica } from './backend.ts';
 import { describeCrashLoop } from './crash-loop.ts';
 import { Fleet, type FleetEvents } from './fleet.ts';
 
@@ -70,10 +70,10 @@ export class Supervisor implements AsyncDisposable {
     await this.remove(spec.modelName, spec.modelVersion);
     const adopted = adopts ? await this.#backend.adopt(spec) : [];
     if (this.#isClosed) throw cancelled();
-    const onEnded: FleetEvents['onEnded'] = (instance, exit, isIntended) => {
-      this.#announced.delete(instance);
-      for (const waiter of this.#waiters) waiter.onEnded(instance, exit, isIntended);
-      this.#events.onEnded(instance, exit, isIntended);
+    const onEnded: FleetEvents['onEnded'] = (ended) => {
+      this.#announced.delete(ended.instance);
+      for (const waiter of this.#waiters) waiter.onEnded(ended);
+      this.#events.onEnded(ended);
     };
     const events = { ...this.#events, onEnded };
     const fleet = new Fleet(spec, { backend: this.#backend, log: this.#log, events });
@@ -151,10 +151,10 @@ export class Supervisor implements AsyncDisposable {
     const look = (): void => {
       if (fleet.connected.length >= needed) all.resolve();
     };
-    const onEnded: Waiter['onEnded'] = (instance, exit, isIntended) => {
+    const onEnded: Waiter['onEnded'] = ({ instance, how, isIntended }) => {
       if (!isNew(instance)) return;
       if (isIntended) all.reject(new ClipperError('E_CANCELLED', `Replica ${instance} was stopped before it was ready`));
-      else void this.#exited(instance, exit).then(all.reject, all.reject);
+      else void this.#exited(instance, how).then(all.reject, all.reject);
     };
     const waiter: Waiter = { onConnected: look, onEnded };
     const late = setTimeout(() => void this.#notReady(fleet, isNew, timeoutMs).then(all.reject, all.reject), timeoutMs);
@@ -193,7 +193,7 @@ export class Supervisor implements AsyncDisposable {
     this.#fleets.clear();
   }
 
-  async #exited(instance: string, { how }: ReplicaExit): Promise<ClipperError> {
+  async #exited(instance: string, how: string): Promise<ClipperError> {
     return new ClipperError(
       'E_REPLICA_EXITED',
       `Replica ${instance} ended with ${how} before it was ready. The end of its log:\n${await this.tailOf(instance)}`,

@@ -106,7 +106,7 @@ export class OwnReplicas implements AsyncDisposable {
   readonly #eventsOf = (onDied: (instance: string, how: string) => void): FleetEvents => ({
     // What it has in flight is answered: a replica finishes its batch before it ends.
     onStopping: async () => {},
-    onEnded: (instance, { how }, isIntended) => {
+    onEnded: ({ instance, how, isIntended }) => {
       if (isIntended) return;
       process.stderr.write(`clipper: the replica ${instance} ended with ${how}\n`);
       onDied(instance, how);

@@ -21,7 +21,7 @@ async function supervised(predict: Function, settings: { readonly extensions?: b
     onLost: () => {},
   });
   const backend = new ProcessBackend({ dir: `${dir.path}/replicas`, rpcHost: '127.0.0.1', rpcPort: rpc.port, ...settings });
-  const onEnded = (instance: string) => rpc.instanceEnded(instance, 'it ended');
+  const onEnded = ({ instance }: { readonly instance: string }) => rpc.instanceEnded(instance, 'it ended');
   const supervisor = new Supervisor(backend, silentLog, { onStopping: async () => {}, onEnded, onGaveUp: () => {} });
   const spec = { modelName: 'm', modelVersion: '1', inputType: 'doubles', env: {}, resources: {}, network: 'cluster' } as const;
   const fleet = await supervisor.add({ ...spec, source: { kind: 'bundle', dir: bundleDir } }, new AbortController().signal);

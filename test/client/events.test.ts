@@ -24,8 +24,13 @@ test('tell what happened, from deploy to deletion', async () => {
   ]);
   expect(events.map(({ id }) => id)).toEqual(events.map((_, index) => index + 1));
   expect(events[5]).toMatchObject({ model: 'm', version: '1', message: 'm goes from version 2 to 1' });
-  expect(events[8]?.message).toMatch(/m-1-0-\w+ ended with signal SIGKILL/);
+  const died = { model: 'm', version: '1', message: expect.stringMatching(/m-1-0-\w+ ended with signal SIGKILL/) };
+  expect(events[8]).toMatchObject(died);
   expect(await clipper.getEvents({ since: 10 })).toEqual(events.slice(10));
+  const misspelt = { sinse: 10 } as object;
+  for (const asking of [clipper.getEvents(misspelt), clipper.followEvents(misspelt).next()]) {
+    await expect(asking).rejects.toMatchObject({ code: 'E_INVALID_OPTION', message: expect.stringContaining('sinse') });
+  }
 });
 
 test('are followed as they happen, until the follower has enough', async () => {
