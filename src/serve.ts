@@ -246,7 +246,7 @@ const openSupervisor = (
       const { modelName: model, modelVersion: version } = spec;
       events.add({ kind: 'died', model, version, instance, message: `The replica ${instance} ended with ${how}` });
     },
-    onGaveUp: ({ spec: { modelName: model, modelVersion: version } }, crashLoop) => {
+    onGaveUp: ({ modelName: model, modelVersion: version }, crashLoop) => {
       const message = `Replicas of ${model}:${version} are not started any more: ${describeCrashLoop(crashLoop)}`;
       events.add({ kind: 'gave_up', model, version, message });
     },

@@ -5,22 +5,9 @@ import type { Log } from '../log.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
 import type { Backend, ReplicaExit, ReplicaSpec, RunningReplica } from './backend.ts';
 import type { CrashLoop } from './crash-loop.ts';
+import type { FleetEvents } from './fleet-events.ts';
+import { Instances } from './instances.ts';
 import { isConnected, isHopeless, type Member, newMember, nextDelayMs, noteDeath } from './member.ts';
-
-export interface EndedReplica extends ReplicaExit {
-  readonly spec: ReplicaSpec;
-  readonly instance: string;
-  /** It was stopped on purpose, rather than died. */
-  readonly isIntended: boolean;
-}
-
-export interface FleetEvents {
-  /** Before a replica is stopped on purpose: it must get no more work. Resolves when it has done what it has. */
-  readonly onStopping: (instance: string) => Promise<void>;
-  readonly onEnded: (ended: EndedReplica) => void;
-  /** Replicas keep dying before they answer anything, and are not started again. */
-  readonly onGaveUp: (fleet: Fleet, crashLoop: CrashLoop) => void;
-}
 
 export interface FleetParts {
   readonly backend: Backend;
@@ -33,8 +20,6 @@ export interface FleetParts {
 /** Processes that boot side by side mostly wait for each other. */
 const startedAtOnce = 8;
 const crashLogLines = 20;
-/** Of those that ended. */
-const keptInstances = 50;
 /** What it has is to be done by then. */
 const drainMs = 10_000;
 /** Between attempts while what runs replicas is away, which is no fault of theirs. */
@@ -50,7 +35,7 @@ export class Fleet {
   readonly #events: FleetEvents;
   readonly #isUnheard: boolean;
   readonly #members: Member[] = [];
-  readonly #instances: string[] = [];
+  readonly #instances = new Instances();
   #nextNumber = 0;
   #isBackendAway = false;
   #crashLoop: CrashLoop | undefined;
@@ -75,7 +60,7 @@ export class Fleet {
 
   /** Every instance that runs, and the last that did, oldest first. */
   get instances(): readonly string[] {
-    return this.#instances;
+    return this.#instances.all;
   }
 
   get running(): readonly RunningReplica[] {
@@ -110,7 +95,7 @@ export class Fleet {
       const member = this.#add();
       member.instance = running.instance;
       member.isAdopted = true;
-      this.#remember(running.instance);
+      this.#instances.add(running.instance);
       this.#nextNumber = numberOf(running) + 1;
       this.#watch(member, running);
       globalThis.setTimeout(() => void this.#replaceMute(member), announceMs).unref();
@@ -173,20 +158,13 @@ export class Fleet {
     member.startedAt = performance.now();
     member.replica = undefined;
     member.isAdopted = false;
-    this.#remember(member.instance);
+    this.#instances.add(member.instance);
     const running = await this.#backend.start(this.spec, member.instance).catch((error: unknown) => {
-      this.#instances.splice(this.#instances.indexOf(member.instance), 1);
+      this.#instances.forget(member.instance);
       throw error;
     });
     this.#whyNotStarted = undefined;
     this.#watch(member, running);
-  }
-
-  #remember(instance: string): void {
-    const wanted = new Set(this.#members.map((member) => member.instance));
-    const ended = this.#instances.filter((each) => !wanted.has(each));
-    for (const each of ended.slice(0, -keptInstances)) this.#instances.splice(this.#instances.indexOf(each), 1);
-    this.#instances.push(instance);
   }
 
   #watch(member: Member, running: RunningReplica): void {
@@ -203,6 +181,7 @@ export class Fleet {
   #ended(member: Member, exit: ReplicaExit): void {
     const { instance } = member;
     member.running = undefined;
+    this.#instances.ended(instance);
     this.#events.onEnded({ spec: this.spec, instance, how: exit.how, isIntended: member.isStopping });
     if (member.isStopping) return;
     noteDeath(member);
@@ -224,7 +203,7 @@ export class Fleet {
     const log = await this.#backend.logs(instance, { tailLines: crashLogLines }).catch((error: unknown) => [messageOf(error)]);
     // It may have been scaled anew meanwhile.
     if (this.#crashLoop === begun) this.#crashLoop = { ...loop, log };
-    this.#events.onGaveUp(this, { ...loop, log });
+    this.#events.onGaveUp(this.spec, { ...loop, log });
   }
 
   #restartAfter(member: Member, delayMs: number): void {

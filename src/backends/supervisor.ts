@@ -5,7 +5,8 @@ import type { RpcReplica } from '../rpc/rpc-replica.ts';
 import { deferred } from '../util/deferred.ts';
 import type { Backend, ReplicaSource, ReplicaSpec, RunningReplica } from './backend.ts';
 import { describeCrashLoop } from './crash-loop.ts';
-import { Fleet, type FleetEvents } from './fleet.ts';
+import { Fleet } from './fleet.ts';
+import type { FleetEvents } from './fleet-events.ts';
 
 /** Is told of replicas that connect and of those that end. */
 interface Waiter {

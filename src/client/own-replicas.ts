@@ -4,7 +4,8 @@ import { setTimeout } from 'node:timers/promises';
 import { pino } from 'pino';
 import type { Backend, ReplicaSpec } from '../backends/backend.ts';
 import { DockerBackend } from '../backends/docker-backend.ts';
-import { Fleet, type FleetEvents } from '../backends/fleet.ts';
+import { Fleet } from '../backends/fleet.ts';
+import type { FleetEvents } from '../backends/fleet-events.ts';
 import { ProcessBackend } from '../backends/process-backend.ts';
 import { modelKey } from '../control/names.ts';
 import { ClipperError, messageOf } from '../errors.ts';
@@ -111,8 +112,8 @@ export class OwnReplicas implements AsyncDisposable {
       process.stderr.write(`clipper: the replica ${instance} ended with ${how}\n`);
       onDied(instance, how);
     },
-    onGaveUp: ({ spec }, { deaths }) => {
-      const model = modelKey(spec.modelName, spec.modelVersion);
+    onGaveUp: ({ modelName, modelVersion }, { deaths }) => {
+      const model = modelKey(modelName, modelVersion);
       process.stderr.write(`clipper: a replica of ${model} died ${deaths} times, and is not started any more\n`);
     },
   });

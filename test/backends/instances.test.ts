@@ -1,0 +1,11 @@
+import { Instances } from '../../src/backends/instances.ts';
+
+test('those that run are kept, and of those that ended only the last', () => {
+  const instances = new Instances();
+  instances.add('runs');
+  for (let n = 0; n < 1_000; n++) {
+    instances.add(`r${n}`);
+    instances.ended(`r${n}`);
+  }
+  expect(instances.all).toEqual(['runs', ...Array.from({ length: 50 }, (_, n) => `r${950 + n}`)]);
+});
