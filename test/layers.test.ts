@@ -11,8 +11,7 @@ const layers = [
   ['bundle'],
   ['image', 'backends', 'serving'],
   ['http'],
-  ['serve.ts'],
-  ['server-program.ts'],
+  ['server'],
   ['client'],
   ['index.ts'],
 ];

@@ -59,16 +59,21 @@ export class Autoscaler implements Disposable {
     clearInterval(this.#timer);
   }
 
-  /** Starts a replica of a version that was scaled to none. False where none is to come. */
-  wake(name: string, version: string): boolean {
+  /** Whether a version has no replica only because nobody asked it for a while, and one would come. */
+  isAsleep(name: string, version: string): boolean {
     const { registry, supervisor } = this.#parts;
     const deployment = registry.deployment(name, version);
     const fleet = supervisor.fleet(name, version);
     if (typeof deployment?.replicas !== 'object' || deployment.isStopped === true) return false;
     if (fleet === undefined || fleet.crashLoop !== undefined) return false;
-    if (fleet.wanted > 0) return true;
-    if (this.#isResting(fleet, performance.now())) return false;
-    this.#scale(fleet, 1, 'a query came');
+    return fleet.wanted > 0 || !this.#isResting(fleet, performance.now());
+  }
+
+  /** Starts a replica of a version that was scaled to none. False where none is to come. */
+  wake(name: string, version: string): boolean {
+    if (!this.isAsleep(name, version)) return false;
+    const fleet = this.#parts.supervisor.fleet(name, version);
+    if (fleet?.wanted === 0) this.#scale(fleet, 1, 'a query came');
     return true;
   }
 

@@ -36,6 +36,11 @@ export interface RunningReplica {
   stop(options?: { readonly graceMs?: number }): Promise<void>;
 }
 
+export interface FollowLogsOptions {
+  readonly tailLines: number;
+  readonly signal: AbortSignal;
+}
+
 /** Where replicas run. */
 export interface Backend extends AsyncDisposable {
   readonly name: string;
@@ -58,6 +63,8 @@ export interface Backend extends AsyncDisposable {
   collect(needed: readonly Pick<ReplicaSpec, 'modelName' | 'modelVersion'>[]): Promise<void>;
   /** The last lines that a replica wrote, oldest first; also of one that has ended. */
   logs(instance: string, options: { readonly tailLines: number }): Promise<readonly string[]>;
+  /** The same, and then each line that it writes, until it has ended or the signal aborts. */
+  followLogs(instance: string, options: FollowLogsOptions): AsyncIterable<string>;
 }
 
 /** What a replica is called, and where it finds its server. */

@@ -73,8 +73,8 @@ export class Deployments {
       const { source } = fleet.spec;
       const digest = request.digest ?? (source.kind === 'image' ? source.image.replace(/^sha256:/, '') : '');
       await registry.addModel(model, { isCurrent: request.current, deployment: { ...deployment, digest } });
-      const means = request.current ? 'and current' : 'and not current';
-      events.add({ kind: 'deployed', model: name, version, message: `${modelKey(name, version)} was deployed, ${means}` });
+      const means = request.current ? 'is current' : 'is not current yet';
+      events.add({ kind: 'deployed', model: name, version, message: `${modelKey(name, version)} was deployed and ${means}` });
       return { version, digest };
     } catch (error) {
       await supervisor.takeBack(spec);
@@ -211,8 +211,7 @@ export class Deployments {
     const { supervisor, artifacts } = this.#parts;
     const { name, version } = deployment;
     const known = supervisor.fleet(name, version);
-    if (known !== undefined) return known;
-    return supervisor.add(artifacts.specOf(deployment), signal, { adopts: true });
+    return known ?? supervisor.add(artifacts.specOf(deployment), signal, { adopts: true });
   }
 
   #known(name: string, version: string): Deployment {

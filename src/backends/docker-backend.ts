@@ -5,7 +5,7 @@ import { imageRepository, labels } from '../docker/labels.ts';
 import { ensureImage } from '../docker/pull.ts';
 import { ClipperError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { Backend, ReplicaSource, ReplicaSpec, RunningReplica } from './backend.ts';
+import type { Backend, FollowLogsOptions, ReplicaSource, ReplicaSpec, RunningReplica } from './backend.ts';
 import { DockerCluster } from './docker-cluster.ts';
 import { DockerContainers } from './docker-containers.ts';
 import { DockerSandboxes } from './docker-sandbox.ts';
@@ -139,6 +139,10 @@ export class DockerBackend implements Backend {
 
   logs(instance: string, { tailLines }: { readonly tailLines: number }): Promise<readonly string[]> {
     return this.#containers.logs(instance, tailLines);
+  }
+
+  followLogs(instance: string, options: FollowLogsOptions): AsyncIterable<string> {
+    return this.#containers.followLogs(instance, options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

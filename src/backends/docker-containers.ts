@@ -2,10 +2,10 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { containerLogs, followContainerLogs, type LogStart } from '../docker/container-logs.ts';
 import {
   type ContainerSettings,
   type ContainerState,
-  containerLogs,
   removeContainer,
   runContainer,
   stateOf,
@@ -15,7 +15,7 @@ import {
 import type { DockerEngine } from '../docker/engine.ts';
 import { isClipperError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { ReplicaExit, RunningReplica } from './backend.ts';
+import type { FollowLogsOptions, ReplicaExit, RunningReplica } from './backend.ts';
 
 const defaultGraceMs = 5_000;
 const keptLogLines = 10_000;
@@ -95,6 +95,28 @@ export class DockerContainers {
     if (id !== undefined) return containerLogs(this.#engine, id, tailLines);
     const text = await readFile(this.#logFile(instance), 'utf8').catch(() => '');
     return text === '' ? [] : text.split('\n').slice(-tailLines);
+  }
+
+  /** The last lines and each that follows, until the container has ended; an engine that goes away is waited for. */
+  async *followLogs(instance: string, { tailLines, signal }: FollowLogsOptions): AsyncGenerator<string> {
+    const id = this.#ids.get(instance);
+    let from: LogStart = { tail: tailLines };
+    while (id !== undefined && !signal.aborted && !this.#isClosed) {
+      try {
+        const lines = await followContainerLogs(this.#engine, id, { from, signal });
+        if (lines === undefined) break;
+        for await (const line of lines) {
+          from = { since: Date.now() / 1_000 };
+          yield line;
+        }
+        // An engine that ends itself ends its answers first.
+        if ((await stateOf(this.#engine, id))?.isRunning !== true) return;
+      } catch (error) {
+        this.trouble(error);
+      }
+      await setTimeout(engineRetryMs);
+    }
+    if ('tail' in from && !signal.aborted) yield* await this.logs(instance, tailLines);
   }
 
   /** Says once that the engine is away, however many containers it has. */

@@ -63,6 +63,11 @@ export class Fleet {
     return this.#instances.all;
   }
 
+  /** How an instance ended; undefined for one that has not. */
+  exitOf(instance: string): ReplicaExit | undefined {
+    return this.#instances.exitOf(instance);
+  }
+
   get running(): readonly RunningReplica[] {
     return this.#members.flatMap(({ running }) => (running === undefined ? [] : [running]));
   }
@@ -181,7 +186,7 @@ export class Fleet {
   #ended(member: Member, exit: ReplicaExit): void {
     const { instance } = member;
     member.running = undefined;
-    this.#instances.ended(instance);
+    this.#instances.ended(instance, exit);
     this.#events.onEnded({ spec: this.spec, instance, how: exit.how, isIntended: member.isStopping });
     if (member.isStopping) return;
     noteDeath(member);

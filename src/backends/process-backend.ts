@@ -1,15 +1,20 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFile, mkdir, open, stat, truncate } from 'node:fs/promises';
+import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClipperError } from '../errors.ts';
 import { replicaProgram } from '../util/package-files.ts';
-import { type Backend, clipperVariables, type ReplicaExit, type ReplicaSpec, type RunningReplica } from './backend.ts';
+import {
+  type Backend,
+  clipperVariables,
+  type FollowLogsOptions,
+  type ReplicaExit,
+  type ReplicaSpec,
+  type RunningReplica,
+} from './backend.ts';
+import { LogFile } from './log-file.ts';
 
 const defaultGraceMs = 5_000;
-const maxTailBytes = 2 ** 20;
-/** A log that grows beyond this loses all but its end. */
-const maxLogBytes = 64 * 2 ** 20;
 const logCheckMs = 5_000;
 
 export interface ProcessBackendOptions {
@@ -28,7 +33,7 @@ export interface ProcessBackendOptions {
 export class ProcessBackend implements Backend {
   readonly name = 'process';
   readonly #options: ProcessBackendOptions;
-  readonly #running = new Set<RunningReplica>();
+  readonly #running = new Map<string, { readonly replica: RunningReplica; readonly log: LogFile }>();
   readonly #logCheck: NodeJS.Timeout;
 
   constructor(options: ProcessBackendOptions) {
@@ -79,22 +84,24 @@ export class ProcessBackend implements Backend {
   /** Nothing, for the same reason. */
   async collect(): Promise<void> {}
 
-  async logs(instance: string, { tailLines }: { readonly tailLines: number }): Promise<readonly string[]> {
-    const text = (await tailOf(join(this.#dirOf(instance), 'log'), maxTailBytes)).toString();
-    const lines = text.split('\n');
-    if (lines.at(-1) === '') lines.pop();
-    return lines.slice(-tailLines);
+  logs(instance: string, { tailLines }: { readonly tailLines: number }): Promise<readonly string[]> {
+    return this.#logOf(instance).tail(tailLines);
+  }
+
+  followLogs(instance: string, options: FollowLogsOptions): AsyncIterable<string> {
+    const ended = this.#running.get(instance)?.replica.exited ?? Promise.resolve();
+    return this.#logOf(instance).follow({ ...options, ended });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#logCheck);
-    await Promise.all([...this.#running].map((replica) => replica.stop()));
+    await Promise.all([...this.#running.values()].map(({ replica }) => replica.stop()));
   }
 
   async #trimLogs(): Promise<void> {
-    for (const { instance } of this.#running) {
+    for (const { log } of this.#running.values()) {
       // The file may be gone, which is no reason to stop serving.
-      await trimLog(join(this.#dirOf(instance), 'log')).catch(() => {});
+      await log.trim().catch(() => {});
     }
   }
 
@@ -111,8 +118,8 @@ export class ProcessBackend implements Backend {
         clearTimeout(force);
       },
     };
-    this.#running.add(replica);
-    void exited.then(() => this.#running.delete(replica));
+    this.#running.set(instance, { replica, log: this.#logOf(instance) });
+    void exited.then(() => this.#running.delete(instance));
     return replica;
   }
 
@@ -123,6 +130,10 @@ export class ProcessBackend implements Backend {
       CLIPPER_MODEL_PATH: spec.source.kind === 'bundle' ? spec.source.dir : '',
       CLIPPER_READY_FILE: join(this.#dirOf(instance), 'model_is_ready.check'),
     };
+  }
+
+  #logOf(instance: string): LogFile {
+    return this.#running.get(instance)?.log ?? new LogFile(join(this.#dirOf(instance), 'log'));
   }
 
   #dirOf(instance: string): string {
@@ -136,28 +147,5 @@ async function exitOf(child: ChildProcess): Promise<ReplicaExit> {
     return { how: code === null ? `signal ${signal}` : `exit code ${code}` };
   } catch (error) {
     return { how: new ClipperError('E_REPLICA_EXITED', `could not be started: ${String(error)}`, { cause: error }).message };
-  }
-}
-
-async function trimLog(path: string): Promise<void> {
-  const { size } = await stat(path);
-  if (size < maxLogBytes) return;
-  const tail = await tailOf(path, maxTailBytes);
-  // The replica appends, so it goes on writing at the new end.
-  await truncate(path);
-  await appendFile(path, tail);
-}
-
-/** The end of a file; empty where there is none. */
-async function tailOf(path: string, maxBytes: number): Promise<Buffer> {
-  const file = await open(path).catch(() => undefined);
-  if (file === undefined) return Buffer.alloc(0);
-  try {
-    const { size } = await file.stat();
-    const length = Math.min(size, maxBytes);
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, size - length);
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await file.close();
   }
 }

@@ -7,6 +7,7 @@ import type { Backend, ReplicaSource, ReplicaSpec, RunningReplica } from './back
 import { describeCrashLoop } from './crash-loop.ts';
 import { Fleet } from './fleet.ts';
 import type { FleetEvents } from './fleet-events.ts';
+import type { LoggedReplicas } from './replica-logs.ts';
 
 /** Is told of replicas that connect and of those that end. */
 interface Waiter {
@@ -17,12 +18,6 @@ interface Waiter {
 interface ConnectOptions {
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
-}
-
-export interface LogSelection {
-  readonly name?: string | undefined;
-  readonly version?: string | undefined;
-  readonly tailLines: number;
 }
 
 /** Keeps the replicas of every deployed model version as wanted. */
@@ -172,20 +167,9 @@ export class Supervisor implements AsyncDisposable {
     }
   }
 
-  /** The last lines of the replicas of a model version, of a model or of all, each line headed by its instance. */
-  async logs({ name, version, tailLines }: LogSelection): Promise<readonly string[]> {
-    const fleets = [...this.#fleets.values()].filter(
-      ({ spec }) => (name ?? spec.modelName) === spec.modelName && (version ?? spec.modelVersion) === spec.modelVersion,
-    );
-    const texts = await Promise.all(
-      fleets
-        .flatMap(({ instances }) => instances)
-        .map(async (instance) => {
-          const lines = await this.#backend.logs(instance, { tailLines });
-          return lines.map((line) => `${instance} | ${line}`);
-        }),
-    );
-    return texts.flat().slice(-tailLines);
+  /** The replicas that there are, for their logs to be read. */
+  get logged(): LoggedReplicas {
+    return { backend: this.#backend, fleets: () => this.#fleets.values() };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,9 +1,5 @@
 import type { ClusterEvent } from '../control/cluster-event.ts';
-import { checkName, checkVersion } from '../control/names.ts';
-import { ClipperError } from '../errors.ts';
 import type { ClusterInfo } from '../http/cluster-routes.ts';
-import type { ModelStatus } from '../http/status-routes.ts';
-import type { TrafficReport } from '../http/traffic-routes.ts';
 import type { InputType } from '../protocol/input-types.ts';
 import { resolveOptions } from '../util/options.ts';
 import { bearerHeaders, keyHeaders } from './api-key.ts';
@@ -11,36 +7,15 @@ import { type BuildOptions, type BuiltModel, buildModel } from './build-model.ts
 import { type DeployModelOptions, deployModel } from './deploy-model.ts';
 import { type EventOptions, type FollowOptions, followEvents, readEvents } from './events.ts';
 import { type FeedbackOptions, type FeedbackRecord, readFeedback, sendFeedback } from './feedback.ts';
-import {
-  type ApplicationOptions,
-  type LogOptions,
-  type ModelOptions,
-  type PredictOptions,
-  type ReplicasOption,
-  schemas,
-} from './options.ts';
+import { followLogs, getLogs } from './logs.ts';
+import { Models } from './models.ts';
+import { type LogOptions, type PredictOptions, schemas } from './options.ts';
 import type { OwnReplicas } from './own-replicas.ts';
 import type { Deployment } from './post-deploy.ts';
 import { type FindInputType, QueryClient } from './query-client.ts';
 import { RestClient, type RestClientOptions } from './rest-client.ts';
-import { getTraffic, setTraffic, type TrafficOptions, type TrafficWeights } from './traffic.ts';
 import type { Trust } from './trust.ts';
-import {
-  type ApplicationInfo,
-  applicationInfo,
-  type FailedPrediction,
-  failedPrediction,
-  type InputOf,
-  type ModelInfo,
-  modelInfo,
-  type Prediction,
-  type ReplicaInfo,
-  replicaInfo,
-  type WireApplication,
-  type WireFailure,
-  type WireModel,
-  type WireReplica,
-} from './wire.ts';
+import { type FailedPrediction, failedPrediction, type InputOf, type Prediction, type WireFailure } from './wire.ts';
 
 export interface ConnectionParts {
   readonly queryUrl: string;
@@ -60,7 +35,7 @@ export interface ConnectionParts {
 }
 
 /** A connection to a Clipper server: everything that can be done with a cluster. */
-export class ClipperConnection implements AsyncDisposable {
+export class ClipperConnection extends Models implements AsyncDisposable {
   readonly queryUrl: string;
   readonly managementUrl: string;
   readonly cluster: ClusterInfo | undefined;
@@ -74,6 +49,7 @@ export class ClipperConnection implements AsyncDisposable {
   #closing: Promise<void> | undefined;
 
   constructor({ queryUrl, managementUrl, token, apiKey, trust, cluster, stopServer, ownReplicas }: ConnectionParts) {
+    super();
     this.ownReplicas = ownReplicas;
     this.queryUrl = queryUrl;
     this.managementUrl = managementUrl;
@@ -81,75 +57,9 @@ export class ClipperConnection implements AsyncDisposable {
     this.management = new RestClient(managementUrl, { headers: bearerHeaders(token), trust });
     this.#querying = { headers: keyHeaders(apiKey), trust };
     this.#query = new RestClient(queryUrl, { ...this.#querying, keepAlive: true });
-    const findType: FindInputType = async (application) => (await this.#knownApp(application)).inputType;
+    const findType: FindInputType = async (application) => (await this.knownApp(application)).inputType;
     this.#predictions = new QueryClient(this.#query, cluster === undefined ? undefined : findType);
     this.#stopServer = stopServer;
-  }
-
-  /** Makes a REST endpoint, and links it to a model where one is named. Throws E_INVALID_OPTION, E_REFUSED. */
-  async registerApplication(options: ApplicationOptions): Promise<void> {
-    const { name, inputType, defaultOutput, sloMicros, model, cache } = resolveOptions(
-      schemas.ApplicationOptions,
-      options,
-      'registerApplication',
-    );
-    checkName(name, 'application name');
-    const body = { name, input_type: inputType, default_output: defaultOutput, latency_slo_micros: sloMicros };
-    if (this.cluster !== undefined) {
-      const linked = model === undefined ? {} : { linked_models: [model] };
-      await this.management.post('/admin/add_app', { ...body, cache, ...linked });
-      return;
-    }
-    await this.management.post('/admin/add_app', body);
-    if (model === undefined) return;
-    await this.linkModelToApp(name, model).catch(async (error: unknown) => {
-      await this.unregisterApplication(name);
-      throw error;
-    });
-  }
-
-  async unregisterApplication(name: string): Promise<void> {
-    await this.management.post('/admin/delete_app', { name });
-  }
-
-  /** Sends an application's queries to the current version of a model. */
-  async linkModelToApp(application: string, model: string): Promise<void> {
-    await this.management.post('/admin/add_model_links', { app_name: application, model_names: [model] });
-  }
-
-  async unlinkModelFromApp(application: string, model: string): Promise<void> {
-    await this.management.post('/admin/delete_model_links', { app_name: application, model_names: [model] });
-  }
-
-  /**
-   * Makes a key of an application, whose queries need one of its keys from then on. It is kept nowhere: what is lost is
-   * replaced. Throws E_UNKNOWN_APPLICATION.
-   */
-  async createApiKey(application: string): Promise<string> {
-    return ((await this.management.post('/admin/v1/api-keys', { application })) as { key: string }).key;
-  }
-
-  /** Takes a key back; without keys, an application answers all. Throws E_UNKNOWN_APPLICATION, E_INVALID_OPTION for what is no key of it. */
-  async deleteApiKey(application: string, key: string): Promise<void> {
-    await this.management.post('/admin/v1/api-keys/delete', { application, key });
-  }
-
-  /** Makes a model version known whose containers are started by someone else. */
-  async registerModel(options: ModelOptions): Promise<void> {
-    const checked = resolveOptions(schemas.ModelOptions, options, 'registerModel');
-    const { name, version, inputType, image, labels, batchSize, batchDelayMicros, hedge, cache } = checked;
-    await this.management.post('/admin/add_model', {
-      model_name: checkName(name, 'model name'),
-      model_version: checkVersion(version),
-      input_type: inputType,
-      container_name: image,
-      model_data_path: '',
-      labels,
-      batch_size: batchSize,
-      batch_delay_micros: batchDelayMicros,
-      hedge,
-      cache: typeof cache === 'boolean' ? cache : { ttl_micros: cache.ttlMicros },
-    });
   }
 
   /** Makes an image of a function, without deploying it: for `deployModel`, or to be run by hand. */
@@ -162,90 +72,18 @@ export class ClipperConnection implements AsyncDisposable {
     return deployModel(this, options);
   }
 
-  /**
-   * Makes a version the current one: rolls forward or back. One whose replicas were stopped is started again from what it was
-   * deployed from, and is current when they are ready. Throws E_REFUSED.
-   */
-  async setModelVersion(name: string, version: string | number): Promise<void> {
-    await this.management.post('/admin/set_model_version', { model_name: name, model_version: checkVersion(version) });
-  }
-
-  /** How many replicas of a version are connected; of the current version where none is named. */
-  async getNumReplicas(name: string, version?: string | number): Promise<number> {
-    const wanted = await this.#versionOrCurrent(name, version);
-    const replicas = await this.getAllModelReplicas();
-    return replicas.filter((replica) => replica.name === name && replica.version === wanted).length;
-  }
-
-  /** Starts or stops replicas of a version, or has the server do so with the load: `{ min, max }`; resolves when they serve. */
-  async setNumReplicas(name: string, replicas: ReplicasOption, version?: string | number): Promise<void> {
-    const wanted = await this.#versionOrCurrent(name, version);
-    if (this.ownReplicas !== undefined && typeof replicas === 'number') {
-      return this.ownReplicas.setNumReplicas(name, wanted, replicas);
-    }
-    await this.management.post('/admin/v1/replicas', { name, version: wanted, replicas });
-  }
-
-  async getAllApps(): Promise<readonly ApplicationInfo[]> {
-    const all = (await this.management.post('/admin/get_all_applications', { verbose: true })) as readonly WireApplication[];
-    return all.map(applicationInfo);
-  }
-
-  async getAppInfo(name: string): Promise<ApplicationInfo | undefined> {
-    const found = (await this.management.post('/admin/get_application', { name })) as Partial<WireApplication>;
-    return found.name === undefined ? undefined : applicationInfo(found as WireApplication);
-  }
-
-  async getAllModels(): Promise<readonly ModelInfo[]> {
-    const all = (await this.management.post('/admin/get_all_models', { verbose: true })) as readonly WireModel[];
-    return all.map(modelInfo);
-  }
-
-  async getModelInfo(name: string, version: string | number): Promise<ModelInfo | undefined> {
-    const body = { model_name: name, model_version: String(version) };
-    const found = (await this.management.post('/admin/get_model', body)) as Partial<WireModel>;
-    return found.model_name === undefined ? undefined : modelInfo(found as WireModel);
-  }
-
-  async getLinkedModels(application: string): Promise<readonly string[]> {
-    return (await this.management.post('/admin/get_linked_models', { app_name: application })) as readonly string[];
-  }
-
-  async getAllModelReplicas(): Promise<readonly ReplicaInfo[]> {
-    const all = (await this.management.post('/admin/get_all_containers', { verbose: true })) as readonly WireReplica[];
-    return all.map(replicaInfo);
-  }
-
-  async getModelReplicaInfo(name: string, version: string | number, replicaId: number): Promise<ReplicaInfo | undefined> {
-    const body = { model_name: name, model_version: String(version), replica_id: replicaId };
-    const found = (await this.management.post('/admin/get_container', body)) as Partial<WireReplica>;
-    return found.model_name === undefined ? undefined : replicaInfo(found as WireReplica);
-  }
-
-  /** The last lines that replicas wrote, each headed by the replica's name. */
+  /** The last lines that replicas wrote, each headed by the replica's name; of those that ended also how. */
   async getLogs(options: LogOptions = {}): Promise<readonly string[]> {
-    const selection = resolveOptions(schemas.LogOptions, options, 'getLogs');
-    if (this.ownReplicas !== undefined) return this.ownReplicas.logs(selection);
-    return (await this.management.post('/admin/v1/logs', selection)) as readonly string[];
+    return getLogs(this.management, this.ownReplicas, resolveOptions(schemas.LogOptions, options, 'getLogs'));
   }
 
   /**
-   * Splits a model's queries between versions: `{ '1': 0.9, '2': 0.1 }`; undefined: all go to the current one. Queries with the same
-   * `key` go to the same version. Another may compute copies as a `shadow`, and a `rule` may promote the version beside the current
-   * one, or give it up. Throws E_INVALID_OPTION, E_UNKNOWN_MODEL, E_INPUT_TYPE_MISMATCH.
+   * The same, of each replica the last `tailLines`, and then each line as it is written, also by replicas that are started
+   * later, until the signal aborts or the loop over it is left.
    */
-  setTraffic(name: string, weights: TrafficWeights | undefined, options: TrafficOptions = {}): Promise<void> {
-    return setTraffic(this.management, name, { weights, options });
-  }
-
-  /** How a model's queries are split and what came of it; undefined where all go to the current version. */
-  getTraffic(name: string): Promise<TrafficReport | undefined> {
-    return getTraffic(this.management, name);
-  }
-
-  /** Every model with its versions, and their replicas: wanted, connected, or given up and why. */
-  async getModelStatus(): Promise<readonly ModelStatus[]> {
-    return (await this.management.get('/admin/v1/models')) as readonly ModelStatus[];
+  followLogs({ signal, ...options }: LogOptions & { readonly signal?: AbortSignal } = {}): AsyncGenerator<string> {
+    const selection = resolveOptions(schemas.LogOptions, options, 'followLogs');
+    return followLogs(this.management, this.ownReplicas, { ...selection, signal });
   }
 
   /** What happened to the cluster, oldest first: the last thousand events. */
@@ -261,27 +99,6 @@ export class ClipperConnection implements AsyncDisposable {
   /** The query frontend's metrics, as JSON. */
   inspectInstance(): Promise<unknown> {
     return this.#query.get('/metrics', { accept: 'application/json' });
-  }
-
-  /** Stops every replica of these models. The models stay registered. */
-  async stopModels(names: string | readonly string[]): Promise<void> {
-    const wanted = [names].flat();
-    await this.#stop(({ name }) => wanted.includes(name));
-  }
-
-  /** Stops the replicas of some versions: `{ digits: ['1', '2'] }`. */
-  async stopVersionedModels(versions: Readonly<Record<string, readonly (string | number)[]>>): Promise<void> {
-    await this.#stop(({ name, version }) => versions[name]?.map(String).includes(version) === true);
-  }
-
-  /** Stops the replicas of all versions of these models but the current one. */
-  async stopInactiveModelVersions(names: string | readonly string[]): Promise<void> {
-    const wanted = [names].flat();
-    await this.#stop(({ name, isCurrent }) => wanted.includes(name) && !isCurrent);
-  }
-
-  async stopAllModelContainers(): Promise<void> {
-    await this.#stop(() => true);
   }
 
   /** Stops all replicas and the server itself, also one that other connections use. */
@@ -329,7 +146,7 @@ export class ClipperConnection implements AsyncDisposable {
 
   /** The feedback that is kept of an application, oldest first, as it comes. Throws E_UNKNOWN_APPLICATION. */
   async *getFeedback<T extends InputType = InputType>(application: string): AsyncGenerator<FeedbackRecord<T>> {
-    const { inputType } = await this.#knownApp(application);
+    const { inputType } = await this.knownApp(application);
     yield* readFeedback(this.management, application, inputType as T);
   }
 
@@ -347,28 +164,5 @@ export class ClipperConnection implements AsyncDisposable {
   async #end(): Promise<void> {
     await this.ownReplicas?.[Symbol.asyncDispose]();
     await this.#stopServer?.();
-  }
-
-  async #knownApp(name: string): Promise<ApplicationInfo> {
-    const found = await this.getAppInfo(name);
-    if (found !== undefined) return found;
-    throw new ClipperError('E_UNKNOWN_APPLICATION', `No application with name '${name}' exists`);
-  }
-
-  async #stop(isWanted: (model: ModelInfo) => boolean): Promise<void> {
-    const models = (await this.getAllModels()).filter(isWanted).map(({ name, version }) => ({ name, version }));
-    const { ownReplicas } = this;
-    if (ownReplicas !== undefined) {
-      await Promise.all(models.map(({ name, version }) => ownReplicas.stop(name, version)));
-      return;
-    }
-    await this.management.post('/admin/v1/stop', { models });
-  }
-
-  async #versionOrCurrent(name: string, version: string | number | undefined): Promise<string> {
-    if (version !== undefined) return String(version);
-    const current = (await this.getAllModels()).find((model) => model.name === name && model.isCurrent);
-    if (current !== undefined) return current.version;
-    throw new ClipperError('E_UNKNOWN_MODEL', `No model with name '${name}' exists`);
   }
 }

@@ -7,6 +7,7 @@ import { DockerBackend } from '../backends/docker-backend.ts';
 import { Fleet } from '../backends/fleet.ts';
 import type { FleetEvents } from '../backends/fleet-events.ts';
 import { ProcessBackend } from '../backends/process-backend.ts';
+import type { LoggedReplicas } from '../backends/replica-logs.ts';
 import { modelKey } from '../control/names.ts';
 import { ClipperError, messageOf } from '../errors.ts';
 import { deferred } from '../util/deferred.ts';
@@ -86,17 +87,10 @@ export class OwnReplicas implements AsyncDisposable {
     await this.#fleets.get(modelKey(name, version))?.scale(0);
   }
 
-  /** The last lines that replicas wrote, each headed by its instance. */
-  async logs({ name, version, tailLines }: { name?: string | undefined; version?: string | undefined; tailLines: number }) {
+  /** The replicas that there are, for their logs to be read. */
+  async logged(): Promise<LoggedReplicas> {
     const { backend } = await this.#open();
-    const fleets = [...this.#fleets.values()].filter(
-      ({ spec }) => (name ?? spec.modelName) === spec.modelName && (version ?? spec.modelVersion) === spec.modelVersion,
-    );
-    const instances = fleets.flatMap((fleet) => fleet.instances);
-    const texts = await Promise.all(
-      instances.map(async (instance) => (await backend.logs(instance, { tailLines })).map((line) => `${instance} | ${line}`)),
-    );
-    return texts.flat().slice(-tailLines);
+    return { backend, fleets: () => this.#fleets.values() };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -8,7 +8,7 @@ import { checkName } from '../control/names.ts';
 import { isRedisUrl, redisUrlRule } from '../control/redis-url.ts';
 import { ClipperError, isErrorCode, messageOf } from '../errors.ts';
 import type { ClusterInfo } from '../http/cluster-routes.ts';
-import type { ServerProgramMessage, ServerProgramOptions } from '../server-program.ts';
+import type { ServerProgramMessage, ServerProgramOptions } from '../server/program.ts';
 import { urlsOf } from '../util/addresses.ts';
 import { resolveOptions } from '../util/options.ts';
 import { serverProgram } from '../util/package-files.ts';

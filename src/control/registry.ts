@@ -1,16 +1,8 @@
 import { ClipperError } from '../errors.ts';
 import type { InputType } from '../protocol/input-types.ts';
+import { ClusterView } from './cluster-view.ts';
 import { checkLabel, checkName, checkVersion, modelKey } from './names.ts';
-import {
-  type Application,
-  apply,
-  type Change,
-  type ClusterState,
-  type Deployment,
-  type ModelVersion,
-  type StateStore,
-  type Traffic,
-} from './state-store.ts';
+import type { Application, Change, ClusterState, Deployment, ModelVersion, StateStore, Traffic } from './state-store.ts';
 
 /** What is added together with a model version. */
 export interface AddModelOptions {
@@ -24,79 +16,25 @@ export interface AddModelOptions {
  * The rules of management: what exists, what is current and what is linked. Reads are answered from memory; a change is
  * in the store before it shows here.
  */
-export class Registry {
+export class Registry extends ClusterView {
   readonly #store: StateStore;
-  readonly #state: ClusterState;
-  readonly #deletions = new Map<string, number>();
   #changing: Promise<unknown> = Promise.resolve();
+  /** Is told of applications that another server deleted. */
+  onDeletedElsewhere: (application: string) => void = () => {};
 
   private constructor(store: StateStore, state: ClusterState) {
+    super(state);
     this.#store = store;
-    this.#state = state;
-    store.follow((changes) => this.#apply(changes));
+    store.follow((changes) => {
+      this.apply(changes);
+      for (const { table, key, value } of changes)
+        if (table === 'applications' && value === undefined) this.onDeletedElsewhere(key);
+    });
   }
 
   /** Throws E_STORE_FAILED. */
   static async open(store: StateStore): Promise<Registry> {
     return new Registry(store, await store.load());
-  }
-
-  get applications(): readonly Application[] {
-    return [...this.#state.applications.values()];
-  }
-
-  get models(): readonly ModelVersion[] {
-    return [...this.#state.models.values()];
-  }
-
-  /** The model versions that a server of ours runs. */
-  get deployments(): readonly Deployment[] {
-    return [...this.#state.deployments.values()];
-  }
-
-  application(name: string): Application | undefined {
-    return this.#state.applications.get(name);
-  }
-
-  model(name: string, version: string): ModelVersion | undefined {
-    return this.#state.models.get(modelKey(name, version));
-  }
-
-  deployment(name: string, version: string): Deployment | undefined {
-    return this.#state.deployments.get(modelKey(name, version));
-  }
-
-  currentVersion(name: string): string | undefined {
-    return this.#state.currentVersions.get(name);
-  }
-
-  /** How a model's queries are split; undefined where all go to the current version. */
-  traffic(name: string): Traffic | undefined {
-    return this.#state.traffic.get(name);
-  }
-
-  get traffics(): readonly Traffic[] {
-    return [...this.#state.traffic.values()];
-  }
-
-  /** Tells apart versions of one name that were added after each other, each after the one before was deleted. */
-  generation(name: string, version: string): number {
-    return this.#deletions.get(modelKey(name, version)) ?? 0;
-  }
-
-  /** The models linked to an application: none or one. */
-  linkedModels(application: string): readonly string[] {
-    return this.#state.links.get(application) ?? [];
-  }
-
-  versionsOf(name: string): readonly ModelVersion[] {
-    return this.models.filter((model) => model.name === name);
-  }
-
-  /** The integer after the largest that is in use, `1` for a new model. */
-  nextVersion(name: string): string {
-    const used = this.versionsOf(name).map(({ version }) => (/^\d+$/.test(version) ? Number(version) : 0));
-    return String(Math.max(0, ...used) + 1);
   }
 
   /** Adds an application, linked to a model where one is named. Throws E_APPLICATION_EXISTS, and as linkModel does. */
@@ -107,7 +45,7 @@ export class Registry {
       const taken = new ClipperError('E_APPLICATION_EXISTS', `An application with name '${name}' already exists`);
       if (this.application(name) !== undefined) throw taken;
       const changes: Change[] = [{ table: 'applications', key: name, value: application, isNew: true }];
-      if (model !== undefined) requireSameType(application, this.#currentModel(model));
+      if (model !== undefined) requireSameType(application, this.currentModel(model));
       if (model !== undefined) changes.push({ table: 'links', key: name, value: [model] });
       // Clipper leaves the links of an application that it deletes.
       else if (this.linkedModels(name).length > 0) changes.push({ table: 'links', key: name, value: undefined });
@@ -145,7 +83,7 @@ export class Registry {
       const alreadyLinked = (to: string): ClipperError =>
         new ClipperError('E_LINK_REFUSED', `The application '${applicationName}' is linked to ${to} already; unlink it first`);
       if (linked !== undefined) throw alreadyLinked(`model '${linked}'`);
-      requireSameType(application, this.#currentModel(modelName));
+      requireSameType(application, this.currentModel(modelName));
       const link = { table: 'links', key: applicationName, value: [modelName], isNew: true } as const;
       await this.#commit([link], alreadyLinked('a model'));
     });
@@ -219,7 +157,7 @@ export class Registry {
       const versions =
         traffic === undefined ? [] : [...Object.keys(traffic.weights), ...(traffic.shadow === undefined ? [] : [traffic.shadow])];
       for (const version of versions) this.checkSwitchable(name, version);
-      if (this.versionsOf(name).length === 0) throw this.#noCurrentVersion(name);
+      if (this.versionsOf(name).length === 0) throw this.noCurrentVersion(name);
       await this.#commit([{ table: 'traffic', key: name, value: traffic }]);
     });
   }
@@ -246,35 +184,10 @@ export class Registry {
 
   /** Throws E_INPUT_TYPE_MISMATCH where an application of another type is linked to the model. */
   #checkLinkedTypes(model: ModelVersion): void {
-    for (const [name, models] of this.#state.links) {
+    for (const [name, models] of this.links) {
       const application = this.application(name);
       if (application !== undefined && models.includes(model.name)) requireSameType(application, model);
     }
-  }
-
-  /** Throws E_UNKNOWN_APPLICATION. */
-  knownApplication(name: string): Application {
-    const application = this.application(name);
-    if (application === undefined) {
-      throw new ClipperError('E_UNKNOWN_APPLICATION', `No application with name '${name}' exists`);
-    }
-    return application;
-  }
-
-  /** Throws E_UNKNOWN_MODEL. */
-  knownModel(name: string, version: string): ModelVersion {
-    const model = this.model(name, version);
-    if (model !== undefined) return model;
-    const versions = this.versionsOf(name).map((known) => known.version);
-    const known = versions.length === 0 ? 'there is no such model' : `its versions are ${versions.join(', ')}`;
-    throw new ClipperError('E_UNKNOWN_MODEL', `No model with name '${name}' and version '${version}' exists: ${known}`);
-  }
-
-  #currentModel(name: string): ModelVersion {
-    const version = this.currentVersion(name);
-    const model = version === undefined ? undefined : this.model(name, version);
-    if (model === undefined) throw this.#noCurrentVersion(name);
-    return model;
   }
 
   #changeApiKeys(name: string, change: (hashes: readonly string[]) => readonly string[]): Promise<void> {
@@ -285,24 +198,9 @@ export class Registry {
     });
   }
 
-  #noCurrentVersion(name: string): ClipperError {
-    const versions = this.versionsOf(name).map(({ version }) => version);
-    if (versions.length === 0) return new ClipperError('E_UNKNOWN_MODEL', `No model with name '${name}' exists`);
-    const message = `The current version of model '${name}' was deleted; set one of its versions ${versions.join(', ')} first`;
-    return new ClipperError('E_UNKNOWN_MODEL', message);
-  }
-
   async #commit(changes: readonly Change[], taken?: ClipperError): Promise<void> {
     if (!(await this.#store.commit(changes)) && taken !== undefined) throw taken;
-    this.#apply(changes);
-  }
-
-  #apply(changes: readonly Change[]): void {
-    for (const { table, key, value } of changes) {
-      const isDeleted = table === 'models' && value === undefined && this.#state.models.has(key);
-      if (isDeleted) this.#deletions.set(key, (this.#deletions.get(key) ?? 0) + 1);
-    }
-    apply(this.#state, changes);
+    this.apply(changes);
   }
 
   /** One change at a time, so that a rule holds from its check until it is stored. */

@@ -120,27 +120,3 @@ export async function containersLabelled(engine: DockerEngine, ...labels: readon
   );
   return found.map(({ Id, Labels, State }) => ({ id: Id, labels: Labels, isRunning: State === 'running' }));
 }
-
-/** The last lines that a container wrote, to both its outputs, oldest first. */
-export async function containerLogs(engine: DockerEngine, id: string, tailLines: number): Promise<readonly string[]> {
-  const bytes = await engine.find(`The log of the container ${id} can't be read`, (api) =>
-    api.getContainer(id).logs({ stdout: true, stderr: true, tail: tailLines, follow: false }),
-  );
-  if (bytes === undefined || !Buffer.isBuffer(bytes)) return [];
-  const lines = payloadsOf(bytes).toString().split('\n');
-  if (lines.at(-1) === '') lines.pop();
-  return lines;
-}
-
-const headerBytes = 8;
-
-/** A log without the header before each write: which output it was for, and its length. */
-function payloadsOf(bytes: Buffer): Buffer {
-  const parts: Buffer[] = [];
-  for (let at = 0; at + headerBytes <= bytes.length; ) {
-    const length = bytes.readUInt32BE(at + 4);
-    parts.push(bytes.subarray(at + headerBytes, at + headerBytes + length));
-    at += headerBytes + length;
-  }
-  return Buffer.concat(parts);
-}

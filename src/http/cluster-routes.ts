@@ -100,12 +100,6 @@ const ReplicasBody = z.strictObject({
   replicas: wantedReplicasSchema,
 });
 const StopBody = z.strictObject({ models: z.array(z.strictObject({ name: z.string(), version: z.string() })) });
-const LogsBody = z.strictObject({
-  name: z.string().optional(),
-  version: z.string().optional(),
-  tailLines: z.number().int().positive().max(100_000),
-});
-
 const Deployed = z.object({
   version: z.string(),
   digest: z.string().describe("Of the bundle; of the image where that is the user's own."),
@@ -115,7 +109,7 @@ const ClusterError = z.object({ code: z.enum(errorCodes), message: z.string() })
 export const clusterErrors = { '4XX': ClusterError, '5XX': ClusterError };
 const tag = 'Cluster';
 
-/** Our additions to the management REST: deploys, replicas, logs. Errors are JSON with a code. */
+/** Our additions to the management REST: deploys and replicas. Errors are JSON with a code. */
 export function addClusterRoutes(api: Api, services: ClusterServices): void {
   addServerRoutes(api, services);
   addDeployRoutes(api, services.deployments);
@@ -180,7 +174,7 @@ function addDeployRoutes(api: Api, deployments: Deployments): void {
   });
 }
 
-function addReplicaRoutes(api: Api, { deployments, supervisor }: ClusterServices): void {
+function addReplicaRoutes(api: Api, { deployments }: ClusterServices): void {
   post(api, 'setNumReplicas', {
     path: 'replicas',
     summary: 'Keeps so many replicas of a model version from now on.',
@@ -200,13 +194,6 @@ function addReplicaRoutes(api: Api, { deployments, supervisor }: ClusterServices
       await Promise.all(models.map(({ name, version }) => deployments.stop(name, version)));
       return {};
     },
-  });
-  post(api, 'getLogs', {
-    path: 'logs',
-    summary: 'The last lines of replicas, each headed by its instance.',
-    body: LogsBody,
-    gives: z.array(z.string()),
-    answer: async (body) => [...(await supervisor.logs(body))],
   });
 }
 

@@ -6,6 +6,7 @@ import { addClusterRoutes, type ClusterServices, sendClusterError } from './clus
 import { addEventRoutes } from './event-routes.ts';
 import { addFeedbackRoutes } from './feedback-routes.ts';
 import { addKeyRoutes } from './key-routes.ts';
+import { addLogRoutes } from './log-routes.ts';
 import { sendManagementError } from './management-endpoint.ts';
 import { addManagementRoutes, type ManagementServices } from './management-routes.ts';
 import { refusePages } from './page-guard.ts';
@@ -42,6 +43,7 @@ export async function openManagementPort(
     addStatusRoutes(api.within(scope), services);
     addTrafficRoutes(api.within(scope), services);
     addEventRoutes(api.within(scope), services.events);
+    addLogRoutes(api.within(scope), services.supervisor);
     addFeedbackRoutes(api.within(scope), services);
     addKeyRoutes(api.within(scope), services.registry);
   });

@@ -42,8 +42,10 @@ export class QueryFrontend implements ComputationOwner {
   whyAbsent: (model: string) => string | undefined = () => undefined;
   /** Is told of each query that is given the default output. */
   onFallback: (query: OpenQuery) => void = () => {};
-  /** Has a replica of a version started that has none; false where none is to come. */
+  /** Has a replica of a version started that has none; false where none is to come. By `name:version`, as the next. */
   wake: (model: string) => boolean = () => false;
+  /** Whether a version would be woken. */
+  isAsleep: (model: string) => boolean = () => false;
 
   constructor(registry: Registry, metrics: Metrics, cacheBytes: number) {
     this.#registry = registry;
@@ -51,9 +53,9 @@ export class QueryFrontend implements ComputationOwner {
     this.#cache = new PredictionCache(cacheBytes);
     metrics.cacheSize = () => this.#cache.size;
     metrics.traffic = () => registry.traffics.map((traffic) => this.splitter.figuresOf(traffic));
-    const isLive = (queueKey: string): boolean => (this.#queues.get(queueKey)?.replicaCount ?? 0) > 0;
-    const wake = (model: string): void => void this.wake(model);
-    this.#router = new Router({ registry, metrics, splitter: this.splitter, isCacheOn: this.#cache.isOn, isLive, wake });
+    const isLive = (model: string, queueKey: string): boolean =>
+      (this.#queues.get(queueKey)?.replicaCount ?? 0) > 0 || this.isAsleep(model);
+    this.#router = new Router({ registry, metrics, splitter: this.splitter, isCacheOn: this.#cache.isOn, isLive });
   }
 
   replicaConnected(replica: RpcReplica): void {

@@ -37,10 +37,8 @@ export interface RouterParts {
   readonly metrics: Metrics;
   readonly splitter: TrafficSplitter;
   readonly isCacheOn: boolean;
-  /** Whether a replica takes what is put into a queue. */
-  readonly isLive: (queueKey: string) => boolean;
-  /** Has a replica of a version, `name:version`, started where it was scaled to none. */
-  readonly wake: (model: string) => void;
+  /** Whether a replica takes what is put into a model version's queue, or would come to take it. */
+  readonly isLive: (model: string, queueKey: string) => boolean;
 }
 
 /** Finds out which version of which model answers the queries of an application. */
@@ -66,17 +64,12 @@ export class Router {
   }
 
   #split(application: Application, traffic: Traffic, key: string | undefined): Route {
-    const { registry, splitter, isLive, wake } = this.#parts;
+    const { registry, splitter, isLive } = this.#parts;
     const { model: name, shadow } = traffic;
     const { inputType } = application;
     const keyOf = (version: string): string => queueKeyOf({ model: modelKey(name, version), inputType });
-    const isThere = (version: string): boolean => {
-      if (isLive(keyOf(version))) return true;
-      // The others answer until it is.
-      wake(modelKey(name, version));
-      return false;
-    };
-    const version = splitter.choose(traffic, key, isThere) ?? registry.currentVersion(name) ?? '';
+    const takes = (version: string): boolean => isLive(modelKey(name, version), keyOf(version));
+    const version = splitter.choose(traffic, key, takes) ?? registry.currentVersion(name) ?? '';
     const stats = splitter.statsOf(traffic);
     const model = registry.model(name, version);
     const target = model === undefined ? `the model '${name}' has no current version` : this.#targetOf(application, model);

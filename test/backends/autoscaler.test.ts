@@ -1,7 +1,7 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { wantedFor } from '../../src/backends/autoscaler.ts';
-import { createEndpoint } from '../../src/client/deploy.ts';
+import { createEndpoint, deployPredictFunction } from '../../src/client/deploy.ts';
 import { eventually, quiet, startedCluster } from '../helpers/started-cluster.ts';
 import { temporaryDir } from '../helpers/temporary-dir.ts';
 
@@ -94,4 +94,16 @@ test('a replica that can not be started is not tried again for each query, and t
   rmSync(replicas);
   renameSync(`${replicas}-away`, replicas);
   await eventually(async () => (await clipper.predict('m', [99])).output === 99);
+});
+
+test('a version that sleeps is woken by its share of the traffic', async () => {
+  await using clipper = await startedCluster();
+  await createEndpoint(clipper, { ...base, sloMicros: 5_000_000 });
+  const second = async (inputs: readonly Float64Array[]) => inputs.map(() => 'second');
+  const replicas = { min: 0, max: 1, scaleDownAfterMs: 300 };
+  await deployPredictFunction(clipper, { ...base, predict: second, current: false, replicas });
+  await eventually(async () => (await clipper.getNumReplicas('m', 2)) === 0);
+  await clipper.setTraffic('m', { '1': 1, '2': 1 });
+  const answers = await Promise.all([1, 2, 3, 4].map((n) => clipper.predict('m', [n])));
+  expect(answers.filter(({ output }) => output === 'second')).toHaveLength(2);
 });

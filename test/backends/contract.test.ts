@@ -129,6 +129,50 @@ function contract(open: Open): void {
     expect(await logs(10)).toEqual(lines);
   });
 
+  test('follows what a replica writes, from its last lines to its end', async () => {
+    await using cluster = await world(open);
+    const next = cluster.connected();
+    const speak = (inputs: Float64Array[]) => inputs.map(([x]) => process.stdout.write(`said ${x} é\n`));
+    const running = await cluster.backend.start(await cluster.spec(speak), 'm-1-0');
+    const replica = await next;
+    await replica.predict([numbers(1)]);
+    await until(async () => (await cluster.backend.logs('m-1-0', { tailLines: 9 })).length === 2, 'two lines');
+    const seen: string[] = [];
+    const { signal } = new AbortController();
+    const following = (async () => {
+      for await (const line of cluster.backend.followLogs('m-1-0', { tailLines: 1, signal })) seen.push(line);
+    })();
+    await until(() => seen.length === 1, 'the last line');
+    await replica.predict([numbers(2)]);
+    await until(() => seen.length === 2, 'the next line');
+    await replica.predict([numbers(3)]);
+    await running.stop();
+    await following;
+    expect(seen).toEqual(['said 1 é', 'said 2 é', 'said 3 é']);
+    const again: string[] = [];
+    for await (const line of cluster.backend.followLogs('m-1-0', { tailLines: 2, signal })) again.push(line);
+    expect(again).toEqual(['said 2 é', 'said 3 é']);
+  });
+
+  test('follows it no longer than is wanted', async () => {
+    await using cluster = await world(open);
+    const next = cluster.connected();
+    await cluster.backend.start(await cluster.spec(() => []), 'm-1-0');
+    await next;
+    const ended = new AbortController();
+    const seen: string[] = [];
+    const following = (async () => {
+      for await (const line of cluster.backend.followLogs('m-1-0', { tailLines: 9, signal: ended.signal })) seen.push(line);
+    })();
+    await until(() => seen.length === 1, 'a line');
+    ended.abort();
+    await following;
+    for await (const line of cluster.backend.followLogs('m-1-0', { tailLines: 9, signal: new AbortController().signal })) {
+      expect(line).toContain('Serving');
+      break;
+    }
+  });
+
   test('stops a replica after it finished its batch', async () => {
     await using cluster = await world(open);
     const next = cluster.connected();

@@ -24,8 +24,11 @@ test('tell what happened, from deploy to deletion', async () => {
   ]);
   expect(events.map(({ id }) => id)).toEqual(events.map((_, index) => index + 1));
   expect(events[5]).toMatchObject({ model: 'm', version: '1', message: 'm goes from version 2 to 1' });
-  const died = { model: 'm', version: '1', message: expect.stringMatching(/m-1-0-\w+ ended with signal SIGKILL/) };
-  expect(events[8]).toMatchObject(died);
+  expect(events[8]).toMatchObject({
+    model: 'm',
+    version: '1',
+    message: expect.stringMatching(/m-1-0-\w+ ended with signal SIGKILL/),
+  });
   expect(await clipper.getEvents({ since: 10 })).toEqual(events.slice(10));
   const misspelt = { sinse: 10 } as object;
   for (const asking of [clipper.getEvents(misspelt), clipper.followEvents(misspelt).next()]) {

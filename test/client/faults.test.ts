@@ -221,7 +221,7 @@ test('a deploy that is cancelled at any moment leaves nothing, and the version b
     if (added === undefined) continue;
     expect(added.isCurrent).toBe(true);
     await clipper.setModelVersion('m', '1');
-    await clipper.management.post('/admin/delete_versioned_model', { model_name: 'm', model_version: added.version });
+    await clipper.unregisterVersionedModels({ m: [added.version] });
   }
   expect(outcomes).toEqual(new Set(['E_CANCELLED', 'deployed']));
   await eventually(async () => (await livePids(clipper)).length === 1);

@@ -144,9 +144,8 @@ describe('versions', () => {
     await using clipper = await startedCluster();
     const { digest } = await deploy(clipper, 'one');
     const bundle = join(clipper.cluster?.storeDir ?? '', digest);
-    const remove = () => clipper.management.post('/admin/delete_versioned_model', { model_name: 'm', model_version: '1' });
     await deploy(clipper, 'two');
-    await remove();
+    await clipper.unregisterVersionedModels({ m: ['1'] });
     await eventually(async () => (await clipper.getAllModelReplicas()).every((replica) => replica.version === '2'));
     // One that was put there a moment ago may be about to be deployed.
     expect(existsSync(bundle)).toBe(true);
@@ -154,7 +153,7 @@ describe('versions', () => {
     utimesSync(bundle, old, old);
     const needed = join(clipper.cluster?.storeDir ?? '', 'needed');
     mkdirSync(needed);
-    await clipper.management.post('/admin/delete_versioned_model', { model_name: 'm', model_version: '2' });
+    await clipper.unregisterVersionedModels({ m: [2] });
     await eventually(() => !existsSync(bundle));
     expect(existsSync(needed)).toBe(true);
   });

@@ -77,7 +77,7 @@ test('is split the same after a restart, and no more to a version that is delete
   await eventually(async () => (await clipper.getAllModelReplicas()).length === 2);
   const { one: ones, two: twos } = await ask(clipper, 40);
   expect([Math.abs(ones - twos) <= 2, ones + twos]).toEqual([true, 40]);
-  await clipper.management.post('/admin/delete_versioned_model', { model_name: 'm', model_version: '2' });
+  await clipper.unregisterVersionedModels({ m: ['2'] });
   expect(await ask(clipper, 20, { from: 100 })).toEqual({ one: 20, two: 0, failed: 0 });
 });
 

@@ -50,8 +50,12 @@ describeWithRedis('servers that share a Redis', () => {
     await twoShows('get_all_models', {}, ['m:1']);
     await one.admin('delete_model_links', { app_name: 'app', model_names: ['m'] });
     await twoShows('get_linked_models', { app_name: 'app' }, []);
+    const isCounted = async () => (await two.get('query', '/metrics')).text.includes('application="app"');
+    await two.query('/app/predict', { input: [1] });
+    expect(await isCounted()).toBe(true);
     await one.admin('delete_app', { name: 'app' });
     await twoShows('get_all_applications', {}, []);
+    await until(async () => !(await isCounted()), 'the second to keep nothing of it', 1_000);
     await two.addModel('m', '2');
     expect((await two.admin('get_all_models')).json.sort()).toEqual(['m:1', 'm:2']);
     await until(async () => (await one.admin('get_all_models')).json.length === 2, 'what the second added', 1_000);

@@ -129,6 +129,13 @@ describeWithOwnEngine('an engine with --live-restore', () => {
     await using clipper = await doubling();
     const ids = () => replicasOn(engine);
     const before = await ids();
+    const seen: string[] = [];
+    const left = new AbortController();
+    const following = (async () => {
+      for await (const line of clipper.followLogs({ signal: left.signal })) seen.push(line.replace(/^\S+ \| /, ''));
+    })();
+    const serving = 'Serving predictions for doubles input type.';
+    await until(() => seen.length === 2, 'the lines of both');
     const load = queryLoad(clipper, 'double');
     await engine.stop();
     await new Promise((resolve) => setTimeout(resolve, 2_000));
@@ -144,5 +151,10 @@ describeWithOwnEngine('an engine with --live-restore', () => {
     await engine.api.getContainer(first.split(' ')[1] ?? '').kill();
     await until(async () => !(await ids()).includes(first) && (await ids()).length === 2, 'another in its place');
     await served(clipper, 2);
+    // Logs are followed on where they were left.
+    await until(() => seen.length === 4, 'the end of the one, and the line of the other');
+    expect(seen).toEqual([serving, serving, '(ended with signal SIGKILL)', serving]);
+    left.abort();
+    await following;
   });
 });

@@ -11,7 +11,7 @@ const docker = (...args: string[]): string => execFileSync('docker', args, { enc
 const socket = '/var/run/docker.sock';
 
 describeWithDocker('a server that runs in a container itself', () => {
-  test('has its replicas beside it on the same engine, and takes them away when it ends', async () => {
+  test('has its replicas beside it on the same engine, adopts them when it is killed and started again, and takes them away when it ends', async () => {
     const name = `inside-${randomUUID().slice(0, 8)}`;
     const engine = await DockerEngine.connect();
     const base = { baseImage: 'auto', onLine: () => {}, authFor: async () => undefined };
@@ -46,8 +46,11 @@ describeWithDocker('a server that runs in a container itself', () => {
       ...['--entrypoint', 'node', image, `${packageDir}/dist/server.js`, JSON.stringify(options)],
     );
     try {
-      const host = docker('inspect', '-f', '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}', server);
-      const clipper = await until(() => connectClipper({ host, token }).catch(() => undefined), 'the server in its container');
+      const addressOf = () => docker('inspect', '-f', `{{(index .NetworkSettings.Networks "${name}").IPAddress}}`, server);
+      const clipper = await until(
+        () => connectClipper({ host: addressOf(), token }).catch(() => undefined),
+        'the server in its container',
+      );
       const factor = 3;
       await createEndpoint(clipper, {
         name: 'inside',
@@ -60,10 +63,26 @@ describeWithDocker('a server that runs in a container itself', () => {
       const isolated = { name: 'alone', inputType: 'doubles', network: 'none', onProgress: () => {} } as const;
       await createEndpoint(clipper, { ...isolated, predictOne: () => 'reached' });
       expect(await clipper.predict('alone', [1])).toMatchObject({ output: 'reached' });
+      const replicas = () =>
+        docker('ps', '-q', '--filter', `label=clipper-ts.instance`, '--filter', `label=clipper-ts.cluster=${name}`);
+      const before = replicas();
+      docker('kill', server);
+      docker('start', server);
+      const again = await until(
+        () => connectClipper({ host: addressOf(), token }).catch(() => undefined),
+        'the server in its container',
+      );
+      const isServed = async (): Promise<boolean> =>
+        (await again.predict('inside', [2])).output === 6 && (await again.predict('alone', [2])).output === 'reached';
+      await until(isServed, 'the replicas of before', 5_000);
+      expect(replicas()).toBe(before);
       docker('stop', server);
       const left = (kind: string) => docker(kind, 'ls', '-q', '--filter', `label=clipper-ts.cluster=${name}`);
       expect([docker('ps', '-aq', '--filter', `label=clipper-ts.cluster=${name}`), left('network')]).toEqual(['', '']);
-      expect(docker('images', '-q', `clipper-ts/${name}/*`)).toBe('');
+      // Its state is kept, and so is what its replicas are started from.
+      const images = docker('images', '-q', `clipper-ts/${name}/*`).split('\n');
+      expect(images).toHaveLength(2);
+      docker('rmi', '-f', ...images);
     } catch (error) {
       throw new Error(`${String(error)}\n${docker('logs', server)}`, { cause: error });
     } finally {

@@ -130,7 +130,7 @@ describeWithDocker('what a server leaves on an engine', () => {
     expect((await first.predict('m', [1])).output).toBe(2);
   });
 
-  test('is known as dead though its process number is used again', async () => {
+  test('is known as dead though its process number is used again, or its machine was started anew', async () => {
     const name = named('reused');
     const own = ownIdentity();
     // Clock ticks since the system started, when this process did.
@@ -138,11 +138,20 @@ describeWithDocker('what a server leaves on an engine', () => {
     expect(own.split('/')[2]).toBe(ownStart);
     const ofServer = (server: string) => ({ [labels.cluster]: name, [labels.server]: server });
     await api.createNetwork({ Name: `${name}-then`, Labels: ofServer(own.replace(`/${ownStart}/`, '/1/')) });
+    const [host, pid, start, space] = own.split('/');
+    // As it would be after the machine was started anew.
+    const before = [host, pid, start, '000000000000', '111111111111'].join('/');
+    await api.createNetwork({ Name: `${name}-before`, Labels: ofServer(before) });
+    const elsewhere = await api.createNetwork({
+      Name: `${name}-elsewhere`,
+      Labels: ofServer(['other', pid, start, space].join('/')),
+    });
     const living = await api.createNetwork({ Name: `${name}-now`, Labels: ofServer(own) });
     try {
       await (await startedCluster({ backend: 'docker', name: named('sweeping') })).close();
-      expect((await thingsOf(name)).networks).toEqual([`${name}-now`]);
+      expect((await thingsOf(name)).networks).toEqual([`${name}-elsewhere`, `${name}-now`]);
     } finally {
+      await elsewhere.remove();
       await living.remove();
     }
   });

@@ -3,7 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Log } from '../../src/log.ts';
-import { type ServeOptions, serve } from '../../src/serve.ts';
+import type { ServeOptions } from '../../src/server/parts.ts';
+import { serve } from '../../src/server/serve.ts';
 import { silentLog } from './silent-log.ts';
 import { until } from './until.ts';
 

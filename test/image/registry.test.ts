@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { containerLogs, removeContainer, runContainer, waitForContainer } from '../../src/docker/containers.ts';
+import { containerLogs } from '../../src/docker/container-logs.ts';
+import { removeContainer, runContainer, waitForContainer } from '../../src/docker/containers.ts';
 import { DockerEngine } from '../../src/docker/engine.ts';
 import { findImage, removeImage } from '../../src/docker/images.ts';
 import { ensureImage } from '../../src/docker/pull.ts';

@@ -107,7 +107,8 @@ describe('a replica that answers what no one expects', () => {
       // An answer of the other is its own first, whatever that is.
       if (reason === undefined && typeof output === 'string') expect(output.slice(0, 5)).toBe('first');
       else if (reason === undefined) expect(output).toBe(value);
-      expect(ms).toBeLessThan(2_500);
+      // To read and print what is very large takes the server, and the test, their time.
+      expect(ms).toBeLessThan(sent === 0 ? 2_500 : 10_000);
     }
     expect(asked.filter(({ reason }) => reason === undefined).length).toBeGreaterThan(20);
     expect((await ask(cluster, 'a', 1_000)).output).toBe(1_000);

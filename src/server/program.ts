@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
-import { isClipperError, messageOf } from './errors.ts';
-import { createLog } from './log.ts';
-import { type RunningServer, type ServeOptions, serve } from './serve.ts';
+import { isClipperError, messageOf } from '../errors.ts';
+import { createLog } from '../log.ts';
+import type { ServeOptions } from './parts.ts';
+import { type RunningServer, serve } from './serve.ts';
 
 /** What the program is given: as a message, for an argument is there for all to see, or as JSON in its first argument. */
 export interface ServerProgramOptions extends ServeOptions {

@@ -1,0 +1,33 @@
+import * as own from '../backends/replica-logs.ts';
+import { isClipperError } from '../errors.ts';
+import type { OwnReplicas } from './own-replicas.ts';
+import type { RestClient } from './rest-client.ts';
+
+/** The last lines of replicas: of the connection's own, or of the server's. */
+export async function getLogs(
+  management: RestClient,
+  replicas: OwnReplicas | undefined,
+  selection: own.LogSelection,
+): Promise<readonly string[]> {
+  if (replicas !== undefined) return own.readLogs(await replicas.logged(), selection);
+  return (await management.post('/admin/v1/logs', selection)) as readonly string[];
+}
+
+/** The same, and then each line as it is written, until the signal aborts or the loop over it is left. */
+export async function* followLogs(
+  management: RestClient,
+  replicas: OwnReplicas | undefined,
+  { signal, ...selection }: own.LogSelection & { readonly signal: AbortSignal | undefined },
+): AsyncGenerator<string> {
+  if (replicas !== undefined) {
+    const given = signal ?? new AbortController().signal;
+    return yield* own.followLogs(await replicas.logged(), { ...selection, signal: given });
+  }
+  const given = Object.entries(selection).filter(([, value]) => value !== undefined);
+  const query = new URLSearchParams({ ...Object.fromEntries(given), follow: 'true' });
+  try {
+    yield* management.lines(`/admin/v1/logs?${query}`, signal);
+  } catch (error) {
+    if (!isClipperError(error) || signal?.aborted !== true) throw error;
+  }
+}

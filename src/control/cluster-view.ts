@@ -1,0 +1,125 @@
+import { ClipperError } from '../errors.ts';
+import { modelKey } from './names.ts';
+import {
+  type Application,
+  apply,
+  type Change,
+  type ClusterState,
+  type Deployment,
+  type ModelVersion,
+  type Traffic,
+} from './state-store.ts';
+
+/** A cluster's state as it is looked at: what exists, what is current and what is linked, from memory. */
+export class ClusterView {
+  readonly #state: ClusterState;
+  readonly #deletions = new Map<string, number>();
+
+  constructor(state: ClusterState) {
+    this.#state = state;
+  }
+
+  get applications(): readonly Application[] {
+    return [...this.#state.applications.values()];
+  }
+
+  get models(): readonly ModelVersion[] {
+    return [...this.#state.models.values()];
+  }
+
+  /** The model versions that a server of ours runs. */
+  get deployments(): readonly Deployment[] {
+    return [...this.#state.deployments.values()];
+  }
+
+  application(name: string): Application | undefined {
+    return this.#state.applications.get(name);
+  }
+
+  model(name: string, version: string): ModelVersion | undefined {
+    return this.#state.models.get(modelKey(name, version));
+  }
+
+  deployment(name: string, version: string): Deployment | undefined {
+    return this.#state.deployments.get(modelKey(name, version));
+  }
+
+  currentVersion(name: string): string | undefined {
+    return this.#state.currentVersions.get(name);
+  }
+
+  /** How a model's queries are split; undefined where all go to the current version. */
+  traffic(name: string): Traffic | undefined {
+    return this.#state.traffic.get(name);
+  }
+
+  get traffics(): readonly Traffic[] {
+    return [...this.#state.traffic.values()];
+  }
+
+  /** Tells apart versions of one name that were added after each other, each after the one before was deleted. */
+  generation(name: string, version: string): number {
+    return this.#deletions.get(modelKey(name, version)) ?? 0;
+  }
+
+  /** The models linked to an application: none or one. */
+  linkedModels(application: string): readonly string[] {
+    return this.#state.links.get(application) ?? [];
+  }
+
+  versionsOf(name: string): readonly ModelVersion[] {
+    return this.models.filter((model) => model.name === name);
+  }
+
+  /** The integer after the largest that is in use, `1` for a new model. */
+  nextVersion(name: string): string {
+    const used = this.versionsOf(name).map(({ version }) => (/^\d+$/.test(version) ? Number(version) : 0));
+    return String(Math.max(0, ...used) + 1);
+  }
+
+  /** Throws E_UNKNOWN_APPLICATION. */
+  knownApplication(name: string): Application {
+    const application = this.application(name);
+    if (application === undefined) {
+      throw new ClipperError('E_UNKNOWN_APPLICATION', `No application with name '${name}' exists`);
+    }
+    return application;
+  }
+
+  /** Throws E_UNKNOWN_MODEL. */
+  knownModel(name: string, version: string): ModelVersion {
+    const model = this.model(name, version);
+    if (model !== undefined) return model;
+    const versions = this.versionsOf(name).map((known) => known.version);
+    const known = versions.length === 0 ? 'there is no such model' : `its versions are ${versions.join(', ')}`;
+    throw new ClipperError('E_UNKNOWN_MODEL', `No model with name '${name}' and version '${version}' exists: ${known}`);
+  }
+
+  /** Throws E_UNKNOWN_MODEL where a model has no current version. */
+  currentModel(name: string): ModelVersion {
+    const version = this.currentVersion(name);
+    const model = version === undefined ? undefined : this.model(name, version);
+    if (model === undefined) throw this.noCurrentVersion(name);
+    return model;
+  }
+
+  get links(): ReadonlyMap<string, readonly string[]> {
+    return this.#state.links;
+  }
+
+  protected noCurrentVersion(name: string): ClipperError {
+    const versions = this.versionsOf(name).map(({ version }) => version);
+    if (versions.length === 0) return new ClipperError('E_UNKNOWN_MODEL', `No model with name '${name}' exists`);
+    const message = `The current version of model '${name}' was deleted; set one of its versions ${versions.join(', ')} first`;
+    return new ClipperError('E_UNKNOWN_MODEL', message);
+  }
+
+  /** Brings it up to changes. */
+  protected apply(changes: readonly Change[]): void {
+    for (const { table, key, value } of changes) {
+      const isDeleted = table === 'models' && value === undefined && this.#state.models.has(key);
+      if (isDeleted) this.#deletions.set(key, (this.#deletions.get(key) ?? 0) + 1);
+    }
+    apply(this.#state, changes);
+  }
+}

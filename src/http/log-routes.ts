@@ -1,0 +1,60 @@
+import { Readable } from 'node:stream';
+import { z } from 'zod';
+import { followLogs, readLogs } from '../backends/replica-logs.ts';
+import type { Supervisor } from '../backends/supervisor.ts';
+import { resolveOptions } from '../util/options.ts';
+import { abandonedSignal } from './abandoned.ts';
+import type { Api } from './api.ts';
+import { clusterErrors, post } from './cluster-routes.ts';
+
+const most = 100_000;
+const selection = { name: z.string().optional(), version: z.string().optional() };
+const Body = z.strictObject({ ...selection, tailLines: z.number().int().positive().max(most) });
+
+const query = {
+  name: selection.name.describe('Only replicas of this model.'),
+  version: selection.version.describe('Only those of this version.'),
+  tailLines: z.coerce.number().int().positive().max(most).default(1_000).describe('The last so many lines.'),
+  follow: z
+    .stringbool()
+    .default(false)
+    .describe(
+      'Goes on with each line as it is written, also by replicas that are started later; `tailLines` is then for each replica.',
+    ),
+};
+const Query = z.strictObject(query);
+
+/** What replicas write. */
+export function addLogRoutes(api: Api, supervisor: Supervisor): void {
+  post(api, 'getLogs', {
+    path: 'logs',
+    summary: 'The last lines of replicas, each headed by its instance.',
+    body: Body,
+    gives: z.array(z.string()),
+    answer: async (body) => [...(await readLogs(supervisor.logged, body))],
+  });
+  api.serve(
+    {
+      method: 'GET',
+      path: '/admin/v1/logs',
+      name: 'followLogs',
+      tag: 'Cluster',
+      summary: 'The same as text; with `follow` also what replicas write from now on.',
+      query,
+      answers: { 200: { 'text/plain': z.string() }, ...clusterErrors },
+    },
+    async (request, reply) => {
+      const { follow, ...selected } = resolveOptions(Query, request.query, 'logs');
+      reply.type('text/plain; charset=utf-8');
+      if (!follow) return reply.send((await readLogs(supervisor.logged, selected)).map(ended).join(''));
+      const lines = followLogs(supervisor.logged, { ...selected, signal: abandonedSignal(reply) });
+      return reply.send(Readable.from(endedLines(lines)));
+    },
+  );
+}
+
+const ended = (line: string): string => `${line}\n`;
+
+async function* endedLines(lines: AsyncIterable<string>): AsyncGenerator<string> {
+  for await (const line of lines) yield ended(line);
+}

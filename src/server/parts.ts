@@ -1,0 +1,53 @@
+import type { EventLog } from '../control/event-log.ts';
+import type { Registry } from '../control/registry.ts';
+import type { StateStore } from '../control/state-store.ts';
+import type { Log } from '../log.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import type { RpcSecurity } from '../rpc/curve.ts';
+import type { Feedback } from '../serving/feedback.ts';
+import type { QueryFrontend } from '../serving/query-frontend.ts';
+import type { TlsOptions } from '../util/pem.ts';
+import type { UndoStack } from '../util/undo-stack.ts';
+
+export interface ServeOptions {
+  readonly name: string;
+  readonly backend: BackendName;
+  /** Where queries and RPC are listened for. */
+  readonly host: string;
+  readonly managementHost: string;
+  /** What management asks for; left out: nothing on a loopback address, else one that is made. */
+  readonly token?: string | undefined;
+  readonly queryPort: number;
+  readonly managementPort: number;
+  readonly rpcPort: number;
+  /** Left out: none. */
+  readonly rpcSecurity?: RpcSecurity | undefined;
+  readonly stateDir: string;
+  /** Whether its folder goes with it, and with that what it was to be; left out: no. */
+  readonly removeStateDir?: boolean;
+  /** The URL of a Redis that keeps the cluster's state; left out: it is kept in `stateDir`. */
+  readonly state?: string | undefined;
+  /** For both REST ports; left out: they speak plain HTTP. */
+  readonly tls?: TlsOptions | undefined;
+  readonly cacheBytes: number;
+  readonly maxBodyBytes: number;
+  /** At once, for each REST port. */
+  readonly maxConnections: number;
+  /** How long a client may take over the headers of a request; left out: 15 s. */
+  readonly headersMs?: number | undefined;
+}
+
+export type BackendName = 'process' | 'docker';
+
+/** What the parts of a server have in common while they are put together. */
+export interface Parts {
+  readonly options: ServeOptions;
+  readonly log: Log;
+  readonly undo: UndoStack;
+  readonly state: StateStore;
+  readonly registry: Registry;
+  readonly events: EventLog;
+  readonly metrics: Metrics;
+  readonly frontend: QueryFrontend;
+  readonly feedback: Feedback;
+}

@@ -1,0 +1,78 @@
+import { join } from 'node:path';
+import { EventLog } from '../control/event-log.ts';
+import { LmdbStore } from '../control/lmdb-store.ts';
+import { checkName } from '../control/names.ts';
+import { Registry } from '../control/registry.ts';
+import type { StateStore } from '../control/state-store.ts';
+import type { Log } from '../log.ts';
+import { Metrics } from '../metrics/metrics.ts';
+import { FallbackLog } from '../serving/fallback-log.ts';
+import { Feedback } from '../serving/feedback.ts';
+import { FeedbackStore } from '../serving/feedback-store.ts';
+import { QueryFrontend } from '../serving/query-frontend.ts';
+import { urlsOf } from '../util/addresses.ts';
+import { ClusterName } from '../util/running-clusters.ts';
+import { takeStateDir } from '../util/state-dir.ts';
+import { tokenOf } from '../util/token-file.ts';
+import { UndoStack } from '../util/undo-stack.ts';
+import type { ServeOptions } from './parts.ts';
+import { openPorts } from './ports.ts';
+import { openReplicas } from './replicas.ts';
+
+/** A server that is up, with the ports that it got. */
+export interface RunningServer extends AsyncDisposable {
+  readonly queryPort: number;
+  readonly managementPort: number;
+  readonly rpcPort: number;
+  readonly token: string | undefined;
+}
+
+/**
+ * Starts a cluster's server in this process: query frontend, management, RPC and supervisor. `onStopAsked` is called
+ * when a client asks for its end. Throws E_CLUSTER_EXISTS, E_PORT_IN_USE, E_STORE_FAILED, with nothing left open.
+ */
+export async function serve(options: ServeOptions, log: Log, onStopAsked: () => void): Promise<RunningServer> {
+  await using undo = new UndoStack();
+  const name = await takeName(options, undo);
+  const metrics = new Metrics();
+  const state = await openStore(options, log);
+  undo.push(async () => state[Symbol.asyncDispose]());
+  const registry = await Registry.open(state);
+  const events = await EventLog.open(state, log);
+  undo.push(() => events.flush());
+  const frontend = new QueryFrontend(registry, metrics, options.cacheBytes);
+  const fallbacks = new FallbackLog(log, events);
+  frontend.onFallback = (query) => fallbacks.add(query);
+  const store = new FeedbackStore(join(options.stateDir, 'feedback'));
+  undo.push(() => store.close());
+  const feedback = new Feedback({ registry, metrics, store, replicas: () => replicas.rpc.replicas });
+  const parts = { options, log, undo, state, registry, events, metrics, frontend, feedback };
+  const replicas = await openReplicas(parts);
+  const token = await tokenOf(options);
+  const { resume, ...ports } = await openPorts(parts, { ...replicas, token: token?.text, stop: onStopAsked });
+  await name.announce({ ...urlsOf(options, ports), ...(token === undefined ? {} : { tokenFile: token.file }) });
+  events.add({ kind: 'server_started', message: `The server of cluster ${options.name} is up, as process ${process.pid}` });
+  undo.push(async () => events.add({ kind: 'server_stopping', message: 'The server stops' }));
+  undo.push(() => name.announce({ isStopping: true }));
+  // A server that can't start leaves what it found as it was.
+  resume().catch((error: unknown) => log.error({ err: error }, 'not all that an earlier server left could be taken up'));
+  const running = undo.move();
+  const more = { rpcPort: replicas.rpc.port, token: token?.text };
+  return { ...ports, ...more, [Symbol.asyncDispose]: () => running[Symbol.asyncDispose]() };
+}
+
+/** Makes sure that no other server has the cluster's name on this machine, or its folder. Both are free again at the very end. */
+async function takeName({ name: cluster, stateDir }: ServeOptions, undo: UndoStack): Promise<ClusterName> {
+  const name = await ClusterName.take(checkName(cluster, 'cluster name'), stateDir);
+  undo.push(() => name[Symbol.asyncDispose]());
+  const dir = await takeStateDir(stateDir, cluster);
+  undo.push(async () => dir[Symbol.asyncDispose]());
+  return name;
+}
+
+async function openStore({ state, stateDir, name }: ServeOptions, log: Log): Promise<StateStore> {
+  if (state === undefined) return LmdbStore.open(join(stateDir, 'state'));
+  // Loaded only where it is wanted: a server is up the sooner.
+  const { RedisStore } = await import('../control/redis-store.ts');
+  return RedisStore.open({ url: state, cluster: name, log });
+}

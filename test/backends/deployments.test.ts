@@ -1,0 +1,72 @@
+import { cp } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { Artifacts } from '../../src/backends/artifacts.ts';
+import type { ReplicaSpec } from '../../src/backends/backend.ts';
+import { Deployments } from '../../src/backends/deployments.ts';
+import { ProcessBackend } from '../../src/backends/process-backend.ts';
+import { Supervisor } from '../../src/backends/supervisor.ts';
+import { bundleClosure } from '../../src/bundle/bundle.ts';
+import { EventLog } from '../../src/control/event-log.ts';
+import { MemoryStore } from '../../src/control/memory-store.ts';
+import { Registry } from '../../src/control/registry.ts';
+import type { Deployment } from '../../src/control/state-store.ts';
+import { RpcServer } from '../../src/rpc/rpc-server.ts';
+import { silentLog } from '../helpers/silent-log.ts';
+import { temporaryDir } from '../helpers/temporary-dir.ts';
+import { until } from '../helpers/until.ts';
+
+/** Takes its time, as one does that looks for an image. */
+class Looking extends ProcessBackend {
+  override async prepare(spec: ReplicaSpec): Promise<ReplicaSpec> {
+    await setTimeout(50);
+    return super.prepare(spec);
+  }
+}
+
+test('a version that is scaled while it is resumed has as many replicas as were asked for, of which none was started in vain', async () => {
+  await using dir = await temporaryDir();
+  const storeDir = join(dir.path, 'bundles');
+  const { dir: bundleDir, digest } = await bundleClosure((inputs: Float64Array[]) => inputs.map(() => 1), {
+    outDir: join(dir.path, 'bundle'),
+  });
+  await cp(bundleDir, join(storeDir, digest), { recursive: true });
+  const registry = await Registry.open(new MemoryStore());
+  const rest = { inputType: 'doubles', digest, env: {}, resources: {}, network: 'cluster', replicas: 1 } as const;
+  const deployment: Deployment = { name: 'm', version: '1', ...rest };
+  const model = {
+    name: 'm',
+    version: '1',
+    inputType: 'doubles',
+    labels: [],
+    containerName: 'c',
+    modelDataPath: '',
+    batchSize: -1,
+  } as const;
+  await registry.addModel(model, { isCurrent: true, deployment });
+  const rpc: RpcServer = await RpcServer.listen({
+    host: '127.0.0.1',
+    port: 0,
+    log: silentLog,
+    onConnected: (replica) => supervisor.connected(replica),
+    onLost: () => {},
+  });
+  const backend = new Looking({ dir: join(dir.path, 'replicas'), rpcHost: '127.0.0.1', rpcPort: rpc.port });
+  const ended: string[] = [];
+  const onEnded = ({ instance }: { readonly instance: string }) => void ended.push(instance);
+  const supervisor = new Supervisor(backend, silentLog, { onStopping: async () => {}, onEnded, onGaveUp: () => {} });
+  try {
+    const events = await EventLog.open(new MemoryStore(), silentLog);
+    const deployments = new Deployments({ registry, supervisor, artifacts: new Artifacts(storeDir), events, log: silentLog });
+    const { signal } = new AbortController();
+    await Promise.all([deployments.resume(deployment, signal), deployments.setReplicas('m', '1', 2, signal)]);
+    await until(() => rpc.replicas.length >= 2, 'the replicas');
+    await setTimeout(1_000);
+    expect(supervisor.fleet('m', '1')?.running).toHaveLength(2);
+    expect([rpc.replicas.length, ended]).toEqual([2, []]);
+  } finally {
+    await supervisor[Symbol.asyncDispose]();
+    await backend[Symbol.asyncDispose]();
+    await rpc.close();
+  }
+});
