@@ -10,7 +10,7 @@ export {
   type EndpointOptions,
 } from './client/deploy.ts';
 export type { DeployModelOptions } from './client/deploy-model.ts';
-export type { EventOptions } from './client/events.ts';
+export type { EventOptions, FollowOptions } from './client/events.ts';
 export type { FeedbackOptions, FeedbackRecord } from './client/feedback.ts';
 export type { ApplicationOptions, LogOptions, ModelOptions, PredictOptions, ReplicasOption } from './client/options.ts';
 export type { Deployment } from './client/post-deploy.ts';

@@ -34,6 +34,8 @@ interface Watched {
 }
 
 const lookEveryMs = 500;
+/** What can't be started now can't be a moment later, and each query would ask for it. */
+const restMs = 2_000;
 /** Queries that wait for longer than this share of their objective are in danger of missing it. */
 const dangerousShare = 0.4;
 
@@ -44,6 +46,8 @@ const dangerousShare = 0.4;
 export class Autoscaler implements Disposable {
   readonly #parts: AutoscalerParts;
   readonly #watched = new WeakMap<Fleet, Watched>();
+  /** Until when those are left alone whose replicas could not be started. */
+  readonly #restingUntil = new WeakMap<Fleet, number>();
   readonly #timer: NodeJS.Timeout;
 
   constructor(parts: AutoscalerParts) {
@@ -55,13 +59,14 @@ export class Autoscaler implements Disposable {
     clearInterval(this.#timer);
   }
 
-  /** Whether a version has no replica only because nobody asked it for a while. */
+  /** Whether a version has no replica only because nobody asked it for a while, and one would come. */
   isAsleep(name: string, version: string): boolean {
     const { registry, supervisor } = this.#parts;
     const deployment = registry.deployment(name, version);
     const fleet = supervisor.fleet(name, version);
     if (typeof deployment?.replicas !== 'object' || deployment.isStopped === true) return false;
-    return fleet !== undefined && fleet.crashLoop === undefined;
+    if (fleet === undefined || fleet.crashLoop !== undefined) return false;
+    return fleet.wanted > 0 || !this.#isResting(fleet, performance.now());
   }
 
   /** Starts a replica of a version that was scaled to none. False where none is to come. */
@@ -91,9 +96,12 @@ export class Autoscaler implements Disposable {
     const utilization = (load.busyMs - before.busyMs) / (now - before.lookedAt) / Math.max(1, load.replicas);
     const wanted = wantedFor(fleet.wanted, { utilization, waitedShare: load.waitedShare, range });
     if (wanted >= fleet.wanted) watched.fewer = undefined;
-    if (wanted > fleet.wanted)
-      return this.#scale(fleet, wanted, `its replicas are at work ${(100 * utilization).toFixed(0)} % of their time`);
-    if (wanted === fleet.wanted) return;
+    if (wanted > fleet.wanted && !this.#isResting(fleet, now)) {
+      const isLate = load.waitedShare > dangerousShare;
+      const atWork = `its replicas are at work ${(100 * utilization).toFixed(0)} % of their time`;
+      return this.#scale(fleet, wanted, isLate ? 'queries wait for long' : atWork);
+    }
+    if (wanted >= fleet.wanted) return;
     const fewer = { since: watched.fewer?.since ?? now, most: Math.max(wanted, watched.fewer?.most ?? 0) };
     watched.fewer = fewer;
     if (now - fewer.since < range.scaleDownAfterMs) return;
@@ -106,9 +114,14 @@ export class Autoscaler implements Disposable {
     const { events, log } = this.#parts;
     const message = `${modelKey(model, version)} goes from ${fleet.wanted} to ${replicas} replicas: ${why}`;
     events.add({ kind: 'scaled', model, version, message });
-    fleet
-      .scale(replicas)
-      .catch((error: unknown) => log.warn({ err: error }, `a version could not be scaled: ${messageOf(error)}`));
+    fleet.scale(replicas).catch((error: unknown) => {
+      log.warn({ err: error }, `a version could not be scaled: ${messageOf(error)}`);
+      this.#restingUntil.set(fleet, performance.now() + restMs);
+    });
+  }
+
+  #isResting(fleet: Fleet, now: number): boolean {
+    return now < (this.#restingUntil.get(fleet) ?? 0);
   }
 }
 

@@ -1,41 +1,15 @@
 import type { EventLog } from '../control/event-log.ts';
 import { modelKey } from '../control/names.ts';
 import type { Registry } from '../control/registry.ts';
-import type {
-  Deployment,
-  ModelVersion,
-  NetworkChoice,
-  Resources,
-  ServingSettings,
-  WantedReplicas,
-} from '../control/state-store.ts';
+import type { Deployment, ModelVersion, WantedReplicas } from '../control/state-store.ts';
 import { ClipperError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { InputType } from '../protocol/input-types.ts';
+import { Turns } from '../util/turns.ts';
 import type { Artifacts } from './artifacts.ts';
+import { atStart, type DeployRequest, deploymentOf, modelOf, within } from './deploy-request.ts';
 import type { Fleet } from './fleet.ts';
 import { askSample } from './sample.ts';
 import { cancelled, type Supervisor } from './supervisor.ts';
-
-export interface DeployRequest extends ServingSettings {
-  readonly name: string;
-  /** Left out: the next free integer. */
-  readonly version?: string | undefined;
-  readonly inputType: InputType;
-  readonly labels: readonly string[];
-  readonly replicas: WantedReplicas;
-  readonly env: Readonly<Record<string, string>>;
-  readonly resources: Resources;
-  readonly network: NetworkChoice;
-  /** Names a bundle in the cluster's store; of an image of ours, the one that it was made of. */
-  readonly digest?: string | undefined;
-  /** What to run in place of a bundle. */
-  readonly image?: string | undefined;
-  /** An input that a replica must answer before the version becomes current. */
-  readonly sample?: Uint8Array | undefined;
-  /** Whether the version becomes the current one. */
-  readonly current: boolean;
-}
 
 export interface Deployed {
   readonly version: string;
@@ -58,8 +32,8 @@ export class Deployments {
   readonly #parts: DeploymentsParts;
   /** Versions that are being deployed and are not registered yet. */
   readonly #underway = new Map<string, Deployment>();
-  /** Fleets of versions that were deployed before. Whoever comes meanwhile is given the same. */
-  readonly #opening = new Map<string, Promise<Fleet>>();
+  /** What is done with a version is done one after the other, so that what is stored is what runs. */
+  readonly #turns = new Turns();
 
   constructor(parts: DeploymentsParts) {
     this.#parts = parts;
@@ -72,10 +46,12 @@ export class Deployments {
    */
   async deploy(request: DeployRequest, signal: AbortSignal): Promise<Deployed> {
     const { model, deployment } = this.#reserve(request);
+    const key = modelKey(model.name, model.version);
     try {
-      return await this.#start(model, deployment, { request, signal });
+      // Of one that was deleted a moment ago replicas may still be ending.
+      return await this.#turns.take(key, () => this.#start(model, deployment, { request, signal }));
     } finally {
-      this.#underway.delete(modelKey(model.name, model.version));
+      this.#underway.delete(key);
     }
   }
 
@@ -109,25 +85,30 @@ export class Deployments {
   /** Changes how many replicas a deployed version has, also after a restart of the server; resolves when they serve. */
   async setReplicas(name: string, version: string, replicas: WantedReplicas, signal: AbortSignal): Promise<void> {
     const { registry, supervisor, events } = this.#parts;
-    const deployment = this.#known(name, version);
-    await registry.changeDeployment(name, version, { replicas, isStopped: false });
-    const fleet = await this.#fleetOf(deployment, signal);
-    const before = fleet.wanted;
-    const count = within(replicas, before);
-    const message = `${modelKey(name, version)} goes from ${before} to ${count} replicas`;
-    if (before !== count) events.add({ kind: 'scaled', model: name, version, message });
-    await supervisor.scaleUntilConnected(fleet, count, { timeoutMs: connectTimeoutMs, signal });
+    this.#known(name, version);
+    await this.#inTurn(name, version, signal, async (unlessCut) => {
+      const deployment = this.#known(name, version);
+      await registry.changeDeployment(name, version, { replicas, isStopped: false });
+      const fleet = await this.#fleetOf(deployment, unlessCut);
+      const before = fleet.wanted;
+      const count = within(replicas, before);
+      const message = `${modelKey(name, version)} goes from ${before} to ${count} replicas`;
+      if (before !== count) events.add({ kind: 'scaled', model: name, version, message });
+      await supervisor.scaleUntilConnected(fleet, count, { timeoutMs: connectTimeoutMs, signal: unlessCut });
+    });
   }
 
   /**
-   * Makes a version the current one. One of which no replica is wanted is started again from what it was deployed from, and
-   * is current only when its replicas connected. Throws E_UNKNOWN_MODEL, E_INPUT_TYPE_MISMATCH, and as deploy does.
+   * Makes a version the current one. One that has no replica is started again from what it was deployed from, and is
+   * current only when its replicas connected. Throws E_UNKNOWN_MODEL, E_INPUT_TYPE_MISMATCH, and as deploy does.
    */
   async activate(name: string, version: string, signal: AbortSignal): Promise<void> {
-    const { registry, events } = this.#parts;
+    const { registry, supervisor, events } = this.#parts;
     registry.checkSwitchable(name, version);
-    const deployment = registry.deployment(name, version);
-    if (deployment !== undefined) await this.#wake(deployment, signal);
+    const isServed = (supervisor.fleet(name, version)?.connected.length ?? 0) > 0;
+    if (!isServed && registry.deployment(name, version) !== undefined) {
+      await this.#inTurn(name, version, signal, (unlessCut) => this.#wake(this.#known(name, version), unlessCut));
+    }
     const before = registry.currentVersion(name);
     await registry.setCurrentVersion(name, version);
     if (before === version) return;
@@ -137,51 +118,61 @@ export class Deployments {
   async #wake(deployment: Deployment, signal: AbortSignal): Promise<void> {
     const { registry, supervisor } = this.#parts;
     const { name, version, replicas } = deployment;
-    const isScaledToZero = typeof replicas === 'object' && deployment.isStopped !== true;
-    if (isScaledToZero || (supervisor.fleet(name, version)?.wanted ?? 0) > 0) return;
     const fleet = await this.#fleetOf(deployment, signal);
+    const options = { timeoutMs: connectTimeoutMs, signal };
+    if (fleet.wanted > 0) return void (await supervisor.scaleUntilConnected(fleet, fleet.wanted, options));
     const count = Math.max(1, atStart(replicas));
     try {
-      await supervisor.scaleUntilConnected(fleet, count, { timeoutMs: connectTimeoutMs, signal });
+      await supervisor.scaleUntilConnected(fleet, count, options);
+      await registry.changeDeployment(name, version, { isStopped: false, ...(replicas === 0 ? { replicas: count } : {}) });
     } catch (error) {
       await fleet.scale(0);
       throw error;
     }
-    await registry.changeDeployment(name, version, { isStopped: false, ...(replicas === 0 ? { replicas: count } : {}) });
   }
 
-  /** Stops a version's replicas; the version stays registered, and can be started again. */
-  async stop(name: string, version: string): Promise<void> {
+  /** Stops a version's replicas, also those that are being started; the version stays registered, and can be started again. */
+  stop(name: string, version: string): Promise<void> {
     const { registry, supervisor, events } = this.#parts;
-    if (registry.deployment(name, version)?.isStopped === false || this.#isRunning(name, version)) {
-      const message = `The replicas of ${modelKey(name, version)} are stopped`;
-      events.add({ kind: 'stopped', model: name, version, message });
-    }
-    await registry.changeDeployment(name, version, { isStopped: true });
-    await supervisor.fleet(name, version)?.scale(0);
+    const key = modelKey(name, version);
+    this.#turns.cut(key);
+    return this.#turns.take(key, async () => {
+      const fleet = supervisor.fleet(name, version);
+      const isRunning = (fleet?.wanted ?? 0) > 0;
+      await registry.changeDeployment(name, version, { isStopped: true });
+      if (isRunning) events.add({ kind: 'stopped', model: name, version, message: `The replicas of ${key} are stopped` });
+      await fleet?.scale(0);
+    });
   }
 
   /** Deletes a version, with its replicas where they are this server's. */
   async delete(name: string, version: string): Promise<void> {
     const { registry, supervisor, events } = this.#parts;
-    const image = registry.deployment(name, version)?.image;
-    const source = supervisor.fleet(name, version)?.spec.source ?? (image === undefined ? undefined : { kind: 'image', image });
-    await registry.deleteModel(name, version);
-    events.add({ kind: 'deleted', model: name, version, message: `${modelKey(name, version)} was deleted` });
-    await supervisor.remove(name, version);
-    if (source?.kind === 'image') await supervisor.discard(source);
+    const key = modelKey(name, version);
+    registry.knownModel(name, version);
+    this.#turns.cut(key);
+    await this.#turns.take(key, async () => {
+      const image = registry.deployment(name, version)?.image;
+      const source = supervisor.fleet(name, version)?.spec.source ?? (image === undefined ? undefined : { kind: 'image', image });
+      await registry.deleteModel(name, version);
+      events.add({ kind: 'deleted', model: name, version, message: `${key} was deleted` });
+      await supervisor.remove(name, version);
+      if (source?.kind === 'image') await supervisor.discard(source);
+    });
     await this.collect();
   }
 
-  /** Takes charge of a version again that this server, or one before it, deployed. */
-  async resume(deployment: Deployment, signal: AbortSignal): Promise<void> {
-    const fleet = await this.#fleetOf(deployment, signal);
-    // It may be wanted otherwise by now.
-    const { replicas, isStopped } = this.#parts.registry.deployment(deployment.name, deployment.version) ?? { replicas: 0 };
-    await fleet.scale(isStopped === true ? 0 : within(replicas, fleet.wanted));
+  /** Takes charge of a version again that this server, or one before it, deployed; does nothing where that is not wanted any more. */
+  async resume({ name, version }: Deployment, signal: AbortSignal): Promise<void> {
+    await this.#inTurn(name, version, signal, async (unlessCut) => {
+      const deployment = this.#parts.registry.deployment(name, version);
+      if (deployment === undefined || deployment.isStopped === true) return;
+      const fleet = await this.#fleetOf(deployment, unlessCut);
+      await fleet.scale(within(deployment.replicas, fleet.wanted));
+    });
   }
 
-  /** Takes away the bundles and images that no version needs. Never rejects: what can't be removed now is looked at again. */
+  /** Takes away the bundles and images that no version needs. Never rejects: what can't be taken away now may be later. */
   async collect(): Promise<void> {
     const { registry, supervisor, artifacts, log } = this.#parts;
     const needed = [...registry.deployments, ...this.#underway.values()];
@@ -201,19 +192,26 @@ export class Deployments {
     return String(version);
   }
 
-  #isRunning(name: string, version: string): boolean {
-    return (this.#parts.supervisor.fleet(name, version)?.wanted ?? 0) > 0;
+  /** Runs a job when what else is done with the version is done, unless it is stopped or deleted first. Throws E_CANCELLED. */
+  #inTurn(name: string, version: string, signal: AbortSignal, job: (unlessCut: AbortSignal) => Promise<void>): Promise<void> {
+    const key = modelKey(name, version);
+    return this.#turns.take(key, async (cut) => {
+      try {
+        if (cut.aborted || signal.aborted) throw cancelled();
+        await job(AbortSignal.any([signal, cut]));
+      } catch (error) {
+        if (!cut.aborted) throw error;
+        throw new ClipperError('E_CANCELLED', `Model '${key}' was stopped or deleted meanwhile`, { cause: error });
+      }
+    });
   }
 
   /** The fleet of a version, with the replicas that an earlier server left. */
   async #fleetOf(deployment: Deployment, signal: AbortSignal): Promise<Fleet> {
     const { supervisor, artifacts } = this.#parts;
     const { name, version } = deployment;
-    const known = supervisor.fleet(name, version) ?? this.#opening.get(modelKey(name, version));
-    if (known !== undefined) return known;
-    const opening = supervisor.add(artifacts.specOf(deployment), signal, { adopts: true });
-    this.#opening.set(modelKey(name, version), opening);
-    return opening.finally(() => this.#opening.delete(modelKey(name, version)));
+    const known = supervisor.fleet(name, version);
+    return known ?? supervisor.add(artifacts.specOf(deployment), signal, { adopts: true });
   }
 
   #known(name: string, version: string): Deployment {
@@ -224,26 +222,15 @@ export class Deployments {
   }
 
   #reserve(request: DeployRequest): { readonly model: ModelVersion; readonly deployment: Deployment } {
-    const { name, inputType, labels, digest = '', image, env, resources, network, replicas } = request;
-    const version = request.version ?? this.nextVersion(name);
-    const key = modelKey(name, version);
-    const containerName = image ?? `clipper-ts/closure:${digest.slice(0, 12)}`;
-    const { batchSize, batchDelayMicros = 0, hedge = false, cache = true } = request;
-    const serving = { batchSize, batchDelayMicros, hedge, cache };
-    const model = { name, version, inputType, labels, containerName, modelDataPath: digest, ...serving };
+    const version = request.version ?? this.nextVersion(request.name);
+    const key = modelKey(request.name, version);
+    const model = modelOf(request, version);
     this.#parts.registry.checkAddable(model);
     if (this.#underway.has(key)) {
       throw new ClipperError('E_MODEL_EXISTS', `Model '${key}' is being deployed by another call`);
     }
-    const deployment = { name, version, inputType, digest, image, env, resources, network, replicas };
+    const deployment = deploymentOf(request, version);
     this.#underway.set(key, deployment);
     return { model, deployment };
   }
 }
-
-/** How many to begin with, and to prove that the version works. */
-const atStart = (wanted: WantedReplicas): number => (typeof wanted === 'number' ? wanted : Math.max(1, wanted.min));
-
-/** How many there are to be from now on, where so many are there. */
-const within = (wanted: WantedReplicas, now: number): number =>
-  typeof wanted === 'number' ? wanted : Math.min(wanted.max, Math.max(1, wanted.min, now));

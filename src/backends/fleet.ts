@@ -5,26 +5,21 @@ import type { Log } from '../log.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
 import type { Backend, ReplicaExit, ReplicaSpec, RunningReplica } from './backend.ts';
 import type { CrashLoop } from './crash-loop.ts';
+import type { FleetEvents } from './fleet-events.ts';
+import { Instances } from './instances.ts';
 import { isConnected, isHopeless, type Member, newMember, nextDelayMs, noteDeath } from './member.ts';
 
-export interface FleetEvents {
-  /** Before a replica is stopped on purpose: it must get no more work. Resolves when it has done what it has. */
-  readonly onStopping: (instance: string) => Promise<void>;
-  /** `isIntended`: it was stopped on purpose, rather than died. */
-  readonly onEnded: (
-    instance: string,
-    exit: ReplicaExit,
-    how: { readonly isIntended: boolean; readonly spec: ReplicaSpec },
-  ) => void;
-  /** Replicas keep dying before they answer anything, and are not started again. */
-  readonly onGaveUp: (fleet: Fleet, crashLoop: CrashLoop) => void;
+export interface FleetParts {
+  readonly backend: Backend;
+  readonly log: Log;
+  readonly events: FleetEvents;
+  /** Whether it is not told of replicas that announce themselves: they connect to a server elsewhere. */
+  readonly isUnheard?: boolean;
 }
 
 /** Processes that boot side by side mostly wait for each other. */
 const startedAtOnce = 8;
 const crashLogLines = 20;
-/** Of those that ended. */
-const keptInstances = 50;
 /** What it has is to be done by then. */
 const drainMs = 10_000;
 /** Between attempts while what runs replicas is away, which is no fault of theirs. */
@@ -38,15 +33,17 @@ export class Fleet {
   readonly #backend: Backend;
   readonly #log: Log;
   readonly #events: FleetEvents;
+  readonly #isUnheard: boolean;
   readonly #members: Member[] = [];
-  readonly #instances: string[] = [];
-  readonly #exits = new Map<string, ReplicaExit>();
+  readonly #instances = new Instances();
   #nextNumber = 0;
   #isBackendAway = false;
   #crashLoop: CrashLoop | undefined;
+  #whyNotStarted: string | undefined;
 
-  constructor(spec: ReplicaSpec, { backend, log, events }: { backend: Backend; log: Log; events: FleetEvents }) {
+  constructor(spec: ReplicaSpec, { backend, log, events, isUnheard = false }: FleetParts) {
     this.spec = spec;
+    this.#isUnheard = isUnheard;
     this.#backend = backend;
     this.#log = log;
     this.#events = events;
@@ -56,19 +53,19 @@ export class Fleet {
     return this.#members.length;
   }
 
-  /** How many of its replicas are connected. */
-  get connectedCount(): number {
-    return this.#members.filter(isConnected).length;
+  /** Those of its replicas that are there for queries. */
+  get connected(): readonly RpcReplica[] {
+    return this.#members.filter(isConnected).flatMap(({ replica = [] }) => replica);
   }
 
   /** Every instance that runs, and the last that did, oldest first. */
   get instances(): readonly string[] {
-    return this.#instances;
+    return this.#instances.all;
   }
 
   /** How an instance ended; undefined for one that has not. */
   exitOf(instance: string): ReplicaExit | undefined {
-    return this.#exits.get(instance);
+    return this.#instances.exitOf(instance);
   }
 
   get running(): readonly RunningReplica[] {
@@ -80,8 +77,13 @@ export class Fleet {
     return this.#crashLoop;
   }
 
+  /** Why the last start failed; undefined where it did not. */
+  get whyNotStarted(): string | undefined {
+    return this.#whyNotStarted;
+  }
+
   /** To be told of each of its replicas that announces itself. */
-  connected(replica: RpcReplica): void {
+  announced(replica: RpcReplica): void {
     // A container that knows nothing of instances is taken for the first of those that are to announce themselves.
     const isIt = (member: Member): boolean =>
       replica.instance === undefined
@@ -98,7 +100,7 @@ export class Fleet {
       const member = this.#add();
       member.instance = running.instance;
       member.isAdopted = true;
-      this.#remember(running.instance);
+      this.#instances.add(running.instance);
       this.#nextNumber = numberOf(running) + 1;
       this.#watch(member, running);
       globalThis.setTimeout(() => void this.#replaceMute(member), announceMs).unref();
@@ -128,7 +130,7 @@ export class Fleet {
   }
 
   #add(): Member {
-    const member = newMember();
+    const member = newMember({ isUnheard: this.#isUnheard });
     this.#members.push(member);
     return member;
   }
@@ -145,6 +147,7 @@ export class Fleet {
     } catch (error) {
       this.#remove(member);
       const message = `Replica ${member.instance} could not be started: ${messageOf(error)}`;
+      this.#whyNotStarted = message;
       throw new ClipperError(isClipperError(error) ? error.code : 'E_REPLICA_EXITED', message, { cause: error });
     }
   }
@@ -160,19 +163,13 @@ export class Fleet {
     member.startedAt = performance.now();
     member.replica = undefined;
     member.isAdopted = false;
-    this.#remember(member.instance);
+    this.#instances.add(member.instance);
     const running = await this.#backend.start(this.spec, member.instance).catch((error: unknown) => {
-      this.#instances.splice(this.#instances.indexOf(member.instance), 1);
+      this.#instances.forget(member.instance);
       throw error;
     });
+    this.#whyNotStarted = undefined;
     this.#watch(member, running);
-  }
-
-  #remember(instance: string): void {
-    const wanted = new Set(this.#members.map((member) => member.instance));
-    const ended = this.#instances.filter((each) => !wanted.has(each));
-    for (const each of ended.slice(0, -keptInstances)) this.#instances.splice(this.#instances.indexOf(each), 1);
-    this.#instances.push(instance);
   }
 
   #watch(member: Member, running: RunningReplica): void {
@@ -189,8 +186,8 @@ export class Fleet {
   #ended(member: Member, exit: ReplicaExit): void {
     const { instance } = member;
     member.running = undefined;
-    this.#exits.set(instance, exit);
-    this.#events.onEnded(instance, exit, { isIntended: member.isStopping, spec: this.spec });
+    this.#instances.ended(instance, exit);
+    this.#events.onEnded({ spec: this.spec, instance, how: exit.how, isIntended: member.isStopping });
     if (member.isStopping) return;
     noteDeath(member);
     if (isHopeless(member)) return void this.#giveUp(member, exit);
@@ -211,7 +208,7 @@ export class Fleet {
     const log = await this.#backend.logs(instance, { tailLines: crashLogLines }).catch((error: unknown) => [messageOf(error)]);
     // It may have been scaled anew meanwhile.
     if (this.#crashLoop === begun) this.#crashLoop = { ...loop, log };
-    this.#events.onGaveUp(this, { ...loop, log });
+    this.#events.onGaveUp(this.spec, { ...loop, log });
   }
 
   #restartAfter(member: Member, delayMs: number): void {

@@ -17,6 +17,8 @@ export interface Member {
   isStopping: boolean;
   /** It served under a server before this one. */
   isAdopted: boolean;
+  /** Nobody tells when it connects. */
+  readonly isUnheard: boolean;
 }
 
 const firstDelayMs = 100;
@@ -28,7 +30,7 @@ const provenMs = 10_000;
 /** A replica that dies so often without having answered anything will not do better. */
 const crashLoopDeaths = 6;
 
-export const newMember = (): Member => ({
+export const newMember = ({ isUnheard }: Pick<Member, 'isUnheard'>): Member => ({
   instance: '',
   running: undefined,
   starting: Promise.resolve(),
@@ -39,6 +41,7 @@ export const newMember = (): Member => ({
   restart: undefined,
   isStopping: false,
   isAdopted: false,
+  isUnheard,
 });
 
 /** Whether it is there for queries. */
@@ -62,5 +65,9 @@ export function nextDelayMs(member: Member): number {
 
 const isProven = ({ startedAt }: Member): boolean => performance.now() - startedAt > provenMs;
 
-const hasServed = (member: Member): boolean =>
-  member.isAdopted || (member.replica !== undefined && (member.replica.hasAnswered || isProven(member)));
+function hasServed(member: Member): boolean {
+  const { isAdopted, isUnheard, replica } = member;
+  if (isAdopted || replica?.hasAnswered === true) return true;
+  // One that is long in loading its model has not served, however long it lives.
+  return isProven(member) && (isUnheard || replica !== undefined);
+}

@@ -31,15 +31,13 @@ export async function resumeAll(parts: ResumeParts, signal: AbortSignal): Promis
 }
 
 /** What can't be started while what runs replicas is away is tried again, until the version is not wanted any more. */
-async function resume(deployment: Deployment, { registry, deployments, log }: ResumeParts, signal: AbortSignal): Promise<void> {
+async function resume(deployment: Deployment, { deployments, log }: ResumeParts, signal: AbortSignal): Promise<void> {
   const { name, version } = deployment;
   for (let isFirst = true; !signal.aborted; isFirst = false) {
-    const now = registry.deployment(name, version);
-    if (now === undefined || now.isStopped === true) return;
     try {
-      return await deployments.resume(now, signal);
+      return await deployments.resume(deployment, signal);
     } catch (error) {
-      if (signal.aborted) return;
+      if (signal.aborted || (isClipperError(error) && error.code === 'E_CANCELLED')) return;
       if (isFirst)
         log.error({ err: error, model: modelKey(name, version) }, `a version could not be resumed: ${messageOf(error)}`);
       if (!isClipperError(error) || !error.retryable) return;

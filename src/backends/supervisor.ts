@@ -3,14 +3,15 @@ import { ClipperError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
 import { deferred } from '../util/deferred.ts';
-import type { Backend, ReplicaExit, ReplicaSource, ReplicaSpec, RunningReplica } from './backend.ts';
+import type { Backend, ReplicaSource, ReplicaSpec, RunningReplica } from './backend.ts';
 import { describeCrashLoop } from './crash-loop.ts';
-import { Fleet, type FleetEvents } from './fleet.ts';
+import { Fleet } from './fleet.ts';
+import type { FleetEvents } from './fleet-events.ts';
 import type { LoggedReplicas } from './replica-logs.ts';
 
 /** Is told of replicas that connect and of those that end. */
 interface Waiter {
-  readonly onConnected: (replica: RpcReplica) => void;
+  readonly onConnected: () => void;
   readonly onEnded: FleetEvents['onEnded'];
 }
 
@@ -26,7 +27,6 @@ export class Supervisor implements AsyncDisposable {
   readonly #events: FleetEvents;
   readonly #fleets = new Map<string, Fleet>();
   readonly #waiters = new Set<Waiter>();
-  readonly #scaling = new WeakMap<Fleet, Promise<unknown>>();
   /** Replicas by instance. Those that outlived a server may connect before their fleet is there. */
   readonly #announced = new Map<string, RpcReplica>();
   #isClosed = false;
@@ -45,7 +45,14 @@ export class Supervisor implements AsyncDisposable {
   whyAbsent(model: string): string | undefined {
     const fleet = this.#fleets.get(model);
     if (fleet?.crashLoop !== undefined) return describeCrashLoop(fleet.crashLoop);
-    return fleet?.wanted === 0 ? 'its replicas were stopped' : undefined;
+    return fleet?.wanted === 0 ? (fleet.whyNotStarted ?? 'its replicas were stopped') : undefined;
+  }
+
+  /** Why a version has no replica and gets none any more, but by being scaled anew; undefined where it has, or may get one. */
+  whyGivenUp(name: string, version: string): string | undefined {
+    const fleet = this.fleet(name, version);
+    if (fleet?.crashLoop === undefined || fleet.connected.length > 0) return undefined;
+    return describeCrashLoop(fleet.crashLoop);
   }
 
   /**
@@ -59,10 +66,10 @@ export class Supervisor implements AsyncDisposable {
     await this.remove(spec.modelName, spec.modelVersion);
     const adopted = adopts ? await this.#backend.adopt(spec) : [];
     if (this.#isClosed) throw cancelled();
-    const onEnded: FleetEvents['onEnded'] = (instance, exit, isIntended) => {
-      this.#announced.delete(instance);
-      for (const waiter of this.#waiters) waiter.onEnded(instance, exit, isIntended);
-      this.#events.onEnded(instance, exit, isIntended);
+    const onEnded: FleetEvents['onEnded'] = (ended) => {
+      this.#announced.delete(ended.instance);
+      for (const waiter of this.#waiters) waiter.onEnded(ended);
+      this.#events.onEnded(ended);
     };
     const events = { ...this.#events, onEnded };
     const fleet = new Fleet(spec, { backend: this.#backend, log: this.#log, events });
@@ -77,7 +84,7 @@ export class Supervisor implements AsyncDisposable {
     fleet.adopt(running);
     for (const { instance } of running) {
       const replica = this.#announced.get(instance);
-      if (replica !== undefined) fleet.connected(replica);
+      if (replica !== undefined) fleet.announced(replica);
     }
   }
 
@@ -121,54 +128,38 @@ export class Supervisor implements AsyncDisposable {
   /** To be told of each replica that announces itself. */
   connected(replica: RpcReplica): void {
     if (replica.instance !== undefined) this.#announced.set(replica.instance, replica);
-    this.fleet(replica.modelName, replica.modelVersion)?.connected(replica);
-    for (const waiter of this.#waiters) waiter.onConnected(replica);
+    this.fleet(replica.modelName, replica.modelVersion)?.announced(replica);
+    for (const waiter of this.#waiters) waiter.onConnected();
   }
 
   /**
-   * Scales a fleet and waits until that many replicas are connected. Throws E_REPLICA_EXITED, with the end of its log,
-   * where one ends before; E_REPLICA_NOT_READY after `timeoutMs`; E_CANCELLED.
+   * Scales a fleet and waits until as many more replicas are connected, and one at least where any is wanted. Returns those
+   * that are. Throws E_REPLICA_EXITED, with the end of its log, where one ends before; E_REPLICA_NOT_READY after
+   * `timeoutMs`; E_CANCELLED.
    */
-  scaleUntilConnected(fleet: Fleet, wanted: number, options: ConnectOptions): Promise<readonly RpcReplica[]> {
-    // One after the other: each counts the replicas that it starts.
-    const before = this.#scaling.get(fleet) ?? Promise.resolve();
-    const done = before.then(() => this.#scale(fleet, wanted, options));
-    this.#scaling.set(
-      fleet,
-      done.catch(() => {}),
-    );
-    return done;
-  }
-
-  async #scale(fleet: Fleet, wanted: number, { timeoutMs, signal }: ConnectOptions): Promise<readonly RpcReplica[]> {
-    const connected = new Map<string, RpcReplica>();
-    const missing = wanted - fleet.wanted;
+  async scaleUntilConnected(fleet: Fleet, wanted: number, { timeoutMs, signal }: ConnectOptions): Promise<readonly RpcReplica[]> {
+    if (this.#isClosed || signal.aborted) throw cancelled();
     const before = new Set(fleet.instances);
     const isNew = (instance: string): boolean => fleet.instances.includes(instance) && !before.has(instance);
+    const already = fleet.connected.length;
+    const needed = Math.min(wanted, already + Math.max(wanted - fleet.wanted, already === 0 ? 1 : 0));
     const all = deferred<void>();
-    const waiter: Waiter = {
-      onConnected: (replica) => {
-        const { instance, replicaId } = replica;
-        // A container that knows nothing of instances can only be told by its model.
-        const isOne = instance === undefined ? isOf(fleet.spec, replica) : isNew(instance);
-        if (isOne) connected.set(instance ?? String(replicaId), replica);
-        if (connected.size >= missing) all.resolve();
-      },
-      onEnded: (instance, exit, { isIntended }) => {
-        if (!isNew(instance)) return;
-        if (isIntended) all.reject(new ClipperError('E_CANCELLED', `Replica ${instance} was stopped before it was ready`));
-        else void this.#exited(instance, exit).then(all.reject, all.reject);
-      },
+    const look = (): void => {
+      if (fleet.connected.length >= needed) all.resolve();
     };
+    const onEnded: Waiter['onEnded'] = ({ instance, how, isIntended }) => {
+      if (!isNew(instance)) return;
+      if (isIntended) all.reject(new ClipperError('E_CANCELLED', `Replica ${instance} was stopped before it was ready`));
+      else void this.#exited(instance, how).then(all.reject, all.reject);
+    };
+    const waiter: Waiter = { onConnected: look, onEnded };
     const late = setTimeout(() => void this.#notReady(fleet, isNew, timeoutMs).then(all.reject, all.reject), timeoutMs);
     const abort = (): void => all.reject(cancelled());
     signal.addEventListener('abort', abort);
     this.#waiters.add(waiter);
     try {
-      if (signal.aborted) throw cancelled();
-      if (missing <= 0) all.resolve();
-      await Promise.all([fleet.scale(wanted), all.promise]);
-      return [...connected.values()];
+      await Promise.all([fleet.scale(wanted).then(look), all.promise]);
+      return fleet.connected;
     } finally {
       clearTimeout(late);
       signal.removeEventListener('abort', abort);
@@ -187,7 +178,7 @@ export class Supervisor implements AsyncDisposable {
     this.#fleets.clear();
   }
 
-  async #exited(instance: string, { how }: ReplicaExit): Promise<ClipperError> {
+  async #exited(instance: string, how: string): Promise<ClipperError> {
     return new ClipperError(
       'E_REPLICA_EXITED',
       `Replica ${instance} ended with ${how} before it was ready. The end of its log:\n${await this.tailOf(instance)}`,
@@ -211,8 +202,5 @@ export class Supervisor implements AsyncDisposable {
     return lines.length === 0 ? '(nothing)' : lines.join('\n');
   }
 }
-
-const isOf = ({ modelName, modelVersion }: ReplicaSpec, replica: RpcReplica): boolean =>
-  replica.modelName === modelName && replica.modelVersion === modelVersion;
 
 export const cancelled = (): ClipperError => new ClipperError('E_CANCELLED', 'The deploy was cancelled');

@@ -5,7 +5,7 @@ import { resolveOptions } from '../util/options.ts';
 import { bearerHeaders, keyHeaders } from './api-key.ts';
 import { type BuildOptions, type BuiltModel, buildModel } from './build-model.ts';
 import { type DeployModelOptions, deployModel } from './deploy-model.ts';
-import { type EventOptions, followEvents, readEvents } from './events.ts';
+import { type EventOptions, type FollowOptions, followEvents, readEvents } from './events.ts';
 import { type FeedbackOptions, type FeedbackRecord, readFeedback, sendFeedback } from './feedback.ts';
 import { followLogs, getLogs } from './logs.ts';
 import { Models } from './models.ts';
@@ -92,7 +92,7 @@ export class ClipperConnection extends Models implements AsyncDisposable {
   }
 
   /** The same, and then each event as it happens, until the signal aborts or the loop over it is left. */
-  followEvents(options: EventOptions & { readonly signal?: AbortSignal } = {}): AsyncGenerator<ClusterEvent> {
+  followEvents(options: FollowOptions = {}): AsyncGenerator<ClusterEvent> {
     return followEvents(this.management, options);
   }
 

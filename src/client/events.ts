@@ -1,21 +1,27 @@
+import { z } from 'zod';
 import type { ClusterEvent } from '../control/cluster-event.ts';
 import { isClipperError } from '../errors.ts';
+import { resolveOptions } from '../util/options.ts';
 import type { RestClient } from './rest-client.ts';
 
-export interface EventOptions {
-  /** Only events after the one of this number. */
-  readonly since?: number;
+const EventOptions = z.strictObject({
+  since: z.number().int().nonnegative().default(0).describe('Only events after the one of this number.'),
+});
+const FollowOptions = EventOptions.extend({
+  signal: z.instanceof(AbortSignal).optional().describe('Ends the following.'),
+});
+export type EventOptions = z.input<typeof EventOptions>;
+export type FollowOptions = z.input<typeof FollowOptions>;
+
+/** The events that a cluster keeps, oldest first: the last thousand. Throws E_INVALID_OPTION. */
+export async function readEvents(management: RestClient, options: EventOptions): Promise<readonly ClusterEvent[]> {
+  const { since } = resolveOptions(EventOptions, options, 'getEvents');
+  return (await management.get(`/admin/v1/events?since=${since}`)) as readonly ClusterEvent[];
 }
 
-/** The events that a cluster keeps, oldest first: the last thousand. */
-export const readEvents = async (management: RestClient, { since = 0 }: EventOptions): Promise<readonly ClusterEvent[]> =>
-  (await management.get(`/admin/v1/events?since=${since}`)) as readonly ClusterEvent[];
-
-/** The same, and then each event as it happens, until the signal aborts or the loop over it is left. */
-export async function* followEvents(
-  management: RestClient,
-  { since = 0, signal }: EventOptions & { readonly signal?: AbortSignal },
-): AsyncGenerator<ClusterEvent> {
+/** The same, and then each event as it happens, until the signal aborts or the loop over it is left. Throws E_INVALID_OPTION. */
+export async function* followEvents(management: RestClient, options: FollowOptions): AsyncGenerator<ClusterEvent> {
+  const { since, signal } = resolveOptions(FollowOptions, options, 'followEvents');
   try {
     for await (const line of management.lines(`/admin/v1/events?follow=true&since=${since}`, signal)) {
       yield JSON.parse(line) as ClusterEvent;

@@ -5,6 +5,7 @@ import { pino } from 'pino';
 import type { Backend, ReplicaSpec } from '../backends/backend.ts';
 import { DockerBackend } from '../backends/docker-backend.ts';
 import { Fleet } from '../backends/fleet.ts';
+import type { FleetEvents } from '../backends/fleet-events.ts';
 import { ProcessBackend } from '../backends/process-backend.ts';
 import type { LoggedReplicas } from '../backends/replica-logs.ts';
 import { modelKey } from '../control/names.ts';
@@ -40,7 +41,8 @@ export class OwnReplicas implements AsyncDisposable {
   readonly #options: OwnReplicasOptions;
   readonly #fleets = new Map<string, Fleet>();
   #opened: Promise<{ readonly dir: string; readonly backend: Backend } & AsyncDisposable> | undefined;
-  #onDied: (instance: string, how: string) => void = () => {};
+  /** Who is to know, by fleet, that a replica died. */
+  readonly #onDied = new Map<Fleet, (instance: string, how: string) => void>();
 
   constructor(options: OwnReplicasOptions) {
     this.#options = options;
@@ -52,12 +54,17 @@ export class OwnReplicas implements AsyncDisposable {
     return join((await this.#open()).dir, 'bundles');
   }
 
-  /** Starts replicas of a version and waits until the server knows them. Throws E_REPLICA_EXITED, E_REPLICA_NOT_READY, E_CANCELLED. */
+  /** Starts replicas of a version and waits until the server knows them. Throws E_MODEL_EXISTS, E_REPLICA_EXITED, E_REPLICA_NOT_READY, E_CANCELLED. */
   async start(wanted: ReplicaSpec, { replicas, signal }: StartOptions): Promise<void> {
     const { backend } = await this.#open();
     const spec = await backend.prepare(wanted, signal ?? new AbortController().signal);
     const key = modelKey(spec.modelName, spec.modelVersion);
-    const fleet = new Fleet(spec, { backend, log: pino({ level: 'silent' }), events: this.#events });
+    // Those of one that is there already would be nobody's to stop.
+    if ((this.#fleets.get(key)?.wanted ?? 0) > 0) {
+      throw new ClipperError('E_MODEL_EXISTS', `This connection runs replicas of model '${key}' already`);
+    }
+    const events = this.#eventsOf((instance, how) => this.#onDied.get(fleet)?.(instance, how));
+    const fleet = new Fleet(spec, { backend, log: pino({ level: 'silent' }), events, isUnheard: true });
     this.#fleets.set(key, fleet);
     try {
       await this.#scale(fleet, { replicas, signal });
@@ -91,34 +98,35 @@ export class OwnReplicas implements AsyncDisposable {
     await (await this.#opened?.catch(() => undefined))?.[Symbol.asyncDispose]();
   }
 
-  readonly #events: ConstructorParameters<typeof Fleet>[1]['events'] = {
+  readonly #eventsOf = (onDied: (instance: string, how: string) => void): FleetEvents => ({
     // What it has in flight is answered: a replica finishes its batch before it ends.
     onStopping: async () => {},
-    onEnded: (instance, { how }, { isIntended }) => {
+    onEnded: ({ instance, how, isIntended }) => {
       if (isIntended) return;
       process.stderr.write(`clipper: the replica ${instance} ended with ${how}\n`);
-      this.#onDied(instance, how);
+      onDied(instance, how);
     },
-    onGaveUp: ({ spec }, { deaths }) => {
-      const model = modelKey(spec.modelName, spec.modelVersion);
+    onGaveUp: ({ modelName, modelVersion }, { deaths }) => {
+      const model = modelKey(modelName, modelVersion);
       process.stderr.write(`clipper: a replica of ${model} died ${deaths} times, and is not started any more\n`);
     },
-  };
+  });
 
   async #scale(fleet: Fleet, { replicas, signal }: StartOptions): Promise<void> {
     const { backend } = await this.#open();
     const died = deferred<never>();
     died.promise.catch(() => {});
-    this.#onDied = (instance, how) =>
+    const onDied = (instance: string, how: string): void =>
       void backend.logs(instance, { tailLines: 20 }).then((lines) => {
         const message = `Replica ${instance} ended with ${how} before it was ready. The end of its log:\n${lines.join('\n')}`;
         died.reject(new ClipperError('E_REPLICA_EXITED', message));
       }, died.reject);
+    this.#onDied.set(fleet, onDied);
     try {
       await Promise.race([fleet.scale(replicas), died.promise]);
       await Promise.race([this.#untilKnown(fleet, replicas, signal), died.promise]);
     } finally {
-      this.#onDied = () => {};
+      this.#onDied.delete(fleet);
     }
   }
 

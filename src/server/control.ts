@@ -49,6 +49,7 @@ function startControllers(
     splitter: frontend.splitter,
     traffics: () => registry.traffics,
     currentVersion: (model) => registry.currentVersion(model),
+    whyGivenUp: (model, version) => supervisor.whyGivenUp(model, version),
     carryOut: (traffic, candidate, verdict) => carryOut({ registry, deployments, events }, { traffic, candidate, verdict }),
   });
   undo.push(async () => rollouts[Symbol.dispose]());

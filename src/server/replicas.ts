@@ -85,12 +85,12 @@ const openSupervisor = (
       const stopping = rpc.replicas.filter((replica) => replica.instance === instance);
       await Promise.all(stopping.map((replica) => frontend.drain(replica)));
     },
-    onEnded: (instance, { how }, { isIntended, spec: { modelName: model, modelVersion: version } }) => {
+    onEnded: ({ spec: { modelName: model, modelVersion: version }, instance, how, isIntended }) => {
       rpc.instanceEnded(instance, `it ended with ${how}`);
       if (isIntended) return;
       events.add({ kind: 'died', model, version, instance, message: `The replica ${instance} ended with ${how}` });
     },
-    onGaveUp: ({ spec: { modelName: model, modelVersion: version } }, crashLoop) => {
+    onGaveUp: ({ modelName: model, modelVersion: version }, crashLoop) => {
       const message = `Replicas of ${model}:${version} are not started any more: ${describeCrashLoop(crashLoop)}`;
       events.add({ kind: 'gave_up', model, version, message });
     },

@@ -55,7 +55,7 @@ export async function serve(options: ServeOptions, log: Log, onStopAsked: () => 
   undo.push(async () => events.add({ kind: 'server_stopping', message: 'The server stops' }));
   undo.push(() => name.announce({ isStopping: true }));
   // A server that can't start leaves what it found as it was.
-  void resume();
+  resume().catch((error: unknown) => log.error({ err: error }, 'not all that an earlier server left could be taken up'));
   const running = undo.move();
   const more = { rpcPort: replicas.rpc.port, token: token?.text };
   return { ...ports, ...more, [Symbol.asyncDispose]: () => running[Symbol.asyncDispose]() };

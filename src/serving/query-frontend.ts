@@ -119,8 +119,9 @@ export class QueryFrontend implements ComputationOwner {
   }
 
   /** Has a shadow version compute the same. */
-  #copy(queries: readonly OpenQuery[], inputs: readonly Uint8Array[], { queueKey, stats }: ShadowRoute): void {
+  #copy(queries: readonly OpenQuery[], inputs: readonly Uint8Array[], { model, queueKey, stats }: ShadowRoute): void {
     const queue = this.#queues.get(queueKey);
+    if (queue === undefined || queue.replicaCount === 0) this.wake(model);
     for (const [index, query] of queries.entries()) {
       if (queue === undefined || queue.replicaCount === 0 || queue.depth > maxShadowDepth) {
         stats.shadow.dropped++;

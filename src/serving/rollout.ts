@@ -47,6 +47,8 @@ export interface RolloutParts {
   readonly splitter: TrafficSplitter;
   readonly traffics: () => readonly Traffic[];
   readonly currentVersion: (model: string) => string | undefined;
+  /** Why a version has no replica and is to get none any more; undefined where it has, or may get one. */
+  readonly whyGivenUp: (model: string, version: string) => string | undefined;
   readonly carryOut: (traffic: Traffic, candidate: string, verdict: Verdict) => Promise<void>;
 }
 
@@ -68,13 +70,18 @@ export class Rollouts implements Disposable {
   }
 
   #judgeAll(): void {
-    const { splitter, traffics, currentVersion, carryOut } = this.#parts;
+    const { splitter, traffics, currentVersion, whyGivenUp, carryOut } = this.#parts;
     for (const traffic of traffics()) {
       if (traffic.rule === undefined || this.#decided.has(traffic)) continue;
       const current = currentVersion(traffic.model) ?? '';
       const candidate = Object.keys(traffic.weights).find((version) => version !== current);
       if (candidate === undefined) continue;
-      const verdict = judgeStats(splitter.statsOf(traffic), traffic.rule, { candidate, current });
+      // It gets no queries that could tell.
+      const reason = whyGivenUp(traffic.model, candidate);
+      const verdict: Verdict | undefined =
+        reason === undefined
+          ? judgeStats(splitter.statsOf(traffic), traffic.rule, { candidate, current })
+          : { kind: 'roll_back', reason };
       if (verdict === undefined) continue;
       this.#decided.add(traffic);
       // Where it can't be carried out now it is judged again.

@@ -26,6 +26,8 @@ export interface Route {
 }
 
 export interface ShadowRoute {
+  /** `name:version`. */
+  readonly model: string;
   readonly queueKey: string;
   readonly stats: TrafficStats;
 }
@@ -74,7 +76,10 @@ export class Router {
     return {
       target,
       outcome: stats.version(version),
-      shadow: shadow === undefined || shadow === version ? undefined : { queueKey: keyOf(shadow), stats },
+      shadow:
+        shadow === undefined || shadow === version
+          ? undefined
+          : { model: modelKey(name, shadow), queueKey: keyOf(shadow), stats },
     };
   }
 

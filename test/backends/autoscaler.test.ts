@@ -1,6 +1,9 @@
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { wantedFor } from '../../src/backends/autoscaler.ts';
 import { createEndpoint, deployPredictFunction } from '../../src/client/deploy.ts';
 import { eventually, quiet, startedCluster } from '../helpers/started-cluster.ts';
+import { temporaryDir } from '../helpers/temporary-dir.ts';
 
 describe('as many replicas are wanted', () => {
   const range = { min: 1, max: 10, targetUtilization: 0.5, scaleDownAfterMs: 1 };
@@ -68,6 +71,29 @@ test('a query that can not wait so long gets the default output within its objec
   expect([output, defaultReason]).toEqual(['none', 'slo_queued']);
   expect(defaultExplanation).toContain('no replica was there yet');
   await eventually(async () => (await clipper.getNumReplicas('m')) === 1);
+});
+
+test('a replica that can not be started is not tried again for each query, and the answers say why', async () => {
+  await using dir = await temporaryDir();
+  await using clipper = await startedCluster({ stateDir: dir.path });
+  await createEndpoint(clipper, { ...base, replicas: { min: 0, max: 2, scaleDownAfterMs: 100 } });
+  await eventually(async () => (await clipper.getNumReplicas('m')) === 0);
+  const replicas = join(dir.path, 'replicas');
+  renameSync(replicas, `${replicas}-away`);
+  writeFileSync(replicas, 'in the way');
+  const { length: before } = await clipper.getEvents();
+  // The first one waits for it.
+  expect(await clipper.predict('m', [0])).toMatchObject({ default: true });
+  const answers = [];
+  for (let n = 1; n <= 30; n++) answers.push(await clipper.predict('m', [n]));
+  expect((await clipper.getEvents()).length - before).toBeLessThan(5);
+  expect(answers.at(-1)).toMatchObject({
+    defaultReason: 'no_live_replica',
+    defaultExplanation: expect.stringContaining('ENOTDIR'),
+  });
+  rmSync(replicas);
+  renameSync(`${replicas}-away`, replicas);
+  await eventually(async () => (await clipper.predict('m', [99])).output === 99);
 });
 
 test('a version that sleeps is woken by its share of the traffic', async () => {

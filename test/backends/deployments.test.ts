@@ -53,7 +53,7 @@ test('a version that is scaled while it is resumed has as many replicas as were 
   });
   const backend = new Looking({ dir: join(dir.path, 'replicas'), rpcHost: '127.0.0.1', rpcPort: rpc.port });
   const ended: string[] = [];
-  const onEnded = (instance: string) => void ended.push(instance);
+  const onEnded = ({ instance }: { readonly instance: string }) => void ended.push(instance);
   const supervisor = new Supervisor(backend, silentLog, { onStopping: async () => {}, onEnded, onGaveUp: () => {} });
   try {
     const events = await EventLog.open(new MemoryStore(), silentLog);

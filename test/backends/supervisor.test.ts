@@ -21,7 +21,7 @@ async function supervised(predict: Function, settings: { readonly extensions?: b
     onLost: () => {},
   });
   const backend = new ProcessBackend({ dir: `${dir.path}/replicas`, rpcHost: '127.0.0.1', rpcPort: rpc.port, ...settings });
-  const onEnded = (instance: string) => rpc.instanceEnded(instance, 'it ended');
+  const onEnded = ({ instance }: { readonly instance: string }) => rpc.instanceEnded(instance, 'it ended');
   const supervisor = new Supervisor(backend, silentLog, { onStopping: async () => {}, onEnded, onGaveUp: () => {} });
   const spec = { modelName: 'm', modelVersion: '1', inputType: 'doubles', env: {}, resources: {}, network: 'cluster' } as const;
   const fleet = await supervisor.add({ ...spec, source: { kind: 'bundle', dir: bundleDir } }, new AbortController().signal);
@@ -101,6 +101,6 @@ test('a container that can not tell which it is may die as often as it likes, as
     await replica.predict([encodeInput(Float64Array.of(1))]);
     process.kill(world.fleet.running[0]?.pid ?? 0, 'SIGKILL');
   }
-  await until(() => world.fleet.connectedCount === 1, 'a replica in its place');
+  await until(() => world.fleet.connected.length === 1, 'a replica in its place');
   expect([world.fleet.wanted, world.fleet.crashLoop]).toEqual([1, undefined]);
 });

@@ -30,6 +30,10 @@ test('tell what happened, from deploy to deletion', async () => {
     message: expect.stringMatching(/m-1-0-\w+ ended with signal SIGKILL/),
   });
   expect(await clipper.getEvents({ since: 10 })).toEqual(events.slice(10));
+  const misspelt = { sinse: 10 } as object;
+  for (const asking of [clipper.getEvents(misspelt), clipper.followEvents(misspelt).next()]) {
+    await expect(asking).rejects.toMatchObject({ code: 'E_INVALID_OPTION', message: expect.stringContaining('sinse') });
+  }
 });
 
 test('are followed as they happen, until the follower has enough', async () => {

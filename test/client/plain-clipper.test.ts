@@ -83,3 +83,23 @@ test('what only a server of ours does is refused', async () => {
   });
   await expect(connectClipper({ ...addresses, rpcAddress: 'somewhere' })).rejects.toMatchObject({ code: 'E_INVALID_OPTION' });
 });
+
+test('one deploy that fails does not fail another, and a version that runs is not started twice', async () => {
+  await using plain = await startPlainClipper();
+  await using clipper = await connectClipper(addressesOf(plain));
+  const setup = () => {
+    throw new Error('no model file');
+  };
+  const slow = () => new Promise((resolve) => setTimeout(resolve, 1_000));
+  const options = { inputType: 'doubles', predict: scaled(1), ...quiet } as const;
+  const [bad, good] = await Promise.allSettled([
+    deployPredictFunction(clipper, { ...options, name: 'bad', setup }),
+    deployPredictFunction(clipper, { ...options, name: 'good', setup: slow }),
+  ]);
+  expect(bad).toMatchObject({ status: 'rejected', reason: { message: expect.stringContaining('no model file') } });
+  expect(good).toMatchObject({ status: 'fulfilled', value: { name: 'good', version: '1' } });
+  await expect(deployPredictFunction(clipper, { ...options, name: 'good', version: 1 })).rejects.toMatchObject({
+    code: 'E_MODEL_EXISTS',
+  });
+  expect(await clipper.getNumReplicas('good')).toBe(1);
+});

@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { ClipperConnection } from '../../src/client/connection.ts';
 import { createEndpoint, deployPredictFunction } from '../../src/client/deploy.ts';
 import { eventually, quiet, startedCluster } from '../helpers/started-cluster.ts';
@@ -113,6 +115,24 @@ test('a shadow that hangs or is gone changes no answer', async () => {
   expect((await clipper.getTraffic('m'))?.comparison?.dropped).toBe(20);
 });
 
+test('has a version started that was scaled to none, as one that answers or as a shadow', async () => {
+  await using clipper = await startedCluster();
+  const options = { name: 'm', inputType: 'doubles', cache: false, ...quiet } as const;
+  await createEndpoint(clipper, { ...options, predict: one });
+  const replicas = { min: 0, max: 1, scaleDownAfterMs: 100 };
+  await deployPredictFunction(clipper, { ...options, predict: two, current: false, replicas });
+  for (const shadow of [undefined, '2']) {
+    await eventually(async () => (await clipper.getNumReplicas('m', '2')) === 0);
+    await clipper.setTraffic('m', shadow === undefined ? { '1': 1, '2': 1 } : undefined, { shadow });
+    await eventually(async () => {
+      expect((await ask(clipper, 4)).failed).toBe(0);
+      const report = await clipper.getTraffic('m');
+      return (report?.comparison?.compared ?? report?.versions.find(({ version }) => version === '2')?.queries ?? 0) > 0;
+    });
+    await clipper.setTraffic('m', undefined);
+  }
+});
+
 describe('by a rule', () => {
   const rule = { minQueries: 20, maxErrorRate: 0.1, holdMs: 300 };
 
@@ -137,6 +157,33 @@ describe('by a rule', () => {
     expect(await ask(clipper, 20, { from: 100 })).toEqual({ one: 20, two: 0, failed: 0 });
     const event = (await clipper.getEvents()).find(({ kind }) => kind === 'rolled_back');
     expect(event).toMatchObject({ model: 'm', version: '2', message: expect.stringContaining('100.00 %') });
+  });
+
+  test('one that did well, and then can not be started any more, is given up and never promoted', async () => {
+    await using dir = await temporaryDir();
+    const flag = join(dir.path, 'broken');
+    const setup = async () => {
+      const { existsSync } = await import('node:fs');
+      if (existsSync(flag)) throw new Error('the model file is broken');
+    };
+    await using clipper = await startedCluster();
+    const options = { name: 'm', inputType: 'doubles', ...quiet } as const;
+    await createEndpoint(clipper, { ...options, predict: one });
+    await deployPredictFunction(clipper, { ...options, predict: two, setup, current: false });
+    await clipper.setTraffic('m', { '1': 0.5, '2': 0.5 }, { rule: { ...rule, holdMs: 1_000 } });
+    expect((await ask(clipper, 60)).failed).toBe(0);
+    writeFileSync(flag, '');
+    const [status] = await clipper.getModelStatus();
+    for (const { pid = 0 } of status?.versions[1]?.replicas.live ?? []) process.kill(pid, 'SIGKILL');
+    let failed = 0;
+    for (let from = 100; (await clipper.getTraffic('m')) !== undefined; from++)
+      failed += (await ask(clipper, 1, { from })).failed;
+    expect(failed).toBe(0);
+    const events = await clipper.getEvents();
+    expect(events.find(({ kind }) => kind === 'rolled_back')?.message).toMatch(
+      /given up: a replica died 6 times.*file is broken/s,
+    );
+    expect(events.filter(({ kind }) => kind === 'promoted' || kind === 'switched')).toEqual([]);
   });
 });
 

@@ -1,0 +1,51 @@
+import type {
+  Deployment,
+  ModelVersion,
+  NetworkChoice,
+  Resources,
+  ServingSettings,
+  WantedReplicas,
+} from '../control/state-store.ts';
+import type { InputType } from '../protocol/input-types.ts';
+
+export interface DeployRequest extends ServingSettings {
+  readonly name: string;
+  /** Left out: the next free integer. */
+  readonly version?: string | undefined;
+  readonly inputType: InputType;
+  readonly labels: readonly string[];
+  readonly replicas: WantedReplicas;
+  readonly env: Readonly<Record<string, string>>;
+  readonly resources: Resources;
+  readonly network: NetworkChoice;
+  /** Names a bundle in the cluster's store; of an image of ours, the one that it was made of. */
+  readonly digest?: string | undefined;
+  /** What to run in place of a bundle. */
+  readonly image?: string | undefined;
+  /** An input that a replica must answer before the version becomes current. */
+  readonly sample?: Uint8Array | undefined;
+  /** Whether the version becomes the current one. */
+  readonly current: boolean;
+}
+
+/** The version that a request asks for, as it is registered. */
+export function modelOf(request: DeployRequest, version: string): ModelVersion {
+  const { name, inputType, labels, digest = '', image } = request;
+  const { batchSize, batchDelayMicros = 0, hedge = false, cache = true } = request;
+  const containerName = image ?? `clipper-ts/closure:${digest.slice(0, 12)}`;
+  const serving = { batchSize, batchDelayMicros, hedge, cache };
+  return { name, version, inputType, labels, containerName, modelDataPath: digest, ...serving };
+}
+
+/** How it is run. */
+export function deploymentOf(request: DeployRequest, version: string): Deployment {
+  const { name, inputType, digest = '', image, env, resources, network, replicas } = request;
+  return { name, version, inputType, digest, image, env, resources, network, replicas };
+}
+
+/** How many to begin with, and to prove that the version works. */
+export const atStart = (wanted: WantedReplicas): number => (typeof wanted === 'number' ? wanted : Math.max(1, wanted.min));
+
+/** How many there are to be from now on, where so many are there. */
+export const within = (wanted: WantedReplicas, now: number): number =>
+  typeof wanted === 'number' ? wanted : Math.min(wanted.max, Math.max(1, wanted.min, now));

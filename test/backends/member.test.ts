@@ -1,0 +1,24 @@
+import { isHopeless, newMember, nextDelayMs, noteDeath } from '../../src/backends/member.ts';
+
+describe.each([true, false])('a replica whose connecting is untold: %s', (isUnheard) => {
+  test('is hopeless where it died six times at once, and waits longer each time', () => {
+    const member = newMember({ isUnheard });
+    const delays: number[] = [];
+    for (let death = 1; death <= 6; death++) {
+      expect(isHopeless(member)).toBe(false);
+      member.startedAt = performance.now();
+      noteDeath(member);
+      delays.push(nextDelayMs(member));
+    }
+    expect([isHopeless(member), delays]).toEqual([true, [100, 200, 400, 800, 1_600, 3_200]]);
+  });
+
+  test('has served where it lived for long, unless it could be told that it never connected', () => {
+    const member = newMember({ isUnheard });
+    for (let death = 1; death <= 6; death++) {
+      member.startedAt = performance.now() - 60_000;
+      noteDeath(member);
+    }
+    expect(isHopeless(member)).toBe(!isUnheard);
+  });
+});
