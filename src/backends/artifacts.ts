@@ -33,8 +33,12 @@ export class Artifacts {
       const dir = join(this.#storeDir, name);
       const facts = await stat(dir).catch(() => undefined);
       if (facts === undefined || now - facts.mtimeMs < unclaimedMs) continue;
-      await rm(dir, { recursive: true, force: true });
-      collected.push(name);
+      // What can't be taken away now may be later.
+      const isGone = await rm(dir, { recursive: true, force: true }).then(
+        () => true,
+        () => false,
+      );
+      if (isGone) collected.push(name);
     }
     return collected;
   }

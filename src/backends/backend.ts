@@ -59,6 +59,8 @@ export interface Backend extends AsyncDisposable {
   endLeft(): Promise<void>;
   /** Takes away what was made for replicas of a source, after a deploy of it failed. */
   discard(source: ReplicaSource): Promise<void>;
+  /** Takes away the log of a replica that ended. */
+  forget(instance: string): Promise<void>;
   /** Takes away what was made for versions that are not there any more. */
   collect(needed: readonly Pick<ReplicaSpec, 'modelName' | 'modelVersion'>[]): Promise<void>;
   /** The last lines that a replica wrote, oldest first; also of one that has ended. */

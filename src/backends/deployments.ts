@@ -145,6 +145,18 @@ export class Deployments {
     });
   }
 
+  /** Stops the replicas of all versions of a model but the one that is current then. */
+  async stopInactive(name: string): Promise<void> {
+    const { registry } = this.#parts;
+    const isOther = ({ version }: ModelVersion): boolean => version !== registry.currentVersion(name);
+    await Promise.all(
+      registry
+        .versionsOf(name)
+        .filter(isOther)
+        .map(({ version }) => this.stop(name, version)),
+    );
+  }
+
   /** Deletes a version, with its replicas where they are this server's. */
   async delete(name: string, version: string): Promise<void> {
     const { registry, supervisor, events } = this.#parts;

@@ -123,6 +123,10 @@ export class DockerBackend implements Backend {
     }
   }
 
+  forget(instance: string): Promise<void> {
+    return this.#containers.forget(instance);
+  }
+
   async collect(needed: readonly Pick<ReplicaSpec, 'modelName' | 'modelVersion'>[]): Promise<void> {
     const { cluster } = this.#options;
     const prefixes = needed.map(({ modelName, modelVersion }) => `${imageRepository(cluster)}/${modelName}:${modelVersion}-`);

@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -141,6 +141,11 @@ export class DockerContainers {
     this.#ids.delete(instance);
     await removeContainer(this.#engine, id).catch((error: unknown) => this.trouble(error));
     return { how: state === 'removed' ? 'its container removed' : howOf(state, memoryBytes) };
+  }
+
+  /** Takes away the log of one that ended. */
+  forget(instance: string): Promise<void> {
+    return rm(join(this.#dir, instance), { recursive: true, force: true });
   }
 
   /** Removes what the engine may have made, also if it is away and comes back. */

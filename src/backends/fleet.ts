@@ -186,7 +186,8 @@ export class Fleet {
   #ended(member: Member, exit: ReplicaExit): void {
     const { instance } = member;
     member.running = undefined;
-    this.#instances.ended(instance, exit);
+    const forgotten = this.#instances.ended(instance, exit);
+    if (forgotten !== undefined) void this.#backend.forget(forgotten).catch(() => {});
     this.#events.onEnded({ spec: this.spec, instance, how: exit.how, isIntended: member.isStopping });
     if (member.isStopping) return;
     noteDeath(member);

@@ -21,11 +21,12 @@ export class Instances {
     this.#all.push(instance);
   }
 
-  /** To be told of each that has ended. */
-  ended(instance: string, exit: ReplicaExit): void {
+  /** To be told of each that has ended. Returns the one that is forgotten for it, if one is. */
+  ended(instance: string, exit: ReplicaExit): string | undefined {
     this.#exits.set(instance, exit);
     const [oldest] = this.#exits.size > kept ? this.#exits.keys() : [];
     if (oldest !== undefined) this.forget(oldest);
+    return oldest;
   }
 
   /** Takes one out, as if it had never been. */

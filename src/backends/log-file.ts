@@ -1,4 +1,5 @@
-import { appendFile, open, stat, truncate } from 'node:fs/promises';
+import { appendFile, open, readdir, rm, stat, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { LineSplitter } from '../util/lines.ts';
 
@@ -6,6 +7,17 @@ const maxTailBytes = 2 ** 20;
 /** A log that grows beyond this loses all but its end. */
 const maxLogBytes = 64 * 2 ** 20;
 const lookEveryMs = 100;
+
+/** Logs of replicas of an earlier server are kept for so long. */
+const keptMs = 24 * 3_600_000;
+
+/** Takes away old logs from a folder that has one for each replica. */
+export async function sweepLogs(dir: string, now = Date.now()): Promise<void> {
+  for (const name of await readdir(dir).catch(() => [])) {
+    const { mtimeMs = now } = (await stat(join(dir, name, 'log')).catch(() => undefined)) ?? {};
+    if (now - mtimeMs > keptMs) await rm(join(dir, name), { recursive: true, force: true }).catch(() => {});
+  }
+}
 
 /** The file that a replica's outputs are appended to. */
 export class LogFile {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, open } from 'node:fs/promises';
+import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClipperError } from '../errors.ts';
 import { replicaProgram } from '../util/package-files.ts';
@@ -80,6 +80,10 @@ export class ProcessBackend implements Backend {
 
   /** Nothing: bundles are shared by all that are of the same function. */
   async discard(): Promise<void> {}
+
+  forget(instance: string): Promise<void> {
+    return rm(this.#dirOf(instance), { recursive: true, force: true });
+  }
 
   /** Nothing, for the same reason. */
   async collect(): Promise<void> {}

@@ -113,8 +113,10 @@ export abstract class Models extends Applications {
 
   /** Stops the replicas of all versions of these models but the current one. */
   async stopInactiveModelVersions(names: string | readonly string[]): Promise<void> {
-    const wanted = [names].flat();
-    await this.#stop(({ name, isCurrent }) => wanted.includes(name) && !isCurrent);
+    const inactiveOf = [names].flat();
+    // The server knows which one is current when it does.
+    if (this.ownReplicas === undefined) await this.management.post('/admin/v1/stop', { inactiveOf });
+    else await this.#stop(({ name, isCurrent }) => inactiveOf.includes(name) && !isCurrent);
   }
 
   async stopAllModelContainers(): Promise<void> {

@@ -99,7 +99,10 @@ const ReplicasBody = z.strictObject({
   version: z.string(),
   replicas: wantedReplicasSchema,
 });
-const StopBody = z.strictObject({ models: z.array(z.strictObject({ name: z.string(), version: z.string() })) });
+const StopBody = z.strictObject({
+  models: z.array(z.strictObject({ name: z.string(), version: z.string() })).default([]),
+  inactiveOf: z.array(z.string()).default([]).describe('Models of which all versions are stopped but the current one.'),
+});
 const Deployed = z.object({
   version: z.string(),
   digest: z.string().describe("Of the bundle; of the image where that is the user's own."),
@@ -190,8 +193,11 @@ function addReplicaRoutes(api: Api, { deployments }: ClusterServices): void {
     summary: 'Stops the replicas of model versions.',
     body: StopBody,
     gives: nothing,
-    answer: async ({ models }) => {
-      await Promise.all(models.map(({ name, version }) => deployments.stop(name, version)));
+    answer: async ({ models, inactiveOf }) => {
+      await Promise.all([
+        ...models.map(({ name, version }) => deployments.stop(name, version)),
+        ...inactiveOf.map((name) => deployments.stopInactive(name)),
+      ]);
       return {};
     },
   });

@@ -73,9 +73,12 @@ function startControllers(
 /** Switches to a candidate that did well, or takes its traffic from one that did not. */
 async function carryOut(
   { registry, deployments, events }: Pick<Parts, 'registry' | 'events'> & { readonly deployments: Deployments },
-  { traffic: { model }, candidate: version, verdict }: { traffic: Traffic; candidate: string; verdict: Verdict },
+  { traffic, candidate: version, verdict }: { traffic: Traffic; candidate: string; verdict: Verdict },
 ): Promise<void> {
   const { kind, reason } = verdict;
+  const { model } = traffic;
+  // It may have been split otherwise meanwhile.
+  if (registry.traffic(model) !== traffic) return;
   if (kind === 'promote') {
     await deployments.activate(model, version, new AbortController().signal);
     events.add({ kind: 'promoted', model, version, message: `${model}:${version} was promoted: ${reason}` });

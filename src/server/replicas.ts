@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Backend } from '../backends/backend.ts';
 import { describeCrashLoop } from '../backends/crash-loop.ts';
 import { DockerBackend } from '../backends/docker-backend.ts';
+import { sweepLogs } from '../backends/log-file.ts';
 import { ProcessBackend } from '../backends/process-backend.ts';
 import { Supervisor } from '../backends/supervisor.ts';
 import { identityOf, keepRpcPort } from '../control/identity.ts';
@@ -102,6 +103,7 @@ async function openBackend(
   { rpc, log }: { readonly rpc: RpcServer; readonly log: Log },
 ): Promise<Backend> {
   const dir = join(stateDir, 'replicas');
+  void sweepLogs(dir);
   const isEverywhere = host === '0.0.0.0';
   const shared = { dir, rpcPort: rpc.port, serverKey: rpc.serverKey };
   if (backend === 'process') return new ProcessBackend({ ...shared, rpcHost: isEverywhere ? '127.0.0.1' : host });

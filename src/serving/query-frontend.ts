@@ -137,6 +137,8 @@ export class QueryFrontend implements ComputationOwner {
     const { application, fallback, answeredAt, receivedAt } = query;
     if (outcome !== undefined && !query.isCached) outcome.record(1_000 * (answeredAt - receivedAt), fallback !== undefined);
     query.shadow?.compare();
+    // A query that failed is kept for a while, and would keep its input.
+    query.shadow = undefined;
     // It may have been deleted meanwhile.
     if (this.#registry.application(application.name) === undefined) return;
     const reason = fallback?.reason ?? '';

@@ -1,6 +1,6 @@
-import { appendFileSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { LogFile } from '../../src/backends/log-file.ts';
+import { LogFile, sweepLogs } from '../../src/backends/log-file.ts';
 import { deferred } from '../../src/util/deferred.ts';
 import { temporaryDir } from '../helpers/temporary-dir.ts';
 import { until } from '../helpers/until.ts';
@@ -53,4 +53,16 @@ test('one that is trimmed meanwhile loses and repeats no line for who follows it
   await until(() => seen.length === written, 'the new lines');
   await end();
   expect(seen.findIndex((line, index) => Number(line.replaceAll('.', '')) !== index)).toBe(-1);
+});
+
+test('logs of replicas of an earlier server go when nothing was written to them for a day', async () => {
+  await using dir = await temporaryDir();
+  for (const name of ['old', 'new']) {
+    mkdirSync(join(dir.path, name));
+    writeFileSync(join(dir.path, name, 'log'), 'line\n');
+  }
+  const longAgo = new Date(Date.now() - 25 * 3_600_000);
+  utimesSync(join(dir.path, 'old', 'log'), longAgo, longAgo);
+  await sweepLogs(dir.path);
+  expect(readdirSync(dir.path)).toEqual(['new']);
 });
