@@ -229,8 +229,9 @@ export class Deployments {
   #known(name: string, version: string): Deployment {
     const deployment = this.#parts.registry.deployment(name, version);
     if (deployment !== undefined) return deployment;
+    this.#parts.registry.knownModel(name, version);
     const message = `The replicas of model '${modelKey(name, version)}' are not this server's to start or stop`;
-    throw new ClipperError('E_UNKNOWN_MODEL', `${message}: it was registered, not deployed`);
+    throw new ClipperError('E_UNKNOWN_MODEL', `${message}: it was registered, or deployed by another one`);
   }
 
   #reserve(request: DeployRequest): { readonly model: ModelVersion; readonly deployment: Deployment } {

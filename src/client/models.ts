@@ -145,8 +145,13 @@ export abstract class Models extends Applications {
 
   async #versionOrCurrent(name: string, version: string | number | undefined): Promise<string> {
     if (version !== undefined) return String(version);
-    const current = (await this.getAllModels()).find((model) => model.name === name && model.isCurrent);
+    const versions = (await this.getAllModels()).filter((model) => model.name === name);
+    const current = versions.find(({ isCurrent }) => isCurrent);
     if (current !== undefined) return current.version;
-    throw new ClipperError('E_UNKNOWN_MODEL', `No model with name '${name}' exists`);
+    const message =
+      versions.length === 0
+        ? `No model with name '${name}' exists`
+        : `No version of model '${name}' is current; name one of ${versions.map((each) => each.version).join(', ')}`;
+    throw new ClipperError('E_UNKNOWN_MODEL', message);
   }
 }

@@ -163,9 +163,18 @@ function parsed(text: string): unknown {
 function unreachable(url: string, error: unknown): ClipperError {
   // Where a name has several addresses, the error is of all of them and has no message.
   const why = messageOf(error) || (error as NodeJS.ErrnoException).code;
-  return new ClipperError('E_SERVER_UNREACHABLE', `No Clipper server answers at ${url}: ${why}. Start one with startClipper()`, {
+  return new ClipperError('E_SERVER_UNREACHABLE', `No Clipper server answers at ${url}: ${why}. ${nextStep(url, error)}`, {
     cause: error,
   });
+}
+
+/** Something listens that is not trusted, or speaks https only; or nothing does. */
+function nextStep(url: string, error: unknown): string {
+  const { code = '' } = error as NodeJS.ErrnoException;
+  if (/CERT|ALTNAME|ISSUER|SIGNATURE/.test(code))
+    return 'Give connectClipper the `ca` that signed its certificate, and the name that it is for';
+  if (code === 'ECONNRESET' && url.startsWith('http:')) return 'If it has `tls`, its address is https://…';
+  return 'Start one with startClipper()';
 }
 
 /** The server's own error where it gave one: `{ code, message }` or, from queries, `{ error, cause, code }`. */

@@ -37,33 +37,27 @@ export interface ClusterServices {
 /** What one machine may be asked for by mistake, but not more. */
 export const maxReplicas = 1_000;
 
+const count = z.number().int().nonnegative().max(maxReplicas);
+const range = z
+  .strictObject({
+    min: count.default(1),
+    max: count.positive(),
+    targetUtilization: z.number().gt(0).lte(1).default(0.7).describe('The share of their time that replicas are to be at work.'),
+    scaleDownAfterMs: z
+      .number()
+      .positive()
+      .default(60_000)
+      .describe('Replicas are stopped when fewer would have done for so long.'),
+  })
+  .refine(({ min, max }) => min <= max, 'min must not be more than max');
 /** So many replicas, or as many as the load asks for. */
-export const wantedReplicasSchema = z.union([
-  z.number().int().nonnegative().max(maxReplicas),
-  z
-    .strictObject({
-      min: z.number().int().nonnegative().max(maxReplicas).default(1),
-      max: z.number().int().positive().max(maxReplicas),
-      targetUtilization: z
-        .number()
-        .gt(0)
-        .lte(1)
-        .default(0.7)
-        .describe('The share of their time that replicas are to be at work.'),
-      scaleDownAfterMs: z
-        .number()
-        .positive()
-        .default(60_000)
-        .describe('Replicas are stopped when fewer would have done for so long.'),
-    })
-    .refine(({ min, max }) => min <= max, 'min must not be more than max'),
-]);
+export const wantedReplicasSchema = z.union([count, range], 'must be a whole number, or { min, max }');
 
 /** What replicas may use and reach, where they are containers. */
 export const resourcesSchema = z.strictObject({
   memoryMiB: z.number().positive().optional().describe('A replica that takes more is ended.'),
   cpus: z.number().positive().optional().describe("Processors' worth of time."),
-  gpus: z.union([z.number().int().positive(), z.literal('all')]).optional(),
+  gpus: z.union([z.number().int().positive(), z.literal('all')], "must be a whole number, or 'all'").optional(),
 });
 /** Environment variables, as any system takes them. */
 export const envSchema = z.record(

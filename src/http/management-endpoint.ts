@@ -5,7 +5,7 @@ import { abandonedSignal } from './abandoned.ts';
 import type { Api } from './api.ts';
 import { explainIssues, parseObject } from './json-inputs.ts';
 import { sendQueryError } from './query-errors.ts';
-import { refusals } from './query-schemas.ts';
+import { QueryError, refusals } from './query-schemas.ts';
 
 /** Answers that are plain text. */
 export const text = z.string();
@@ -28,7 +28,7 @@ export function addManagementEndpoint<B extends z.ZodType, A>(
 ): void {
   const refusal = { 'text/plain': text };
   const isText = (gives as z.ZodType) === text;
-  const answers = { 200: isText ? { 'text/plain': text } : gives, 400: refusal, ...refusals, 500: refusal };
+  const answers = { 200: isText ? { 'text/plain': text } : gives, 400: refusal, ...refusals, '5XX': QueryError };
   const endpoint = { method: 'POST', path: `/admin/${name}`, name, tag: 'Management', summary, body, answers } as const;
   api.serve(endpoint, async (request, reply) => {
     const answered = await answer(checkBody(body, request.body), abandonedSignal(reply));
@@ -48,9 +48,8 @@ function checkBody<B extends z.ZodType>(schema: B, body: unknown): z.output<B> {
 /** What Clipper's management knows nothing of. */
 const ownCodes: readonly ErrorCode[] = ['E_UNKNOWN_PATH', 'E_UNAUTHORIZED', 'E_FORBIDDEN'];
 
-/** Refusals as Clipper gives them: always 400, with the reason as text. */
+/** Refusals as Clipper gives them: always 400, with the reason as text. Failures, of which Clipper has none, tell their code. */
 export function sendManagementError(error: ClipperError, reply: FastifyReply): FastifyReply {
-  if (ownCodes.includes(error.code)) return sendQueryError(error, reply);
-  const status = error.status >= 500 ? error.status : 400;
-  return reply.code(status).type('text/plain; charset=utf-8').send(error.message);
+  if (error.status >= 500 || ownCodes.includes(error.code)) return sendQueryError(error, reply);
+  return reply.code(400).type('text/plain; charset=utf-8').send(error.message);
 }

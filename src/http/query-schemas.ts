@@ -96,7 +96,7 @@ const Prediction = z
   .meta({ id: 'Prediction' });
 const Predictions = z.union([Prediction, z.object({ batch_predictions: z.array(Prediction) })]).meta({ id: 'Predictions' });
 
-const QueryError = z
+export const QueryError = z
   .object({
     error: z.enum(['Json error', 'Query processing error', 'Not found', 'Unauthorized', 'Forbidden']),
     cause: z.string(),

@@ -95,7 +95,7 @@ export function addTrafficRoutes(api: Api, { registry, events, frontend }: Traff
 
 /** Throws E_INVALID_OPTION. */
 function trafficOf(registry: Registry, { name, weights, shadow, rule }: z.output<typeof TrafficBody>): Traffic | undefined {
-  if (weights === undefined && shadow === undefined) return undefined;
+  if (weights === undefined && shadow === undefined && rule === undefined) return undefined;
   const current = registry.currentVersion(name);
   const split = weights ?? (current === undefined ? {} : { [current]: 1 });
   const beside = Object.keys(split).filter((version) => version !== current);
@@ -138,5 +138,5 @@ function comparisonOf({ shadow }: TrafficStats): NonNullable<TrafficReport['comp
 
 function latencyOf(recorder: Recorder): z.output<typeof Latency> {
   const { mean, quantile } = recorder.summary();
-  return { meanMicros: mean, p50Micros: quantile(0.5), p99Micros: quantile(0.99) };
+  return { meanMicros: Math.round(mean), p50Micros: Math.round(quantile(0.5)), p99Micros: Math.round(quantile(0.99)) };
 }

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { EventLog } from '../control/event-log.ts';
 import { LmdbStore } from '../control/lmdb-store.ts';
 import { checkName } from '../control/names.ts';
@@ -52,7 +53,11 @@ export async function serve(options: ServeOptions, log: Log, onStopAsked: () => 
   const { resume, ...ports } = await openPorts(parts, { ...replicas, token: token?.text, stop: onStopAsked });
   await name.announce({ ...urlsOf(options, ports), ...(token === undefined ? {} : { tokenFile: token.file }) });
   events.add({ kind: 'server_started', message: `The server of cluster ${options.name} is up, as process ${process.pid}` });
-  undo.push(async () => events.add({ kind: 'server_stopping', message: 'The server stops' }));
+  undo.push(async () => {
+    events.add({ kind: 'server_stopping', message: 'The server stops' });
+    // Who follows the events is told before connections close.
+    await setImmediate();
+  });
   undo.push(() => name.announce({ isStopping: true }));
   // A server that can't start leaves what it found as it was.
   resume().catch((error: unknown) => log.error({ err: error }, 'not all that an earlier server left could be taken up'));

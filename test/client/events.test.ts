@@ -74,12 +74,14 @@ test('are kept over a restart, and go on counting', async () => {
   expect(after.map(({ id }) => id)).toEqual(after.map((_, index) => index + 1));
 });
 
-test('end when the server does', async () => {
+test('end when the server does, with its stop as the last one', async () => {
   const clipper = await startedCluster();
+  const seen: string[] = [];
   const following = (async () => {
-    for await (const _ of clipper.followEvents());
+    for await (const { kind } of clipper.followEvents()) seen.push(kind);
   })().catch((error: { code: string }) => error.code);
-  await eventually(async () => (await clipper.getEvents()).length > 0);
+  await eventually(() => seen.length > 0);
   await clipper.close();
   await following;
+  expect(seen).toEqual(['server_started', 'server_stopping']);
 });

@@ -52,6 +52,13 @@ describe('replicas', () => {
     expect(await pids('phoenix')).not.toContain(victim);
   });
 
+  test('of a model whose current version was deleted are of no version, which is said', async () => {
+    for (const version of [1, 2]) await clipper.registerModel({ name: 'headless', version, inputType: 'doubles' });
+    await clipper.unregisterVersionedModels({ headless: [2] });
+    await expect(clipper.getNumReplicas('headless')).rejects.toThrow("No version of model 'headless' is current; name one of 1");
+    expect(await clipper.getNumReplicas('headless', 1)).toBe(0);
+  });
+
   test('are as many as one of several calls at once wants, and no call fails another', async () => {
     await createEndpoint(clipper, { name: 'busy', inputType: 'doubles', predict: pidAfterWhile, ...quiet });
     await Promise.all([3, 0, 2].map((replicas) => clipper.setNumReplicas('busy', replicas)));
@@ -60,6 +67,10 @@ describe('replicas', () => {
     await clipper.setNumReplicas('busy', 2);
     expect(await clipper.getNumReplicas('busy')).toBe(2);
     await expect(clipper.setNumReplicas('busy', 1e9)).rejects.toMatchObject({ code: 'E_INVALID_OPTION' });
+    await expect(clipper.setNumReplicas('busy', 1.5)).rejects.toThrow(
+      'replicas: must be a whole number, or { min, max }, got 1.5',
+    );
+    await expect(clipper.setNumReplicas('busy', 1, 9)).rejects.toThrow("version '9' exists: its versions are 1");
   });
 
   test('leave the default output behind when all are stopped', async () => {

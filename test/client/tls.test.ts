@@ -30,10 +30,11 @@ test('everything is asked over https, by those who trust the certificate', async
   expect(document.paths['/plus/predict']?.post.servers).toEqual([{ url: queryUrl }]);
   await expect(connectClipper({ managementUrl })).rejects.toMatchObject({
     code: 'E_SERVER_UNREACHABLE',
-    message: expect.stringContaining('certificate'),
+    message: expect.stringMatching(/certificate.* Give connectClipper the `ca`/),
   });
   await expect(connectClipper({ managementUrl: managementUrl.replace('https', 'http') })).rejects.toMatchObject({
     code: 'E_SERVER_UNREACHABLE',
+    message: expect.stringContaining('its address is https://'),
   });
 });
 

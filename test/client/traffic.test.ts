@@ -40,6 +40,7 @@ test('is split between versions, and all goes to the current one again', async (
       { version: '2', queries: counts.two, failures: 0 },
     ]),
   );
+  expect(report?.versions.flatMap(({ latency }) => Object.values(latency)).every(Number.isInteger)).toBe(true);
   expect(await clipper.predict('m', [1_000], { version: '2' })).toMatchObject({ output: 1_000.5 });
   const answers = new Set<unknown>();
   for (let n = 2_000; n < 2_020; n++) answers.add((await clipper.predict('m', [n], { key: 'user-1' })).output === n);
@@ -192,6 +193,7 @@ test.each([
   [{ '1': 0 }, {}, 'E_INVALID_OPTION', 'above 0'],
   [{ '1': -1 }, {}, 'E_INVALID_OPTION', '>=0'],
   [{ '1': 1 }, { rule: {} }, 'E_INVALID_OPTION', 'beside the current one'],
+  [undefined, { rule: {} }, 'E_INVALID_OPTION', 'beside the current one'],
   [{ '1': 1, '2': 1 }, { shadow: '2' }, 'E_INVALID_OPTION', 'shadow'],
   [{ '1': 1 }, { shadows: '2' }, 'E_INVALID_OPTION', 'shadows'],
 ])('refuses %j with %j', async (weights, options, code, message) => {
