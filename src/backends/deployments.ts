@@ -145,9 +145,10 @@ export class Deployments {
     });
   }
 
-  /** Stops the replicas of all versions of a model but the one that is current then. */
+  /** Stops the replicas of all versions of a model but the one that is current then. Throws E_UNKNOWN_MODEL. */
   async stopInactive(name: string): Promise<void> {
     const { registry } = this.#parts;
+    registry.requireModel(name);
     const isOther = ({ version }: ModelVersion): boolean => version !== registry.currentVersion(name);
     await Promise.all(
       registry

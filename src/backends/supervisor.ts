@@ -41,6 +41,12 @@ export class Supervisor implements AsyncDisposable {
     return this.#fleets.get(modelKey(name, version));
   }
 
+  /** Whether there are or were replicas of a model, or of one version of it. */
+  runs(name: string, version: string | undefined): boolean {
+    if (version !== undefined) return this.fleet(name, version) !== undefined;
+    return [...this.#fleets.values()].some(({ spec }) => spec.modelName === name);
+  }
+
   /** Why a version has no replica, by `name:version`; undefined where it isn't known. */
   whyAbsent(model: string): string | undefined {
     const fleet = this.#fleets.get(model);

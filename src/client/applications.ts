@@ -12,7 +12,7 @@ export abstract class Applications {
   /** Undefined for a server that isn't ours. */
   abstract readonly cluster: ClusterInfo | undefined;
 
-  /** Makes a REST endpoint, and links it to a model where one is named. Throws E_INVALID_OPTION, E_REFUSED. */
+  /** Makes a REST endpoint, and links it to a model where one is named. Throws E_INVALID_OPTION, E_APPLICATION_EXISTS, E_UNKNOWN_MODEL, E_INPUT_TYPE_MISMATCH. */
   async registerApplication(options: ApplicationOptions): Promise<void> {
     const { name, inputType, defaultOutput, sloMicros, model, cache } = resolveOptions(
       schemas.ApplicationOptions,

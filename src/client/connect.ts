@@ -5,7 +5,7 @@ import { resolveOptions } from '../util/options.ts';
 import { checkToken } from '../util/token-file.ts';
 import { bearerHeaders } from './api-key.ts';
 import { ClipperConnection } from './connection.ts';
-import { findToken, localCluster } from './local-cluster.ts';
+import { findToken, localCluster, namedCluster } from './local-cluster.ts';
 import { OwnReplicas, splitAddress } from './own-replicas.ts';
 import { RestClient } from './rest-client.ts';
 import { trustAuthority } from './trust.ts';
@@ -16,6 +16,7 @@ export const apiKeyOption = z
   .describe('The key that its queries are asked with, unless they have their own.');
 
 const ConnectOptions = z.strictObject({
+  name: z.string().optional().describe('A cluster of yours that runs on this machine, in place of its addresses.'),
   host: z.string().default('127.0.0.1'),
   managementPort: z.number().int().min(1).max(65_535).default(1338),
   queryPort: z.number().int().min(1).max(65_535).optional().describe("Left out: as a server of ours says, else Clipper's 1337."),
@@ -38,6 +39,7 @@ export type ConnectOptions = z.input<typeof ConnectOptions>;
 /** Connects to a running server: one of ours, or Berkeley's Clipper by its addresses. Throws E_SERVER_UNREACHABLE, E_UNAUTHORIZED. */
 export async function connectClipper(options: ConnectOptions = {}): Promise<ClipperConnection> {
   const {
+    name,
     host,
     managementPort,
     queryPort,
@@ -48,8 +50,9 @@ export async function connectClipper(options: ConnectOptions = {}): Promise<Clip
     backend,
     ...urls
   } = resolveOptions(ConnectOptions, options, 'connectClipper');
-  const managementUrl = trimmed(urls.managementUrl ?? `http://${host}:${managementPort}`);
-  const local = await localCluster(managementUrl);
+  const named = name === undefined ? undefined : await namedCluster(name);
+  const managementUrl = trimmed(named?.managementUrl ?? urls.managementUrl ?? `http://${host}:${managementPort}`);
+  const local = named ?? (await localCluster(managementUrl));
   const token = checkToken(given) ?? (await findToken(local));
   const trust = await trustAuthority(ca);
   const management = new RestClient(managementUrl, { headers: bearerHeaders(token), trust });

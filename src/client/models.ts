@@ -37,7 +37,7 @@ export abstract class Models extends Applications {
 
   /**
    * Makes a version the current one: rolls forward or back. One whose replicas were stopped is started again from what it was
-   * deployed from, and is current when they are ready. Throws E_REFUSED.
+   * deployed from, and is current when they are ready. Throws E_UNKNOWN_MODEL, E_INPUT_TYPE_MISMATCH, and as a deploy does.
    */
   async setModelVersion(name: string, version: string | number): Promise<void> {
     await this.management.post('/admin/set_model_version', { model_name: name, model_version: checkVersion(version) });
@@ -100,18 +100,18 @@ export abstract class Models extends Applications {
     return (await this.management.get('/admin/v1/models')) as readonly ModelStatus[];
   }
 
-  /** Stops every replica of these models. The models stay registered. */
+  /** Stops every replica of these models. The models stay registered. Throws E_UNKNOWN_MODEL. */
   async stopModels(names: string | readonly string[]): Promise<void> {
     const wanted = [names].flat();
-    await this.#stop(({ name }) => wanted.includes(name));
+    await this.#stop(({ name }) => wanted.includes(name), wanted);
   }
 
-  /** Stops the replicas of some versions: `{ digits: ['1', '2'] }`. */
+  /** Stops the replicas of some versions: `{ digits: ['1', '2'] }`. Throws E_UNKNOWN_MODEL for a model that is not there. */
   async stopVersionedModels(versions: Readonly<Record<string, readonly (string | number)[]>>): Promise<void> {
-    await this.#stop(({ name, version }) => versions[name]?.map(String).includes(version) === true);
+    await this.#stop(({ name, version }) => versions[name]?.map(String).includes(version) === true, Object.keys(versions));
   }
 
-  /** Stops the replicas of all versions of these models but the current one. */
+  /** Stops the replicas of all versions of these models but the current one. Throws E_UNKNOWN_MODEL. */
   async stopInactiveModelVersions(names: string | readonly string[]): Promise<void> {
     const inactiveOf = [names].flat();
     // The server knows which one is current when it does.
@@ -123,7 +123,7 @@ export abstract class Models extends Applications {
     await this.#stop(() => true);
   }
 
-  /** Deletes some versions, with their replicas: `{ digits: ['1', '2'] }`. Throws E_REFUSED for one that is not there. */
+  /** Deletes some versions, with their replicas: `{ digits: ['1', '2'] }`. Throws E_UNKNOWN_MODEL. */
   async unregisterVersionedModels(versions: Readonly<Record<string, readonly (string | number)[]>>): Promise<void> {
     for (const [name, each] of Object.entries(versions)) {
       for (const version of each) {
@@ -133,8 +133,11 @@ export abstract class Models extends Applications {
     }
   }
 
-  async #stop(isWanted: (model: ModelInfo) => boolean): Promise<void> {
-    const models = (await this.getAllModels()).filter(isWanted).map(({ name, version }) => ({ name, version }));
+  async #stop(isWanted: (model: ModelInfo) => boolean, named: readonly string[] = []): Promise<void> {
+    const all = await this.getAllModels();
+    const unknown = named.find((each) => all.every(({ name }) => name !== each));
+    if (unknown !== undefined) throw new ClipperError('E_UNKNOWN_MODEL', `No model with name '${unknown}' exists`);
+    const models = all.filter(isWanted).map(({ name, version }) => ({ name, version }));
     const { ownReplicas } = this;
     if (ownReplicas !== undefined) {
       await Promise.all(models.map(({ name, version }) => ownReplicas.stop(name, version)));

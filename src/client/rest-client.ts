@@ -2,6 +2,7 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import { setTimeout } from 'node:timers/promises';
 import { ClipperError, isClipperError, isErrorCode, messageOf } from '../errors.ts';
+import { errorCodeHeader } from '../http/management-endpoint.ts';
 import type { Trust } from './trust.ts';
 
 type Headers = Readonly<Record<string, string>>;
@@ -104,7 +105,8 @@ export class RestClient {
       const response = await this.#send(path, request);
       const { statusCode: status = 0 } = response;
       if (status >= 200 && status < 300) return response;
-      throw remoteError(await textOf(response), `${this.url}${path} answered ${status}`);
+      const code = response.headers[errorCodeHeader];
+      throw remoteError(await textOf(response), code, `${this.url}${path} answered ${status}`);
     } catch (error) {
       throw isClipperError(error) ? error : this.#failure(path, request, error);
     }
@@ -177,8 +179,9 @@ function nextStep(url: string, error: unknown): string {
   return 'Start one with startClipper()';
 }
 
-/** The server's own error where it gave one: `{ code, message }` or, from queries, `{ error, cause, code }`. */
-function remoteError(text: string, what: string): ClipperError {
+/** The server's own error where it gave one: `{ code, message }`, from queries `{ error, cause, code }`, or a text with its code in a header. */
+function remoteError(text: string, ofText: unknown, what: string): ClipperError {
+  if (isErrorCode(ofText)) return new ClipperError(ofText, text);
   const { code, message, cause } = (parsed(text) ?? {}) as { code?: unknown; message?: unknown; cause?: unknown };
   if (isErrorCode(code)) return new ClipperError(code, String(message ?? cause));
   return new ClipperError('E_REFUSED', text === '' ? what : text);

@@ -124,7 +124,8 @@ export async function startClipper(options: StartOptions = {}): Promise<ClipperC
 }
 
 async function madeDir(dir: string): Promise<string> {
-  await mkdir(dir, { recursive: true }).catch((error: unknown) => {
+  // Bundles hold what was captured: one that is made here is its owner's alone.
+  await mkdir(dir, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
     throw new ClipperError('E_INVALID_OPTION', `The stateDir ${dir} can't be made: ${messageOf(error)}`, { cause: error });
   });
   return dir;

@@ -95,6 +95,12 @@ export class ClusterView {
     throw new ClipperError('E_UNKNOWN_MODEL', `No model with name '${name}' and version '${version}' exists: ${known}`);
   }
 
+  /** Throws E_UNKNOWN_MODEL unless there is such a model, with the version where one is named. */
+  requireModel(name: string, version?: string): void {
+    if (version !== undefined) this.knownModel(name, version);
+    else if (this.versionsOf(name).length === 0) throw this.noCurrentVersion(name);
+  }
+
   /** Throws E_UNKNOWN_MODEL where a model has no current version. */
   currentModel(name: string): ModelVersion {
     const version = this.currentVersion(name);

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { followLogs, readLogs } from '../backends/replica-logs.ts';
 import type { Supervisor } from '../backends/supervisor.ts';
+import type { Registry } from '../control/registry.ts';
 import { resolveOptions } from '../util/options.ts';
 import { abandonedSignal } from './abandoned.ts';
 import type { Api } from './api.ts';
@@ -24,14 +25,22 @@ const query = {
 };
 const Query = z.strictObject(query);
 
+interface LogServices {
+  readonly supervisor: Supervisor;
+  readonly registry: Registry;
+}
+
 /** What replicas write. */
-export function addLogRoutes(api: Api, supervisor: Supervisor): void {
+export function addLogRoutes(api: Api, { supervisor, registry }: LogServices): void {
   post(api, 'getLogs', {
     path: 'logs',
     summary: 'The last lines of replicas, each headed by its instance.',
     body: Body,
     gives: z.array(z.string()),
-    answer: async (body) => [...(await readLogs(supervisor.logged, body))],
+    answer: async (body) => {
+      checkKnown({ supervisor, registry }, body);
+      return [...(await readLogs(supervisor.logged, body))];
+    },
   });
   api.serve(
     {
@@ -45,12 +54,22 @@ export function addLogRoutes(api: Api, supervisor: Supervisor): void {
     },
     async (request, reply) => {
       const { follow, ...selected } = resolveOptions(Query, request.query, 'logs');
+      checkKnown({ supervisor, registry }, selected);
       reply.type('text/plain; charset=utf-8');
       if (!follow) return reply.send((await readLogs(supervisor.logged, selected)).map(ended).join(''));
       const lines = followLogs(supervisor.logged, { ...selected, signal: abandonedSignal(reply) });
       return reply.send(Readable.from(endedLines(lines)));
     },
   );
+}
+
+/** A misspelt name would be answered by silence. Throws E_UNKNOWN_MODEL. */
+function checkKnown(
+  { supervisor, registry }: LogServices,
+  { name, version }: { readonly name?: string | undefined; readonly version?: string | undefined },
+): void {
+  // One that is being deployed is not registered yet.
+  if (name !== undefined && !supervisor.runs(name, version)) registry.requireModel(name, version);
 }
 
 const ended = (line: string): string => `${line}\n`;

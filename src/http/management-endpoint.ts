@@ -45,11 +45,14 @@ function checkBody<B extends z.ZodType>(schema: B, body: unknown): z.output<B> {
   throw new ClipperError('E_MALFORMED_JSON', message);
 }
 
+/** Where a refusal in Clipper's plain text tells its code. */
+export const errorCodeHeader = 'clipper-error-code';
+
 /** What Clipper's management knows nothing of. */
 const ownCodes: readonly ErrorCode[] = ['E_UNKNOWN_PATH', 'E_UNAUTHORIZED', 'E_FORBIDDEN'];
 
 /** Refusals as Clipper gives them: always 400, with the reason as text. Failures, of which Clipper has none, tell their code. */
 export function sendManagementError(error: ClipperError, reply: FastifyReply): FastifyReply {
   if (error.status >= 500 || ownCodes.includes(error.code)) return sendQueryError(error, reply);
-  return reply.code(400).type('text/plain; charset=utf-8').send(error.message);
+  return reply.code(400).header(errorCodeHeader, error.code).type('text/plain; charset=utf-8').send(error.message);
 }

@@ -43,7 +43,7 @@ export async function openManagementPort(
     addStatusRoutes(api.within(scope), services);
     addTrafficRoutes(api.within(scope), services);
     addEventRoutes(api.within(scope), services.events);
-    addLogRoutes(api.within(scope), services.supervisor);
+    addLogRoutes(api.within(scope), services);
     addFeedbackRoutes(api.within(scope), services);
     addKeyRoutes(api.within(scope), services.registry);
   });

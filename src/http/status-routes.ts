@@ -75,7 +75,9 @@ function modelStatuses(services: StatusServices): ModelStatus[] {
   const linked = registry.applications.map(({ name }) => ({ name, models: registry.linkedModels(name) }));
   const names = [...new Set(registry.models.map(({ name }) => name))].sort();
   return names.map((name) => {
-    const currentVersion = registry.currentVersion(name);
+    const version = registry.currentVersion(name);
+    // It may have been deleted.
+    const currentVersion = version !== undefined && registry.model(name, version) !== undefined ? version : undefined;
     return {
       name,
       ...(currentVersion === undefined ? {} : { currentVersion }),

@@ -22,7 +22,7 @@ export async function clusterServices(
 ): Promise<ClusterServices & Pick<ManagementServices, 'forget'> & { readonly resume: () => Promise<void> }> {
   const { options, log, registry, events, frontend, feedback } = parts;
   const storeDir = join(options.stateDir, 'bundles');
-  await mkdir(storeDir, { recursive: true });
+  await mkdir(storeDir, { recursive: true, mode: 0o700 });
   const engine = backend instanceof DockerBackend ? { engineId: backend.engine.facts.id } : {};
   const where = { pid: process.pid, hostname: hostname(), storeDir, queryPort, rpcPort: rpc.port };
   const forget = async (application: string): Promise<void> => {
