@@ -1,7 +1,7 @@
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { ClusterEvent } from './cluster-event.ts';
-import type { Change, StateStore } from './state-store.ts';
+import type { Change, ClusterState, StateStore } from './state-store.ts';
 
 type NewEvent = Omit<ClusterEvent, 'id' | 'at'>;
 
@@ -25,14 +25,10 @@ export class EventLog {
     this.#nextId = (events.at(-1)?.id ?? 0) + 1;
   }
 
-  /** Throws E_STORE_FAILED. */
-  static async open(store: StateStore, log: Log): Promise<EventLog> {
-    const { events } = await store.load();
-    return new EventLog(
-      store,
-      log,
-      [...events.values()].sort((a, b) => a.id - b.id),
-    );
+  /** Goes on with the events that its store holds. */
+  static of(store: StateStore, { events }: Pick<ClusterState, 'events'>, log: Log): EventLog {
+    const kept = [...events.values()].sort((one, other) => one.id - other.id);
+    return new EventLog(store, log, kept);
   }
 
   /** Notes an event. It is in the store soon after, and at the latest when `flush` resolves. */

@@ -32,9 +32,9 @@ export class Registry extends ClusterView {
     });
   }
 
-  /** Throws E_STORE_FAILED. */
-  static async open(store: StateStore): Promise<Registry> {
-    return new Registry(store, await store.load());
+  /** `state`: what the store holds, where it was loaded already. Throws E_STORE_FAILED. */
+  static async open(store: StateStore, state?: ClusterState): Promise<Registry> {
+    return new Registry(store, state ?? (await store.load()));
   }
 
   /** Adds an application, linked to a model where one is named. Throws E_APPLICATION_EXISTS, and as linkModel does. */

@@ -26,7 +26,6 @@ const TrafficBody = z.strictObject({
   shadow: z.string().optional().describe('A version that computes copies, whose outputs are only compared.'),
   rule: ruleSchema.optional(),
 });
-export type TrafficBody = z.input<typeof TrafficBody>;
 
 const Latency = z.object({ meanMicros: z.number(), p50Micros: z.number(), p99Micros: z.number() });
 const TrafficReport = z

@@ -5,7 +5,8 @@ import { DockerBackend } from '../backends/docker-backend.ts';
 import { sweepLogs } from '../backends/log-file.ts';
 import { ProcessBackend } from '../backends/process-backend.ts';
 import { Supervisor } from '../backends/supervisor.ts';
-import { identityOf, keepRpcPort } from '../control/identity.ts';
+import { keepRpcPort } from '../control/identity.ts';
+import type { Identity } from '../control/state-store.ts';
 import { isClipperError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { RpcServer } from '../rpc/rpc-server.ts';
@@ -20,9 +21,8 @@ export interface Replicas {
 }
 
 /** On the port of the server before this one, where it may be any: containers that outlived that one connect to it. */
-export async function openReplicas(parts: Parts): Promise<Replicas> {
+export async function openReplicas(parts: Parts, identity: Identity): Promise<Replicas> {
   const { options, state, log } = parts;
-  const identity = await identityOf(state);
   const open = (rpcPort: number): Promise<Replicas> => openReplicasOn(rpcPort, identity.stateId, parts);
   const isAny = options.backend === 'docker' && options.rpcPort === 0;
   const replicas = await open(isAny ? identity.rpcPort : options.rpcPort).catch((error: unknown) => {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { EventLog } from '../control/event-log.ts';
+import { identityOf } from '../control/identity.ts';
 import { LmdbStore } from '../control/lmdb-store.ts';
 import { checkName } from '../control/names.ts';
 import { Registry } from '../control/registry.ts';
@@ -38,8 +39,9 @@ export async function serve(options: ServeOptions, log: Log, onStopAsked: () => 
   const metrics = new Metrics();
   const state = await openStore(options, log);
   undo.push(async () => state[Symbol.asyncDispose]());
-  const registry = await Registry.open(state);
-  const events = await EventLog.open(state, log);
+  const loaded = await state.load();
+  const registry = await Registry.open(state, loaded);
+  const events = EventLog.of(state, loaded, log);
   undo.push(() => events.flush());
   const frontend = new QueryFrontend(registry, metrics, options.cacheBytes);
   const fallbacks = new FallbackLog(log, events);
@@ -48,7 +50,7 @@ export async function serve(options: ServeOptions, log: Log, onStopAsked: () => 
   undo.push(() => store.close());
   const feedback = new Feedback({ registry, metrics, store, replicas: () => replicas.rpc.replicas });
   const parts = { options, log, undo, state, registry, events, metrics, frontend, feedback };
-  const replicas = await openReplicas(parts);
+  const replicas = await openReplicas(parts, await identityOf(state, loaded));
   const token = await tokenOf(options);
   const { resume, ...ports } = await openPorts(parts, { ...replicas, token: token?.text, stop: onStopAsked });
   await name.announce({ ...urlsOf(options, ports), ...(token === undefined ? {} : { tokenFile: token.file }) });

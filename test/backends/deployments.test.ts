@@ -11,6 +11,7 @@ import { EventLog } from '../../src/control/event-log.ts';
 import { MemoryStore } from '../../src/control/memory-store.ts';
 import { Registry } from '../../src/control/registry.ts';
 import type { Deployment } from '../../src/control/state-store.ts';
+import { emptyState } from '../../src/control/state-store.ts';
 import { RpcServer } from '../../src/rpc/rpc-server.ts';
 import { silentLog } from '../helpers/silent-log.ts';
 import { temporaryDir } from '../helpers/temporary-dir.ts';
@@ -56,7 +57,7 @@ test('a version that is scaled while it is resumed has as many replicas as were 
   const onEnded = ({ instance }: { readonly instance: string }) => void ended.push(instance);
   const supervisor = new Supervisor(backend, silentLog, { onStopping: async () => {}, onEnded, onGaveUp: () => {} });
   try {
-    const events = await EventLog.open(new MemoryStore(), silentLog);
+    const events = EventLog.of(new MemoryStore(), emptyState(), silentLog);
     const deployments = new Deployments({ registry, supervisor, artifacts: new Artifacts(storeDir), events, log: silentLog });
     const { signal } = new AbortController();
     await Promise.all([deployments.resume(deployment, signal), deployments.setReplicas('m', '1', 2, signal)]);

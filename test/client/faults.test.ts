@@ -1,10 +1,10 @@
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { ClipperConnection } from '../../src/client/connection.ts';
 import { createEndpoint, deployPredictFunction } from '../../src/client/deploy.ts';
 import type { Prediction } from '../../src/client/wire.ts';
+import { mountMemory, testWithMounts } from '../helpers/mounts.ts';
 import { eventually, isAlive, quiet, startedCluster } from '../helpers/started-cluster.ts';
 import { temporaryDir } from '../helpers/temporary-dir.ts';
 
@@ -152,58 +152,42 @@ test('clocks that jump change nothing', async () => {
   }
 });
 
-/** A file system of its own, of so many KiB; undefined where this user may not make one. */
-function smallDisk(path: string, kib: number): Disposable | undefined {
-  mkdirSync(path);
+testWithMounts('a full disk refuses changes and keeps serving; with room again changes are made', async () => {
+  await using dir = await temporaryDir();
+  const path = join(dir.path, 'disk');
+  using _disk = mountMemory(path, 4_096);
+  const clipper = await startedCluster({ stateDir: path });
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${kib}k`, 'tmpfs', path], { stdio: 'ignore' });
-  } catch {
-    return undefined;
+    await createEndpoint(clipper, options);
+    const asking = askOn(clipper, 2);
+    const { bavail, bsize } = statfsSync(path);
+    writeFileSync(join(path, 'ballast'), Buffer.alloc(bavail * bsize));
+    const names: string[] = [];
+    const fill = async (): Promise<void> => {
+      for (let n = 0; n < 3_000; n++) {
+        const name = `a${n}`;
+        await clipper.registerApplication({ name, inputType: 'doubles', defaultOutput: 'x'.repeat(500) });
+        names.push(name);
+      }
+    };
+    await expect(fill()).rejects.toMatchObject({
+      message: expect.stringMatching(/state in .* could not be written.*disk full/s),
+    });
+    rmSync(join(path, 'ballast'));
+    await eventually(async () => {
+      await clipper.registerApplication({ name: 'after', inputType: 'doubles' });
+      return true;
+    });
+    expectAnswered(await asking.stop());
+    const pid = clipper.cluster?.pid ?? 0;
+    process.kill(pid, 'SIGKILL');
+    await eventually(() => !isAlive(pid));
+    await using again = await startedCluster({ stateDir: path });
+    expect((await again.getAllApps()).map(({ name }) => name).sort()).toEqual(['after', 'm', ...names].sort());
+  } finally {
+    await clipper.close();
   }
-  return { [Symbol.dispose]: () => void execFileSync('umount', ['-l', path]) };
-}
-
-const isRoot = process.getuid?.() === 0;
-(isRoot ? test : test.skip)(
-  'a full disk refuses changes and keeps serving; with room again changes are made (needs root)',
-  async () => {
-    await using dir = await temporaryDir();
-    const path = join(dir.path, 'disk');
-    using disk = smallDisk(path, 4_096);
-    if (disk === undefined) return;
-    const clipper = await startedCluster({ stateDir: path });
-    try {
-      await createEndpoint(clipper, options);
-      const asking = askOn(clipper, 2);
-      const { bavail, bsize } = statfsSync(path);
-      writeFileSync(join(path, 'ballast'), Buffer.alloc(bavail * bsize));
-      const names: string[] = [];
-      const fill = async (): Promise<void> => {
-        for (let n = 0; n < 3_000; n++) {
-          const name = `a${n}`;
-          await clipper.registerApplication({ name, inputType: 'doubles', defaultOutput: 'x'.repeat(500) });
-          names.push(name);
-        }
-      };
-      await expect(fill()).rejects.toMatchObject({
-        message: expect.stringMatching(/state in .* could not be written.*disk full/s),
-      });
-      rmSync(join(path, 'ballast'));
-      await eventually(async () => {
-        await clipper.registerApplication({ name: 'after', inputType: 'doubles' });
-        return true;
-      });
-      expectAnswered(await asking.stop());
-      const pid = clipper.cluster?.pid ?? 0;
-      process.kill(pid, 'SIGKILL');
-      await eventually(() => !isAlive(pid));
-      await using again = await startedCluster({ stateDir: path });
-      expect((await again.getAllApps()).map(({ name }) => name).sort()).toEqual(['after', 'm', ...names].sort());
-    } finally {
-      await clipper.close();
-    }
-  },
-);
+});
 
 test('a deploy that is cancelled at any moment leaves nothing, and the version before keeps serving', async () => {
   await using clipper = await startedCluster();

@@ -1,10 +1,10 @@
-import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { ClipperConnection } from '../../src/client/connection.ts';
 import { createEndpoint, deployPredictFunction } from '../../src/client/deploy.ts';
+import { mountMemory, testWithMounts } from '../helpers/mounts.ts';
 import { eventually, isAlive, quiet, startedCluster } from '../helpers/started-cluster.ts';
 import { temporaryDir } from '../helpers/temporary-dir.ts';
 
@@ -60,23 +60,17 @@ describe('a server that was killed and is started again on its folder', () => {
     await first.close();
   });
 
-  const isRoot = process.getuid?.() === 0;
-  (isRoot ? test : test.skip)('serves also where a bundle that nobody needs can not be taken away (needs root)', async () => {
+  testWithMounts('serves also where a bundle that nobody needs can not be taken away', async () => {
     await using dir = await temporaryDir();
     const held = join(dir.path, 'bundles', 'held');
-    mkdirSync(join(held, 'mount'), { recursive: true });
-    if (spawnSync('mount', ['-t', 'tmpfs', 'tmpfs', join(held, 'mount')]).status !== 0) return;
+    using _mount = mountMemory(join(held, 'mount'));
     const old = new Date(Date.now() - 3_600_000);
     utimesSync(held, old, old);
-    try {
-      await using clipper = await startedCluster({ stateDir: dir.path });
-      await createEndpoint(clipper, { name: 'm', inputType: 'doubles', predict: version('one'), ...quiet });
-      await deploy(clipper, 'two', { current: false });
-      await clipper.management.post('/admin/delete_versioned_model', { model_name: 'm', model_version: '2' });
-      expect(await ask(clipper)).toBe('one 1');
-    } finally {
-      spawnSync('umount', ['-l', join(held, 'mount')]);
-    }
+    await using clipper = await startedCluster({ stateDir: dir.path });
+    await createEndpoint(clipper, { name: 'm', inputType: 'doubles', predict: version('one'), ...quiet });
+    await deploy(clipper, 'two', { current: false });
+    await clipper.management.post('/admin/delete_versioned_model', { model_name: 'm', model_version: '2' });
+    expect(await ask(clipper)).toBe('one 1');
   });
 
   test('ends in peace with SIGTERM, and has everything too', async () => {
