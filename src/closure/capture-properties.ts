@@ -1,6 +1,8 @@
+import { types } from 'node:util';
 import type { DataNode } from './data-nodes.ts';
 import { type Integrity, isPrimitive, type Path, type Property, type Shell, type Value } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
+import { isNative } from './intrinsics.ts';
 
 /** A function's name, read without running a static `get name()`; empty where it is no text. */
 export function ownName(fn: Function): string {
@@ -81,7 +83,7 @@ interface PropertiesToRead {
 
 export function fillProperties(builder: GraphBuilder, node: Shell, { object, keys, skip }: PropertiesToRead): void {
   for (const key of keys) {
-    const descriptor = Reflect.getOwnPropertyDescriptor(object, key);
+    const descriptor = describe(object, key);
     if (descriptor === undefined || skip?.(key, descriptor) === true) continue;
     for (const member of [descriptor.value, descriptor.get, descriptor.set] as const) {
       if (typeof member === 'function' && !builder.holders.has(member)) builder.holders.set(member, object);
@@ -89,6 +91,17 @@ export function fillProperties(builder: GraphBuilder, node: Shell, { object, key
     node.properties.push(readProperty(builder, key, { descriptor, owner: node.path }));
   }
 }
+
+/** A property as a program sees it: from Node 22 on, V8 keeps an object's stack behind an accessor of its own. */
+function describe(object: object, key: string | symbol): PropertyDescriptor | undefined {
+  const found = Reflect.getOwnPropertyDescriptor(object, key);
+  if (key !== 'stack' || typeof found?.get !== 'function' || !isStackGetter(found.get)) return found;
+  const { enumerable = false, configurable = false } = found;
+  return { value: Reflect.apply(found.get, object, []), writable: true, enumerable, configurable };
+}
+
+/** V8's has no name; a bound function has one, and a proxy would run its handler. */
+const isStackGetter = (get: Function): boolean => !types.isProxy(get) && ownName(get) === '' && isNative(get);
 
 export function readProperty(
   builder: GraphBuilder,

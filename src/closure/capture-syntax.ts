@@ -22,6 +22,20 @@ export function syntaxOf(builder: GraphBuilder, fn: Function, facts: FunctionFac
   return syntaxOfText(text.slice(0, id.start) + text.slice(id.end));
 }
 
+/** A plain function is sloppy if it has its own `caller`, or, from Node 26 on, if that of the prototype doesn't throw. */
+function showsCaller(fn: Function): boolean {
+  if (Object.hasOwn(fn, 'caller')) return true;
+  try {
+    Reflect.apply(callerOf, fn, []);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Throws for strict functions; before Node 26 for all. */
+const callerOf = Object.getOwnPropertyDescriptor(Function.prototype, 'caller')?.get as () => unknown;
+
 /** Whether a function's code is sloppy: a plain one shows it, of others the script tells. */
 export function isSloppy(
   builder: GraphBuilder,
@@ -30,7 +44,7 @@ export function isSloppy(
 ): boolean {
   if (syntax.kind === 'class' || facts.scriptId === undefined) return false;
   const isOrdinary = syntax.kind === 'function' && syntax.form === 'expression' && !syntax.isAsync && !syntax.isGenerator;
-  if (isOrdinary) return Object.hasOwn(fn, 'caller');
+  if (isOrdinary) return showsCaller(fn);
   if (/^[^{]*\{\s*(['"])use strict\1/.test(syntax.text)) return false;
   return !builder.sources.origins.text(facts.scriptId).isStrictAt(facts.location);
 }

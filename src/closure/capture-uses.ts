@@ -23,7 +23,8 @@ export const scopeOf = ({ scopes }: FunctionFacts, name: string): Scope | undefi
 
 /** The `require` that a variable holds. */
 export function heldRequire(facts: FunctionFacts, name: string): NodeRequire | undefined {
-  const value: unknown = Object.getOwnPropertyDescriptor(scopeOf(facts, name)?.variables ?? {}, name)?.value;
+  const scope = scopeOf(facts, name);
+  const value = scope === undefined ? undefined : readVariable(scope, name);
   return typeof value === 'function' && !types.isProxy(value) && isRequire(value) ? (value as NodeRequire) : undefined;
 }
 
@@ -34,12 +35,21 @@ export interface NameAtHand extends FunctionAtHand {
 
 export const pathOf = (node: FunctionNode, name: string): Path => ({ parent: node.path, label: `captured "${name}"` });
 
-/** A variable that was never initialised is an accessor that throws, from Node 22 on. */
+/** The value of a variable; undefined if it was never initialised, which V8 tells by an error from Node 22 on. */
 export function readVariable({ variables }: Scope, name: string): unknown {
   try {
     return Reflect.get(variables, name);
   } catch {
     return undefined;
+  }
+}
+
+export function isUnreadable(scope: Scope | undefined, name: string): boolean {
+  try {
+    Reflect.get(scope?.variables ?? {}, name);
+    return false;
+  } catch {
+    return true;
   }
 }
 

@@ -4,6 +4,7 @@ import {
   addUse,
   type FunctionAtHand,
   heldRequire,
+  isUnreadable,
   type NameAtHand,
   pathOf,
   readVariable,
@@ -20,11 +21,17 @@ import { refusalsOfText } from './refusals.ts';
 import type { FreeName, FunctionSyntax } from './syntax.ts';
 import { disguisedImport } from './syntax-walk.ts';
 
-/** V8 shows such a variable as undefined, or as an accessor that throws; whoever is inside can tell. */
+/** Whether V8 throws for a variable that was never initialised; before Node 22 it shows such a variable as undefined. */
+const throwsForUninitialized = Number(process.versions.node.split('.')[0]) >= 22;
+
+/** The free names of a function that stand for variables whose declaration was not reached. */
 function findUninitialized(builder: GraphBuilder, { syntax }: FunctionNode, { fn, facts }: FunctionAtHand): ReadonlySet<string> {
-  const candidates = [...syntax.freeNames.keys()].filter((name) => {
-    const { value } = Object.getOwnPropertyDescriptor(scopeOf(facts, name)?.variables ?? { [name]: 0 }, name) ?? {};
-    return value === undefined && /^[\p{L}_$][\p{L}\d_$]*$/u.test(name) && name !== 'arguments';
+  const names = [...syntax.freeNames.keys()];
+  if (throwsForUninitialized) return new Set(names.filter((name) => isUnreadable(scopeOf(facts, name), name)));
+  const candidates = names.filter((name) => {
+    const scope = scopeOf(facts, name);
+    if (scope === undefined || readVariable(scope, name) !== undefined) return false;
+    return /^[\p{L}_$][\p{L}\d_$]*$/u.test(name) && name !== 'arguments';
   });
   if (candidates.length === 0) return new Set();
   const tests = candidates.map((name) => `(() => { try { ${name}; return []; } catch { return ["${name}"]; } })()`);

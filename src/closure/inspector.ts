@@ -1,4 +1,5 @@
 import { types } from 'node:util';
+import { runInThisContext } from 'node:vm';
 import { InspectorSession, type RemoteObject, slotText } from './inspector-session.ts';
 
 /** One scope of a function: the variables that V8 keeps for closures, with their values at the time of reading. */
@@ -164,13 +165,17 @@ export class HeapInspector implements Disposable {
     return result.filter(({ name, symbol }) => name !== '__proto__' && symbol === undefined).map(({ name }) => name);
   }
 
-  /** Every object of the heap that inherits from a prototype. Takes as long as a garbage collection. */
+  /**
+   * Every object of the heap that inherits from a prototype, and is safe to look at: web storage without a database ends
+   * the process at any look, in Node 26. Takes as long as a garbage collection.
+   */
   heirsOf(prototype: object): readonly object[] {
     const prototypeObjectId = this.#session.remote(prototype);
     const { objects } = this.#session.post<{ objects: RemoteObject }>('Runtime.queryObjects', { prototypeObjectId });
     const found = this.#session.actual(objects) as object[];
     this.#session.post('Runtime.releaseObject', { objectId: objects.objectId });
-    return found;
+    const storage = (runInThisContext('globalThis.Storage') as { prototype: object } | undefined)?.prototype;
+    return found.filter((each) => each !== storage && (types.isProxy(each) || Reflect.getPrototypeOf(each) !== storage));
   }
 
   /**

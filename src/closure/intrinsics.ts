@@ -36,6 +36,8 @@ const hidden = [
 
 /** Objects of Node's that its accessors give. */
 const objects = ['process.env', 'process.argv', 'process.execArgv', 'process.versions', 'process.release', 'process.features'];
+/** To look at these warns, and may open a file. */
+const storages = ['localStorage', 'sessionStorage'];
 const lazyObjects = ['performance', 'crypto', 'crypto.subtle', 'navigator'];
 
 /** What a name means that no scope of a function declares. */
@@ -74,7 +76,7 @@ export class Intrinsics {
     this.#knowsLazy = true;
     for (const realm of this.#realms) {
       for (const name of Object.getOwnPropertyNames(realm)) {
-        const value: unknown = name.startsWith('webkit') ? undefined : Reflect.get(realm, name);
+        const value: unknown = name.startsWith('webkit') || storages.includes(name) ? undefined : Reflect.get(realm, name);
         if (typeof value === 'function') this.#walk(value, name);
       }
     }

@@ -94,7 +94,7 @@ export function hasAllBuiltins(): boolean {
   const { node_builtin_shareable_builtins: within } = process.config.variables as {
     node_builtin_shareable_builtins?: readonly string[];
   };
-  return within === undefined || ['cjs-module-lexer', 'undici'].every((name) => within.some((file) => file.includes(name)));
+  return within === undefined || within.some((file) => file.includes('undici'));
 }
 
 /** Folders that the loader wouldn't look into by itself: there is no cache of it in the image. */
