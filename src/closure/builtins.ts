@@ -18,6 +18,9 @@ const live: Readonly<Record<string, (key: string) => boolean>> = {
   'node:worker_threads': (key) => key === 'workerData',
 };
 
+/** Members that their module makes when they are first asked for. */
+const lazy: Readonly<Record<string, string>> = { 'node:async_hooks': 'AsyncLocalStorage' };
+
 /** Modules with members that are objects full of functions of their own. */
 const nested = new Set(['posix', 'win32', 'promises', 'strict', 'types', 'webcrypto']);
 
@@ -78,7 +81,8 @@ export class Builtins {
       entered.add(value);
       for (const [key, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(value))) {
         const isLive = live[name]?.(key) === true && typeof descriptor.value !== 'function';
-        if (key !== 'constructor' && !isLive) pending.push({ value: descriptor.value, member: [...member, key] });
+        const held: unknown = lazy[name] === key ? Reflect.get(value, key) : descriptor.value;
+        if (key !== 'constructor' && !isLive) pending.push({ value: held, member: [...member, key] });
       }
       const promisified: unknown = Object.getOwnPropertyDescriptor(value, promisify.custom)?.value;
       this.#set(promisified, { name, member: [...member, promisifiedKey] });

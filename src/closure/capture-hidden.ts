@@ -9,7 +9,7 @@ import { hiddenState, refusalByClass } from './refusals.ts';
 const plain = new Set([
   ...['Object', 'Error', 'EvalError', 'RangeError', 'ReferenceError', 'SyntaxError', 'TypeError', 'URIError', 'AggregateError'],
   ...['Function', 'Array', 'Map', 'Set', 'Date', 'RegExp', 'Boolean', 'Number', 'String', 'Symbol', 'BigInt', 'Promise'],
-  ...['ArrayBuffer', 'DataView', 'EventEmitter of node:events'],
+  ...['ArrayBuffer', 'DataView', 'Iterator', 'EventEmitter of node:events'],
   '(Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]())))',
   '(Object.getPrototypeOf(Object.getPrototypeOf((async function* () {}).prototype)))',
 ]);

@@ -1,10 +1,10 @@
 import { dirname } from 'node:path';
 import { capturePatches } from './capture-patches.ts';
-import { addUse, type NameAtHand, pathOf, readVariable } from './capture-uses.ts';
+import { addUse, type NameAtHand, pathOf } from './capture-uses.ts';
 import { memberKeys } from './capture-views.ts';
 import { type FunctionNode, isNode, type ModuleSource } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
-import type { Scope } from './inspector.ts';
+import { readVariable, type Scope } from './inspector.ts';
 import type { ImportedName } from './module-table.ts';
 
 /** An import of a package or builtin becomes an import again; false for names of the user's own modules. */

@@ -48,6 +48,11 @@ function recipeOf(builder: GraphBuilder, value: object): Recipe | undefined {
     ];
     return { maker: 'Object', prototype: `${type}.prototype`, values: [primitive as string] };
   }
+  // Before the errors, of which it is one from Node 26 on.
+  if (is('DOMException.prototype')) {
+    const { message, name } = value as DOMException;
+    return { maker: 'new DOMException', prototype: 'DOMException.prototype', values: [message, name] };
+  }
   if (types.isNativeError(value)) {
     const name = errorNames.find((each) => is(`${each}.prototype`)) ?? 'Error';
     if (!Object.hasOwn(value, 'stack')) {
@@ -65,10 +70,6 @@ function recipeOf(builder: GraphBuilder, value: object): Recipe | undefined {
   }
   if (is('TextEncoder.prototype')) return { maker: 'new TextEncoder', prototype: 'TextEncoder.prototype', values: [] };
   if (is('Headers.prototype')) return { maker: 'new Headers', prototype: 'Headers.prototype', values: [[...(value as Headers)]] };
-  if (is('DOMException.prototype')) {
-    const { message, name } = value as DOMException;
-    return { maker: 'new DOMException', prototype: 'DOMException.prototype', values: [message, name] };
-  }
   const intl = intlNames.find((name) => is(`Intl.${name}.prototype`));
   if (intl !== undefined) {
     const { locale, ...settings } = (value as Intl.NumberFormat).resolvedOptions();

@@ -1,6 +1,7 @@
+import { fillShell } from './capture-properties.ts';
 import type { Node, Path } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
-import type { FunctionFacts, Scope } from './inspector.ts';
+import { type FunctionFacts, readVariable, type Scope } from './inspector.ts';
 
 interface NativeAtHand {
   readonly facts: FunctionFacts;
@@ -11,15 +12,19 @@ const util = 'process.getBuiltinModule("node:util")';
 
 /** Functions that `node:util` makes around others: the scope that shows it, and what is found there. */
 const makers: Readonly<
-  Record<string, { readonly maker: string; read(scope: Scope, builder: GraphBuilder): readonly unknown[] }>
+  Record<
+    string,
+    { readonly maker: string; read(scope: Scope, builder: GraphBuilder, around: readonly Scope[]): readonly unknown[] }
+  >
 > = {
   'Closure (promisify)': { maker: `${util}.promisify`, read: (scope) => [variable(scope, 'original')] },
   'Closure (callbackify)': { maker: `${util}.callbackify`, read: (scope) => [variable(scope, 'original')] },
   'Closure (deprecate)': {
     maker: `${util}.deprecate`,
-    read: (scope, { sources }) => {
-      const warn = variable(scope, 'emitDeprecationWarning') as Function;
-      const around = sources.inspector.facts(warn).scopes;
+    read: (scope, { sources }, scopes) => {
+      const warn = scopes.map((each) => variable(each, 'emitDeprecationWarning')).find((each) => typeof each === 'function');
+      if (warn === undefined) return [variable(scope, 'fn')];
+      const around = sources.inspector.facts(warn as Function).scopes;
       return [variable(scope, 'fn'), ...['msg', 'code'].map((name) => around.map((each) => variable(each, name)).find(isText))];
     },
   },
@@ -27,7 +32,8 @@ const makers: Readonly<
 
 const isText = (value: unknown): boolean => typeof value === 'string';
 
-const variable = ({ variables }: Scope, name: string): unknown => Object.getOwnPropertyDescriptor(variables, name)?.value;
+const variable = (scope: Scope, name: string): unknown =>
+  Object.hasOwn(scope.variables, name) ? readVariable(scope, name) : undefined;
 
 /** What an emitter's `once` puts around a listener; its `this` has the emitter, the event and the listener. */
 const onceWrapper = `(function onceWrapper() {
@@ -37,6 +43,22 @@ const onceWrapper = `(function onceWrapper() {
   return this.listener.apply(this.target, arguments);
 })`;
 
+/** The same from Node 24 on: a closure, whose listener is its member, and whose emitter calls it as its own method. */
+const onceMaker = `((type, fired) => function wrapper(...args) {
+  if (fired) return;
+  fired = true;
+  this.removeListener(type, wrapper);
+  return wrapper.listener.apply(this, args);
+})`;
+
+function captureOnce(builder: GraphBuilder, fn: Function, { scope, path }: { scope: Scope; path: Path }): Node {
+  const values = ['type', 'fired'].map((name) => builder.value(variable(scope, name), { parent: path, label: name }));
+  const node = builder.register(fn, { ...builder.shell(path), kind: 'made', maker: onceMaker, values });
+  const skip = (key: string | symbol): boolean => key !== 'listener';
+  builder.later(() => fillShell(builder, node, fn, { usualPrototype: 'Function.prototype', skip }));
+  return node;
+}
+
 /** Captures a function of the language's or Node's that was not found by name. */
 export function captureNative(builder: GraphBuilder, fn: Function, { facts, path }: NativeAtHand): Node | undefined {
   const known = findDeep(builder, fn, path);
@@ -45,9 +67,12 @@ export function captureNative(builder: GraphBuilder, fn: Function, { facts, path
     return builder.register(fn, builder.intrinsic(onceWrapper, path));
   }
   for (const scope of facts.scopes) {
+    if (scope.description === 'Closure (_onceWrap)') return captureOnce(builder, fn, { scope, path });
     const made = makers[scope.description];
     if (made === undefined) continue;
-    const values = made.read(scope, builder).map((each) => builder.value(each, { parent: path, label: 'wrapped function' }));
+    const values = made
+      .read(scope, builder, facts.scopes)
+      .map((each) => builder.value(each, { parent: path, label: 'wrapped function' }));
     return builder.register(fn, { ...builder.shell(path), kind: 'made', maker: made.maker, values });
   }
   return builder.refuse(path, {

@@ -4,7 +4,7 @@ import { ownName } from './capture-properties.ts';
 import { topScope } from './capture-uses.ts';
 import { isNode, type ModuleNode, type Node, type Path } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
-import type { FunctionFacts } from './inspector.ts';
+import { type FunctionFacts, readVariable } from './inspector.ts';
 import type { PackageMember } from './package-members.ts';
 
 /** A method of a package's class, static or not, as a member of that. */
@@ -37,6 +37,7 @@ export function insideMember(
   facts: FunctionFacts,
 ): PackageMember | undefined {
   const name = ownName(fn);
-  const variable = Object.getOwnPropertyDescriptor(topScope(facts)?.variables ?? {}, name);
-  return variable?.value === fn && facts.scriptId !== undefined ? origins.inside(facts.scriptId, name) : undefined;
+  const scope = topScope(facts);
+  const value = scope === undefined ? undefined : readVariable(scope, name);
+  return value === fn && facts.scriptId !== undefined ? origins.inside(facts.scriptId, name) : undefined;
 }

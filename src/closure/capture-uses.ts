@@ -2,7 +2,7 @@ import { types } from 'node:util';
 import type { VariablePlace } from './environments.ts';
 import type { FunctionNode, Path, Value } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
-import type { FunctionFacts, Scope } from './inspector.ts';
+import { type FunctionFacts, readVariable, type Scope } from './inspector.ts';
 import type { FreeName } from './syntax.ts';
 
 /** What is known of a function while it is read. */
@@ -34,24 +34,6 @@ export interface NameAtHand extends FunctionAtHand {
 }
 
 export const pathOf = (node: FunctionNode, name: string): Path => ({ parent: node.path, label: `captured "${name}"` });
-
-/** The value of a variable; undefined if it was never initialised, which V8 tells by an error from Node 22 on. */
-export function readVariable({ variables }: Scope, name: string): unknown {
-  try {
-    return Reflect.get(variables, name);
-  } catch {
-    return undefined;
-  }
-}
-
-export function isUnreadable(scope: Scope | undefined, name: string): boolean {
-  try {
-    Reflect.get(scope?.variables ?? {}, name);
-    return false;
-  } catch {
-    return true;
-  }
-}
 
 interface Use extends FunctionAtHand {
   readonly name: string;

@@ -1,22 +1,12 @@
 import { types } from 'node:util';
 import { captureImport } from './capture-imports.ts';
-import {
-  addUse,
-  type FunctionAtHand,
-  heldRequire,
-  isUnreadable,
-  type NameAtHand,
-  pathOf,
-  readVariable,
-  scopeOf,
-  topScope,
-} from './capture-uses.ts';
+import { addUse, type FunctionAtHand, heldRequire, type NameAtHand, pathOf, scopeOf, topScope } from './capture-uses.ts';
 import { memberKeys, usedMembers, viewedMembers, viewOf } from './capture-views.ts';
 import { captureWeak, keepsWeakly } from './capture-weak.ts';
 import { enterable, moduleVariable, type VariablePlace } from './environments.ts';
 import { type FunctionNode, isNode } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
-import type { Scope } from './inspector.ts';
+import { isUnreadable, readVariable, type Scope } from './inspector.ts';
 import { refusalsOfText } from './refusals.ts';
 import type { FreeName, FunctionSyntax } from './syntax.ts';
 import { disguisedImport } from './syntax-walk.ts';

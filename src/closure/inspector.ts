@@ -11,6 +11,24 @@ export interface Scope {
   readonly variables: object;
 }
 
+/** The value of a variable; undefined if it was never initialised, which V8 tells by an error from Node 22 on. */
+export function readVariable({ variables }: Pick<Scope, 'variables'>, name: string): unknown {
+  try {
+    return Reflect.get(variables, name);
+  } catch {
+    return undefined;
+  }
+}
+
+export function isUnreadable(scope: Scope | undefined, name: string): boolean {
+  try {
+    Reflect.get(scope?.variables ?? {}, name);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
 export interface FunctionFacts {
   /** Undefined for functions without JavaScript source. */
   readonly scriptId: string | undefined;

@@ -32,6 +32,10 @@ const hidden = [
   'Object.getPrototypeOf(new Intl.Segmenter().segment(""))',
   'Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]()))',
   'Object.getPrototypeOf(Object.getPrototypeOf((async function* () {}).prototype))',
+  // From Node 22 on; before, the prototype of array iterators again.
+  'Object.getPrototypeOf(globalThis.Iterator?.from({ next() {} }) ?? [].values())',
+  'Object.getPrototypeOf([].values().map?.((each) => each) ?? [].values())',
+  'Object.getOwnPropertyDescriptor((function () { "use strict"; return arguments; })(), "callee").get',
 ];
 
 /** Objects of Node's that its accessors give. */
