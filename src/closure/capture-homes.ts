@@ -4,7 +4,7 @@ import { classesOf } from './capture-privates.ts';
 import type { FunctionAtHand } from './capture-uses.ts';
 import { type FunctionNode, isNode } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
-import { type FunctionFacts, readVariable } from './inspector.ts';
+import { type FunctionFacts, peekVariable } from './inspector.ts';
 import { refusalsOfText } from './refusals.ts';
 
 const textOf = (fn: Function): string => Function.prototype.toString.call(fn);
@@ -17,7 +17,7 @@ export function homeOf(method: Function, { scopes }: FunctionFacts): Function | 
 function functionsIn(scopes: FunctionFacts['scopes']): readonly Function[] {
   return scopes.flatMap(({ type, variables }) => {
     if (type === 'global') return [];
-    const values = Object.getOwnPropertyNames(variables).map((name) => readVariable({ variables }, name));
+    const values = Object.getOwnPropertyNames(variables).map((name) => peekVariable({ variables }, name));
     return values.filter((value): value is Function => typeof value === 'function' && !types.isProxy(value));
   });
 }

@@ -4,7 +4,7 @@ import { ownName } from './capture-properties.ts';
 import { topScope } from './capture-uses.ts';
 import { isNode, type ModuleNode, type Node, type Path } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
-import { type FunctionFacts, readVariable } from './inspector.ts';
+import { type FunctionFacts, peekVariable } from './inspector.ts';
 import type { PackageMember } from './package-members.ts';
 
 /** A method of a package's class, static or not, as a member of that. */
@@ -38,6 +38,6 @@ export function insideMember(
 ): PackageMember | undefined {
   const name = ownName(fn);
   const scope = topScope(facts);
-  const value = scope === undefined ? undefined : readVariable(scope, name);
+  const value = scope === undefined ? undefined : peekVariable(scope, name);
   return value === fn && facts.scriptId !== undefined ? origins.inside(facts.scriptId, name) : undefined;
 }

@@ -1,5 +1,5 @@
 import type { GraphBuilder } from './graph-builder.ts';
-import { type FunctionFacts, readVariable } from './inspector.ts';
+import { type FunctionFacts, peekVariable } from './inspector.ts';
 import { type FunctionSyntax, readSyntax } from './syntax.ts';
 
 const syntaxes = new Map<string, FunctionSyntax>();
@@ -16,7 +16,7 @@ export function syntaxOf(builder: GraphBuilder, fn: Function, facts: FunctionFac
   const scope = facts.scopes.find(({ type, variables }) => type !== 'global' && Object.hasOwn(variables, id.name));
   const global = builder.sources.intrinsics.meaning(id.name);
   const isGlobal = scope === undefined && global.kind === 'user';
-  const variable = isGlobal ? global : scope && { value: readVariable(scope, id.name) };
+  const variable = isGlobal ? global : scope && { value: peekVariable(scope, id.name) };
   if (variable === undefined || (variable.value === fn && !syntax.writesOwnName)) return syntax;
   if (!builder.sources.origins.text(facts.scriptId).isDeclaration(text, facts.location)) return syntax;
   return syntaxOfText(text.slice(0, id.start) + text.slice(id.end));

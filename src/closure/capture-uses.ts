@@ -2,7 +2,7 @@ import { types } from 'node:util';
 import type { VariablePlace } from './environments.ts';
 import type { FunctionNode, Path, Value } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
-import { type FunctionFacts, readVariable, type Scope } from './inspector.ts';
+import { type FunctionFacts, peekVariable, type Scope } from './inspector.ts';
 import type { FreeName } from './syntax.ts';
 
 /** What is known of a function while it is read. */
@@ -24,7 +24,7 @@ export const scopeOf = ({ scopes }: FunctionFacts, name: string): Scope | undefi
 /** The `require` that a variable holds. */
 export function heldRequire(facts: FunctionFacts, name: string): NodeRequire | undefined {
   const scope = scopeOf(facts, name);
-  const value = scope === undefined ? undefined : readVariable(scope, name);
+  const value = scope === undefined ? undefined : peekVariable(scope, name);
   return typeof value === 'function' && !types.isProxy(value) && isRequire(value) ? (value as NodeRequire) : undefined;
 }
 

@@ -1,5 +1,5 @@
 import type { Binding, Capture, FunctionNode } from './graph.ts';
-import { readVariable, type Scope } from './inspector.ts';
+import { peekVariable, type Scope } from './inspector.ts';
 import type { Sources } from './sources.ts';
 import { readSyntax } from './syntax.ts';
 
@@ -95,7 +95,7 @@ export class Environments {
     if (groups.size === 0) return false;
     const variables = this.#variablesOf(own);
     for (const name of Object.getOwnPropertyNames(variables)) {
-      const value: unknown = readVariable({ variables }, name);
+      const value: unknown = peekVariable({ variables }, name);
       const group = typeof value === 'symbol' ? groups.get(value) : undefined;
       group?.push(...own);
       if (group !== undefined) return true;
@@ -123,7 +123,7 @@ export class Environments {
       for (const each of enterable(fn)) {
         const setter = this.#sources.inspector.evaluateInside(each, `($mark$ => { ${name} = $mark$; })`)?.value;
         if (typeof setter !== 'function' || !assign(setter, mark)) continue;
-        const before: unknown = readVariable({ variables }, name);
+        const before: unknown = peekVariable({ variables }, name);
         restore.push(() => setter(before));
         groups.set(mark, [...own]);
         return true;

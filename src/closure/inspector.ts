@@ -20,6 +20,15 @@ export function readVariable({ variables }: Pick<Scope, 'variables'>, name: stri
   }
 }
 
+/** The same without running a getter, which the object of a `with` may have. */
+export function peekVariable({ variables }: Pick<Scope, 'variables'>, name: string): unknown {
+  try {
+    return Object.getOwnPropertyDescriptor(variables, name)?.value;
+  } catch {
+    return undefined;
+  }
+}
+
 export function isUnreadable(scope: Scope | undefined, name: string): boolean {
   try {
     Reflect.get(scope?.variables ?? {}, name);
