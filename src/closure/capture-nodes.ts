@@ -1,7 +1,7 @@
 import { fillShell } from './capture-properties.ts';
 import type { Node, Path } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
-import { type FunctionFacts, readVariable, type Scope } from './inspector.ts';
+import { type FunctionFacts, peekVariable, type Scope } from './inspector.ts';
 
 interface NativeAtHand {
   readonly facts: FunctionFacts;
@@ -17,23 +17,23 @@ const makers: Readonly<
     { readonly maker: string; read(scope: Scope, builder: GraphBuilder, around: readonly Scope[]): readonly unknown[] }
   >
 > = {
-  'Closure (promisify)': { maker: `${util}.promisify`, read: (scope) => [variable(scope, 'original')] },
-  'Closure (callbackify)': { maker: `${util}.callbackify`, read: (scope) => [variable(scope, 'original')] },
+  'Closure (promisify)': { maker: `${util}.promisify`, read: (scope) => [peekVariable(scope, 'original')] },
+  'Closure (callbackify)': { maker: `${util}.callbackify`, read: (scope) => [peekVariable(scope, 'original')] },
   'Closure (deprecate)': {
     maker: `${util}.deprecate`,
     read: (scope, { sources }, scopes) => {
-      const warn = scopes.map((each) => variable(each, 'emitDeprecationWarning')).find((each) => typeof each === 'function');
-      if (warn === undefined) return [variable(scope, 'fn')];
+      const warn = scopes.map((each) => peekVariable(each, 'emitDeprecationWarning')).find((each) => typeof each === 'function');
+      if (warn === undefined) return [peekVariable(scope, 'fn')];
       const around = sources.inspector.facts(warn as Function).scopes;
-      return [variable(scope, 'fn'), ...['msg', 'code'].map((name) => around.map((each) => variable(each, name)).find(isText))];
+      return [
+        peekVariable(scope, 'fn'),
+        ...['msg', 'code'].map((name) => around.map((each) => peekVariable(each, name)).find(isText)),
+      ];
     },
   },
 };
 
 const isText = (value: unknown): boolean => typeof value === 'string';
-
-const variable = (scope: Scope, name: string): unknown =>
-  Object.hasOwn(scope.variables, name) ? readVariable(scope, name) : undefined;
 
 /** What an emitter's `once` puts around a listener; its `this` has the emitter, the event and the listener. */
 const onceWrapper = `(function onceWrapper() {
@@ -52,7 +52,7 @@ const onceMaker = `((type, fired) => function wrapper(...args) {
 })`;
 
 function captureOnce(builder: GraphBuilder, fn: Function, { scope, path }: { scope: Scope; path: Path }): Node {
-  const values = ['type', 'fired'].map((name) => builder.value(variable(scope, name), { parent: path, label: name }));
+  const values = ['type', 'fired'].map((name) => builder.value(peekVariable(scope, name), { parent: path, label: name }));
   const node = builder.register(fn, { ...builder.shell(path), kind: 'made', maker: onceMaker, values });
   const skip = (key: string | symbol): boolean => key !== 'listener';
   builder.later(() => fillShell(builder, node, fn, { usualPrototype: 'Function.prototype', skip }));

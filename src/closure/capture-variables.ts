@@ -6,7 +6,7 @@ import { captureWeak, keepsWeakly } from './capture-weak.ts';
 import { enterable, moduleVariable, type VariablePlace } from './environments.ts';
 import { type FunctionNode, isNode } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
-import { isUnreadable, readVariable, type Scope } from './inspector.ts';
+import { isUnreadable, peekVariable, readVariable, type Scope } from './inspector.ts';
 import { refusalsOfText } from './refusals.ts';
 import type { FreeName, FunctionSyntax } from './syntax.ts';
 import { disguisedImport } from './syntax-walk.ts';
@@ -20,7 +20,7 @@ function findUninitialized(builder: GraphBuilder, { syntax }: FunctionNode, { fn
   if (throwsForUninitialized) return new Set(names.filter((name) => isUnreadable(scopeOf(facts, name), name)));
   const candidates = names.filter((name) => {
     const scope = scopeOf(facts, name);
-    if (scope === undefined || readVariable(scope, name) !== undefined) return false;
+    if (scope === undefined || peekVariable(scope, name) !== undefined) return false;
     return /^[\p{L}_$][\p{L}\d_$]*$/u.test(name) && name !== 'arguments';
   });
   if (candidates.length === 0) return new Set();

@@ -29,9 +29,10 @@ export function peekVariable({ variables }: Pick<Scope, 'variables'>, name: stri
   }
 }
 
+/** Whether V8 throws at a look at a variable; a getter is not run for it. */
 export function isUnreadable(scope: Scope | undefined, name: string): boolean {
   try {
-    Reflect.get(scope?.variables ?? {}, name);
+    Object.getOwnPropertyDescriptor(scope?.variables ?? {}, name);
     return false;
   } catch {
     return true;
