@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { runInThisContext } from 'node:vm';
+import { runInThisContext, Script as VmScript } from 'node:vm';
 import { InspectorSession, type RemoteObject, slotText } from './inspector-session.ts';
 
 /** One scope of a function: the variables that V8 keeps for closures, with their values at the time of reading. */
@@ -104,8 +104,18 @@ interface Breakpoint {
 }
 
 function callText(fn: Function, isGenerator: boolean): string {
-  if (/^class\b/.test(Function.prototype.toString.call(fn))) return 'new slot.value(...slot.extra)';
-  return `(0, slot.value)(...slot.extra)${isGenerator ? '.next()' : ''}`;
+  if (/^class\b/.test(Function.prototype.toString.call(fn))) return 'new fn(...args)';
+  return `fn(...args)${isGenerator ? '.next()' : ''}`;
+}
+
+/** A condition that isn't well formed would let the function run. */
+function isExpression(text: string): boolean {
+  try {
+    new VmScript(`"use strict"; () => ${text}`);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /**
@@ -208,28 +218,29 @@ export class HeapInspector implements Disposable {
 
   /**
    * Evaluates an expression in the scope of a function, without running the function: it is called with a breakpoint on
-   * its first statement and ended there. Undefined where its body can't be reached (a class without a constructor).
+   * its first statement, whose condition evaluates the expression and ends the call. The condition never holds, so that
+   * nothing pauses, also while a debugger is attached. Undefined if its body can't be reached (a class without a
+   * constructor) or the expression throws.
    */
   evaluateInside(fn: Function, expression: string): { readonly value: unknown } | undefined {
+    if (!isExpression(expression)) return undefined;
     this.#debug();
-    const isGenerator = types.isGeneratorFunction(fn);
-    const breakpoint = isGenerator ? this.#breakInBody(fn) : this.#breakOnCall(fn);
-    if (breakpoint === undefined) return undefined;
     let found: { value: unknown } | undefined;
-    const paused = ({ callFrames }: { readonly callFrames: readonly { readonly callFrameId: string }[] }): void => {
-      this.#session.slot.extra = undefined;
-      const { exceptionDetails } = this.#session.post<{ exceptionDetails?: unknown }>('Debugger.evaluateOnCallFrame', {
-        callFrameId: callFrames[0]?.callFrameId,
-        expression: `${slotText}.extra = ${expression}, 0`,
-      });
-      if (exceptionDetails === undefined) found = { value: this.#session.slot.extra };
+    this.#session.slot.extra = (evaluate: () => unknown): false => {
+      try {
+        found = { value: evaluate() };
+      } catch {}
+      // Takes effect as the breakpoint is left, before the first statement.
       this.#session.post('Runtime.terminateExecution');
+      return false;
     };
-    const unlisten = this.#session.on('Debugger.paused', paused);
+    const isGenerator = types.isGeneratorFunction(fn);
+    const condition = `${slotText}.extra(() => ${expression})`;
+    const breakpoint = isGenerator ? this.#breakInBody(fn, condition) : this.#breakOnCall(fn, condition);
+    if (breakpoint === undefined) return undefined;
     try {
       this.#call(fn, isGenerator);
     } finally {
-      unlisten();
       this.#session.post('Debugger.removeBreakpoint', breakpoint);
     }
     return found;
@@ -265,27 +276,26 @@ export class HeapInspector implements Disposable {
     unlisten();
   }
 
-  #breakOnCall(fn: Function): Breakpoint {
-    return this.#session.post('Debugger.setBreakpointOnFunctionCall', { objectId: this.#session.remote(fn) });
+  #breakOnCall(fn: Function, condition: string): Breakpoint {
+    return this.#session.post('Debugger.setBreakpointOnFunctionCall', { objectId: this.#session.remote(fn), condition });
   }
 
   /** A generator's body is reached by its first step only. */
-  #breakInBody(fn: Function): Breakpoint | undefined {
+  #breakInBody(fn: Function, condition: string): Breakpoint | undefined {
     const { value: start } = this.#internalProperties(fn).get('[[FunctionLocation]]') ?? {};
     const { locations } = this.#session.post<{ locations: readonly object[] }>('Debugger.getPossibleBreakpoints', {
       start,
       restrictToFunction: true,
     });
     const [location] = locations;
-    return location === undefined ? undefined : this.#session.post('Debugger.setBreakpoint', { location });
+    return location === undefined ? undefined : this.#session.post('Debugger.setBreakpoint', { location, condition });
   }
 
   /** Calls a function that a breakpoint will end; the termination is reported as a failed command. */
   #call(fn: Function, isGenerator: boolean): void {
-    this.#session.slot.value = fn;
-    this.#session.slot.extra = new Array(16).fill(anyArgument);
+    this.#session.slot.value = { fn, args: new Array(16).fill(anyArgument) };
     this.#session.attempt('Runtime.evaluate', {
-      expression: `{ const slot = ${slotText}; ${callText(fn, isGenerator)}; }`,
+      expression: `{ const { fn, args } = ${slotText}.value; ${callText(fn, isGenerator)}; }`,
       silent: true,
     });
   }
