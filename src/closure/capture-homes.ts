@@ -74,7 +74,7 @@ function ancestors(fn: Function): readonly Function[] {
 }
 
 const everyFunction = (builder: GraphBuilder): readonly Function[] =>
-  [Function.prototype, runInThisContext('Function.prototype') as object]
+  [...new Set([Function.prototype, runInThisContext('Function.prototype') as object])]
     .flatMap((prototype) => builder.sources.inspector.heirsOf(prototype))
     .filter((each): each is Function => typeof each === 'function' && !types.isProxy(each));
 

@@ -1,0 +1,3 @@
+import { describeTable, printedBy } from '../../helpers/conformance.ts';
+
+describeTable('under tsx', async () => printedBy(['--import', 'tsx', 'test/helpers/print-outcomes.ts']));
