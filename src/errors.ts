@@ -34,6 +34,7 @@ const table = {
   E_PROTOCOL: { status: 400, retryable: false },
   E_CANCELLED: { status: 499, retryable: true },
   E_STORE_FAILED: { status: 503, retryable: true },
+  E_UNSUPPORTED_RUNTIME: { status: 500, retryable: false },
   E_INTERNAL: { status: 500, retryable: false },
 } as const;
 

@@ -1,3 +1,5 @@
+import './util/dispose-symbols.ts';
+
 export { type Bundle, type BundleOptions, bundleClosure, type StoredBundle } from './bundle/bundle.ts';
 export type { BundleFile } from './bundle/write-files.ts';
 export type { BuildOptions, BuiltModel } from './client/build-model.ts';

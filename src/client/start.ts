@@ -13,6 +13,7 @@ import { urlsOf } from '../util/addresses.ts';
 import { resolveOptions } from '../util/options.ts';
 import { serverProgram } from '../util/package-files.ts';
 import { tlsSchema } from '../util/pem.ts';
+import { checkRuntime } from '../util/runtime.ts';
 import { makeStateDir, sweepStateDirs, userStateDir } from '../util/state-dir.ts';
 import { checkToken } from '../util/token-file.ts';
 import { bearerHeaders, keyHeaders } from './api-key.ts';
@@ -85,6 +86,7 @@ const stopTimeoutMs = 15_000;
  * E_SERVER_EXITED with the end of its log, E_CANCELLED.
  */
 export async function startClipper(options: StartOptions = {}): Promise<ClipperConnection> {
+  checkRuntime();
   const { signal, stateDir, apiKey, ...serve } = resolveOptions(StartOptions, options, 'startClipper');
   checkName(serve.name, 'cluster name');
   checkToken(serve.token);

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { types } from 'node:util';
+import { isOwnCode } from '../util/package-files.ts';
 import { captureHome, homeOf } from './capture-homes.ts';
 import { ClassMembers } from './capture-members.ts';
 import { captureNative } from './capture-nodes.ts';
@@ -37,6 +38,7 @@ export function captureFunction(builder: GraphBuilder, fn: Function, path: Path)
   if (scriptId === undefined || isNative(fn) || builder.sources.origins.owner(scriptId) === 'node') {
     return captureNative(builder, fn, { facts, path });
   }
+  if (isOwnCode(builder.sources.origins.file(scriptId) ?? '')) return builder.refuse(path, refusalsOfText.ourselves);
   return capturePackaged(builder, fn, { facts, path, scriptId }) ?? captureOwn(builder, fn, { facts, path, scriptId });
 }
 
@@ -89,6 +91,7 @@ function functionNode(
     computedKeys: new Map(),
     deleted: [],
     changedMembers: [],
+    scriptId,
     place: `${scriptId} ${facts.location.line} ${facts.location.column}`,
     origin: origins.functionOrigin(scriptId, syntax.text, facts.location),
     isSloppy: isSloppy(builder, fn, { syntax, facts }),

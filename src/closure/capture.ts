@@ -13,6 +13,7 @@ import { HeapInspector } from './inspector.ts';
 import { Intrinsics } from './intrinsics.ts';
 import { CaptureOptions } from './options.ts';
 import { Origins } from './origins.ts';
+import { keptExternal } from './refusals.ts';
 import { findSecrets, plainProblem } from './secrets.ts';
 
 /** Functions to capture together, so that they keep sharing what they share, by the name that the bundle exports. */
@@ -48,10 +49,18 @@ export async function readGraph(
     const sources = { inspector, origins, intrinsics: intrinsicsOf(inspector, origins), builtins };
     const builder = new GraphBuilder(sources, captureByValue, capturePatches);
     const captured = build(builder, roots);
-    if (origins.wanted.size === 0) return judged(captured, builder.problems, options);
+    if (origins.wanted.size === 0) return judged(captured, explained(builder), options);
     // The exports of an ES module come by a promise only; the heap is then read anew, in one go.
     await origins.learnNamespaces();
   }
+}
+
+/** The problems, of which a package that was bundled into the program may be the cause. */
+function explained({ problems, functions, sources: { origins } }: GraphBuilder): readonly Problem[] {
+  if (problems.length === 0) return problems;
+  const file = origins.bundledProgram(functions.map(({ scriptId }) => scriptId));
+  if (file === undefined) return problems;
+  return problems.map((problem) => ({ ...problem, fix: keptExternal(file, problem.fix) }));
 }
 
 /** Adds what must not travel although it could. */

@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import { isOwnCode } from '../util/package-files.ts';
 import { Environments } from './environments.ts';
 import {
   type Capture,
@@ -17,7 +18,7 @@ import {
 } from './graph.ts';
 import { symbolExpression } from './intrinsics.ts';
 import type { PackageMember } from './package-members.ts';
-import type { Refusal } from './refusals.ts';
+import { type Refusal, refusalsOfText } from './refusals.ts';
 import type { Sources } from './sources.ts';
 
 /** A captured value that can't travel. */
@@ -158,6 +159,7 @@ export class GraphBuilder {
   /** One node for each member of each module, however it was reached. */
   module(source: ModuleSource, member: readonly string[], path: Path): ModuleNode {
     const key = JSON.stringify([source, member]);
+    if (isOwnModule(source) && !this.#modulesByKey.has(key)) this.refuse(path, refusalsOfText.ourselves);
     const node: ModuleNode = this.#modulesByKey.get(key) ?? { ...this.shell(path), kind: 'module', source, member };
     this.#modulesByKey.set(key, node);
     return node;
@@ -195,3 +197,9 @@ export class GraphBuilder {
     return typeof value === 'symbol' ? { ...this.shell(path), kind: 'symbol', description: value.description } : undefined;
   }
 }
+
+/** Whether a module is one of clipper-ts itself. */
+const isOwnModule = (source: ModuleSource): boolean =>
+  source.type === 'import'
+    ? /^clipper-ts(?:\/|$)/.test(source.specifier) || isOwnCode(source.specifier)
+    : source.type !== 'builtin' && isOwnCode(source.file);

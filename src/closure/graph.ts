@@ -176,6 +176,7 @@ export interface FunctionNode extends Shell {
   readonly deleted: (readonly [owner: 'self' | 'prototype', key: string])[];
   /** Of a class: methods in its text that have more to them than that. */
   readonly changedMembers: MemberNode[];
+  readonly scriptId: string;
   /** Where its text stands among the scripts of the process: the same for functions of one code. */
   readonly place: string;
   /** Tells where its text came from; undefined for code that was in no file. */

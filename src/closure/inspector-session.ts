@@ -1,6 +1,7 @@
-import { Session } from 'node:inspector';
+import type { Session } from 'node:inspector';
 import { runInThisContext } from 'node:vm';
-import { ClipperError } from '../errors.ts';
+import { ClipperError, messageOf } from '../errors.ts';
+import { checkRuntime, unsupported } from '../util/runtime.ts';
 
 export interface RemoteObject {
   readonly objectId?: string;
@@ -32,10 +33,28 @@ export interface Slot {
   extra?: unknown;
 }
 
+/** Throws E_UNSUPPORTED_RUNTIME where this process has no inspector, or may not use it. */
+function connect(): Session {
+  checkRuntime();
+  // Loaded here, since a Node that was built without it fails to load it.
+  const inspector = process.getBuiltinModule('node:inspector');
+  try {
+    const session = new inspector.Session();
+    session.connect();
+    return session;
+  } catch (cause) {
+    const isDenied = (cause as NodeJS.ErrnoException).code === 'ERR_ACCESS_DENIED';
+    const why = isDenied
+      ? 'the permission model forbids it. Fix: start Node with --allow-inspector (Node 24 and later), or without --permission.'
+      : `this Node has none: ${messageOf(cause)}. Fix: use a Node.js that was built with its inspector.`;
+    throw unsupported(`Functions are read through Node's inspector, and ${why}`, { cause });
+  }
+}
+
 /** A session with the inspector of this very thread: commands, and values passed by reference in both directions. */
 export class InspectorSession implements Disposable {
   readonly slot: Slot = { value: undefined };
-  readonly #session = new Session();
+  readonly #session = connect();
   // Under jest this code runs in a second realm, while the inspector evaluates in the main one.
   readonly #realms: readonly object[] = [globalThis, runInThisContext('globalThis') as object];
 
@@ -43,7 +62,6 @@ export class InspectorSession implements Disposable {
     for (const realm of this.#realms) {
       Object.defineProperty(realm, Symbol.for(slotKey), { value: this.slot, configurable: true, writable: true });
     }
-    this.#session.connect();
   }
 
   /** Listens to an event until the returned function is called. */

@@ -32,6 +32,9 @@ const tables = new Map<string, ModuleTable>();
 const texts = new LRUCache<string, ScriptText>({ max: 500 });
 const maps = new Map<string, ScriptMap | undefined>();
 
+/** As esbuild, Rolldown and webpack name the modules of packages in what they write. */
+const bundlerComment = /^\s*(?:\/\/ |\/\/#region |\/\*\*\*\/ |!\*\*\* )?["']?\.?(?:[.\w-]*\/)*node_modules\/.*\.[cm]?js\b/m;
+
 /** Under jest, code of packages is loaded once more, and to import it here would load it anew. */
 const isMainRealm = runInThisContext('globalThis') === (globalThis as object);
 
@@ -207,7 +210,7 @@ export class Origins {
 
   /** Tells where the text of a function came from, which has a place in a script. */
   functionOrigin(scriptId: string, text: string, inside: Place): FunctionOrigin | undefined {
-    const url = this.url(scriptId);
+    const url = this.url(scriptId) ?? this.#replInput(scriptId);
     if (url === undefined) return undefined;
     const script = this.text(scriptId);
     const start = script.startOf(text, inside);
@@ -219,6 +222,23 @@ export class Origins {
         return map === undefined ? { ...place, source: url } : map.original(place);
       },
     };
+  }
+
+  /** What was typed in the REPL, under the name that the REPL gives it in stacks, as a URL that no file has. */
+  #replInput(scriptId: string): string | undefined {
+    const { url = '' } = this.#script(scriptId) ?? {};
+    return /^REPL\d+$/.test(url) ? `repl:${url}` : undefined;
+  }
+
+  /** The first file of these scripts into which a bundler put packages, by its source map or the comments that it left. */
+  bundledProgram(scriptIds: readonly string[]): string | undefined {
+    for (const scriptId of new Set(scriptIds)) {
+      const [file, url] = [this.file(scriptId), this.url(scriptId)];
+      if (file === undefined || url === undefined || inPackage(file)) continue;
+      const isBundled = this.#map(scriptId, url)?.sources.some(inPackage) === true;
+      if (isBundled || bundlerComment.test(this.text(scriptId).source)) return file;
+    }
+    return undefined;
   }
 
   #map(scriptId: string, url: string): ScriptMap | undefined {

@@ -82,6 +82,11 @@ export const hiddenState = (what: string): Refusal => ({
   fix: inSetup,
 });
 
+/** For a program that packages were bundled into, which travel by reference only from node_modules. */
+export const keptExternal = (program: string, fix: string): string =>
+  `keep packages external when you bundle ${program} (esbuild: --packages=external; Rollup and Vite: \`external\`), ` +
+  `for in there they can't be told from your own code; if this is your own, ${fix}`;
+
 /** What a function's text may need that can't be found in the process. */
 export const refusalsOfText = {
   super: {
@@ -100,6 +105,10 @@ export const refusalsOfText = {
     what: `a function that uses ${names.map((name) => `#${name}`).join(', ')} apart from the class that declares it`,
     fix: 'capture an object of the class, or use a public member',
   }),
+  ourselves: {
+    what: 'a part of clipper-ts, which deploys and stays in this process',
+    fix: 'call it where you deploy, not in what is deployed: move a method that deploys out of its class, and query another model with `fetch`',
+  },
   fieldKey: (name: string): Refusal => ({
     what: `a class whose field has the computed key [${name}], of which nothing is left in memory`,
     fix: 'set the field in the constructor',

@@ -18,7 +18,8 @@ interface RawMap {
 
 /** Where the code of a script came from, by the source map that its compiler left. */
 export class ScriptMap {
-  readonly #sources: readonly string[];
+  /** As URLs. */
+  readonly sources: readonly string[];
   readonly #lines: SourceMapMappings;
 
   /** The map of a script: within its URL, or in a file beside it. Undefined where there is none that can be read. */
@@ -33,7 +34,7 @@ export class ScriptMap {
 
   private constructor({ sources = [], sourceRoot = '', mappings = '' }: RawMap, scriptUrl: string) {
     const folder = dirname(fileURLToPath(scriptUrl));
-    this.#sources = sources.map((source) => sourceUrl(folder, `${sourceRoot}${source ?? ''}`));
+    this.sources = sources.map((source) => sourceUrl(folder, `${sourceRoot}${source ?? ''}`));
     this.#lines = decode(mappings);
   }
 
@@ -47,7 +48,7 @@ export class ScriptMap {
       else high = middle - 1;
     }
     const [, source = -1, originalLine = 0, originalColumn = 0] = segments[low] ?? [];
-    const url = this.#sources[source];
+    const url = this.sources[source];
     return url === undefined ? undefined : { source: url, line: originalLine, column: originalColumn };
   }
 }

@@ -2,8 +2,9 @@ import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { isClipperError, messageOf } from '../errors.ts';
 import { createLog } from '../log.ts';
+import { addonError } from '../util/runtime.ts';
 import type { ServeOptions } from './parts.ts';
-import { type RunningServer, serve } from './serve.ts';
+import type { RunningServer } from './serve.ts';
 
 /** What the program is given: as a message, for an argument is there for all to see, or as JSON in its first argument. */
 export interface ServerProgramOptions extends ServeOptions {
@@ -38,6 +39,9 @@ async function main(options: ServerProgramOptions): Promise<void> {
   };
   process.on('SIGTERM', () => stop('SIGTERM')).on('SIGINT', () => stop('SIGINT'));
   if (!options.detached) process.once('disconnect', () => stop('the process that started it ended'));
+  const { serve } = await import('./serve.ts').catch((error: unknown) => {
+    throw addonError(error);
+  });
   serving = serve(options, log, () => stop('a client asked for it'));
   const server = await serving;
   const { queryPort, managementPort, rpcPort, token } = server;

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
 /** The nearest folder at or above `dir` for which `test` holds. */
@@ -17,7 +18,18 @@ const isOurs = (dir: string): boolean => {
 };
 
 /** The folder of this package, from its sources and from its build alike. */
-export const packageDir: string = findUp(import.meta.dirname, isOurs) ?? import.meta.dirname;
+const ownDir = findUp(import.meta.dirname, isOurs);
+export const packageDir: string = ownDir ?? import.meta.dirname;
+
+/** False if a bundler put our code into another program. */
+export const isInOwnFolder: boolean = ownDir !== undefined;
+
+/** Whether a file is code of this package. */
+export const isOwnCode = (file: string): boolean =>
+  ['dist', 'src', 'runtime'].some((dir) => file.startsWith(join(packageDir, dir, '/')));
+
+/** Loads what this package depends on, when it is first needed. */
+export const ownRequire: NodeJS.Require = createRequire(join(packageDir, 'package.json'));
 
 /** This package's version. */
 export const packageVersion = (): string =>

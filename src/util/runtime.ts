@@ -1,0 +1,41 @@
+import { ClipperError, messageOf } from '../errors.ts';
+import { isInOwnFolder } from './package-files.ts';
+
+const oldest = '20.16';
+
+/**
+ * Throws E_UNSUPPORTED_RUNTIME unless this process can run clipper-ts: a Node.js of a version that we support, which
+ * loaded us from our own folder.
+ */
+export function checkRuntime(): void {
+  const { bun, deno, node } = process.versions;
+  const other = bun !== undefined ? `Bun ${bun}` : deno !== undefined ? `Deno ${deno}` : undefined;
+  if (other !== undefined) {
+    throw unsupported(
+      `This process is ${other}. clipper-ts needs Node.js ${oldest} or later, since it reads functions through Node's inspector. ` +
+        'Run the program with Node: `node file.js`, or `npx tsx file.ts` for TypeScript.',
+    );
+  }
+  const [major = 0, minor = 0] = node.split('.').map(Number);
+  if (major < 20 || (major === 20 && minor < 16)) {
+    throw unsupported(`This process is Node.js ${node}. clipper-ts needs Node.js ${oldest} or later: install a newer one.`);
+  }
+  if (!isInOwnFolder) {
+    throw unsupported(
+      'clipper-ts was bundled into your program, apart from the files that it starts servers and replicas from. ' +
+        'Keep it external: `--external:clipper-ts` or `--packages=external` of esbuild, `external` of Rollup and Vite.',
+    );
+  }
+}
+
+export const unsupported = (message: string, options?: ErrorOptions): ClipperError =>
+  new ClipperError('E_UNSUPPORTED_RUNTIME', message, options);
+
+/** What to throw if a package with an add-on can't be loaded. */
+export const addonError = (cause: unknown): ClipperError =>
+  unsupported(
+    `A package with an add-on can't be loaded by Node.js ${process.versions.node} on ${process.platform} ${process.arch}: ${messageOf(cause)}. ` +
+      'Fix: run `npm ci` or `npm install` on the system that the program runs on; a `node_modules` of another system, such as one ' +
+      'with glibc for Alpine Linux, lacks its binaries. Under the permission model, start Node with --allow-addons.',
+    { cause },
+  );
