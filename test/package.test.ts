@@ -1,33 +1,16 @@
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageDir } from '../src/util/package-files.ts';
-import { temporaryDir } from './helpers/temporary-dir.ts';
+import { InstalledPackage } from './helpers/installed-package.ts';
+import { typedInto } from './helpers/typed-into.ts';
 
-let project: Awaited<ReturnType<typeof temporaryDir>>;
+let project: InstalledPackage;
 
 const tool = (path: string): string => join(packageDir, 'node_modules', path);
-const node = (args: readonly string[]): string =>
-  execFileSync(process.execPath, args, { cwd: project.path, encoding: 'utf8', stdio: 'pipe' });
-const file = (name: string, text: string): void => {
-  mkdirSync(join(project.path, name, '..'), { recursive: true });
-  writeFileSync(join(project.path, name), text);
-};
-
-/** Types lines into Node's REPL, each after the prompt that answers the one before. */
-async function typedIntoRepl(lines: readonly string[]): Promise<string> {
-  const repl = spawn(process.execPath, ['--interactive'], { cwd: project.path, stdio: ['pipe', 'pipe', 'inherit'] });
-  const ended = once(repl, 'exit');
-  let printed = '';
-  let typed = 0;
-  for await (const chunk of repl.stdout.setEncoding('utf8')) {
-    printed += chunk as string;
-    if (printed.endsWith('> ') && typed < lines.length) repl.stdin.write(`${lines[typed++]}\n`);
-  }
-  await ended;
-  return printed;
-}
+const node = (args: readonly string[]): string => project.node(args);
+const file = (name: string, text: string): void => project.write({ [name]: text });
 
 /** The same story in each module format; prints the output and the reason of a failure. */
 const story = `
@@ -43,16 +26,7 @@ const story = `
 `;
 
 beforeAll(async () => {
-  project = await temporaryDir();
-  const [packed] = JSON.parse(
-    execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', project.path], {
-      cwd: packageDir,
-      encoding: 'utf8',
-    }),
-  ) as [{ filename: string }];
-  file('package.json', JSON.stringify({ name: 'user', version: '1.0.0', private: true }));
-  const flags = ['--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
-  execFileSync('npm', ['install', ...flags, join(project.path, packed.filename)], { cwd: project.path, stdio: 'pipe' });
+  project = await InstalledPackage.of();
 }, 300_000);
 
 afterAll(() => project[Symbol.asyncDispose]());
@@ -66,17 +40,6 @@ describe('the installed package', () => {
   test('works from CommonJS', () => {
     file('cjs.cjs', `const { createEndpoint, startClipper } = require('clipper-ts');\n${story}\nmain().then(console.log);`);
     expect(node(['cjs.cjs'])).toBe('the answer is 6\n');
-  });
-
-  test.each(['commonjs', 'module'])('works from TypeScript run by tsx, as %s', (type) => {
-    file(`${type}/package.json`, JSON.stringify({ type }));
-    file(
-      `${type}/main.ts`,
-      `import { createEndpoint, startClipper } from 'clipper-ts';\n${story.replace('(xs)', '(xs: Float64Array)').replace('[index]', '[index]!')}\nvoid main().then(console.log);`,
-    );
-    expect(
-      node(['--import', tool('tsx/dist/esm/index.mjs'), '--require', tool('tsx/dist/preflight.cjs'), `${type}/main.ts`]),
-    ).toBe('the answer is 6\n');
   });
 
   test('runs the README’s first example, which answers as it says', async () => {
@@ -99,15 +62,6 @@ describe('the installed package', () => {
     }
   });
 
-  test('works under jest', () => {
-    file(
-      'story.test.js',
-      `const { createEndpoint, startClipper } = require('clipper-ts');\n${story}\ntest('answers', async () => expect(await main()).toBe('the answer is 6'), 30000);`,
-    );
-    file('jest.config.json', '{ "testMatch": ["**/story.test.js"], "transform": {} }');
-    expect(() => node([tool('jest/bin/jest.js'), '--config', 'jest.config.json'])).not.toThrow();
-  });
-
   test('works typed into the REPL, with variables of several lines', async () => {
     const lines = [
       "const { createEndpoint, startClipper, deployPredictFunction } = require('clipper-ts')",
@@ -121,12 +75,18 @@ describe('the installed package', () => {
       'function helper(x) { return x * scale - offset }',
       "await deployPredictFunction(clipper, { name: 'repl', inputType: 'doubles', predictOne: (xs) => helper(xs[0]), onProgress })",
       "console.log('second', (await clipper.predict('repl', [4])).output)",
+      "const thrower = (xs) => { throw new Error('typed in') }",
+      "await createEndpoint(clipper, { name: 'throws', inputType: 'doubles', predictOne: thrower, onProgress })",
+      "(await clipper.predict('throws', [4], { explain: true })).explain.error.stack",
       'await clipper.close()',
       '.exit',
     ];
-    const printed = await typedIntoRepl(lines);
+    const typed = lines.map((line) => ['> ', line] as const);
+    const printed = await typedInto(['--interactive'], project.path, typed);
     expect(printed).toContain('first a/41');
     expect(printed).toContain('second 38');
+    // The line of the REPL that it was typed in.
+    expect(printed).toMatch(/at thrower \(repl:REPL\d+:1:\d+\)/);
   });
 
   test('has types for ES modules and CommonJS, and infers the inputs', () => {

@@ -123,6 +123,8 @@ function contract(open: Open): void {
     // Of two outputs, no backend knows what was written first.
     const lines = ['Serving predictions for doubles input type.', 'said', 'seen 1'];
     const logs = async (tailLines: number) => [...(await cluster.backend.logs('m-1-0', { tailLines }))].sort();
+    // An engine has a line a moment after it was written.
+    await until(async () => (await logs(10)).length === lines.length, 'the lines');
     expect(await logs(10)).toEqual(lines);
     expect(['said', 'seen 1']).toContain(String(await logs(1)));
     await running.stop();

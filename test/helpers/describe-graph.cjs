@@ -28,7 +28,9 @@ exports.describeGraph = function describeGraph(root) {
     if (typeof value === 'function') parts.push(String(value()), String(value()), value.name);
     for (const key of Reflect.ownKeys(value)) {
       if (typeof value === 'function' && (key === 'length' || key === 'name' || key === 'prototype')) continue;
-      const { value: held, writable, enumerable, configurable } = Object.getOwnPropertyDescriptor(value, key);
+      const { value: own, writable, enumerable, configurable } = Object.getOwnPropertyDescriptor(value, key);
+      // From Node 22 on, the stack of an error is an accessor.
+      const held = key === 'stack' ? value.stack : own;
       parts.push(
         `${JSON.stringify(String(key))}:${name(held)}${writable ? 'w' : ''}${enumerable ? 'e' : ''}${configurable ? 'c' : ''}`,
       );
