@@ -1,5 +1,8 @@
+const { dirname } = require('node:path');
+
+const rootDir = dirname(__dirname);
 const shared = {
-  rootDir: '..',
+  rootDir,
   roots: ['<rootDir>/test'],
   testEnvironment: 'node',
   transform: { '\\.[jt]s$': '<rootDir>/test/esbuild-transform.cjs' },
@@ -10,7 +13,7 @@ const shared = {
 const timed = ['serving/fairness', 'serving/overload'];
 
 module.exports = {
-  rootDir: '..',
+  rootDir,
   testTimeout: 60_000,
   // Most tests wait for processes and containers.
   maxWorkers: '200%',

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
+import { setTimeout } from 'node:timers/promises';
 import type Dockerode from 'dockerode';
-import { ClipperError } from '../errors.ts';
+import { ClipperError, messageOf } from '../errors.ts';
 import { reasonOf, statusOf } from './docker-errors.ts';
 import type { DockerEngine } from './engine.ts';
 
@@ -105,11 +106,17 @@ const unlessEnded = (error: unknown): void => {
 
 export async function removeContainer(engine: DockerEngine, id: string): Promise<void> {
   await engine.find(`The container ${id} can't be removed`, async (api) => {
-    // 409: its removal is under way.
-    await api
-      .getContainer(id)
-      .remove({ force: true, v: true })
-      .catch((error: unknown) => (statusOf(error) === 409 ? undefined : Promise.reject(error)));
+    for (let attempts = 1; ; attempts++) {
+      try {
+        return void (await api.getContainer(id).remove({ force: true, v: true }));
+      } catch (error) {
+        // Its removal is under way.
+        if (statusOf(error) === 409) return;
+        // A busy engine may hold the file system of a container that it has just ended for a moment longer.
+        if (attempts === 5 || !/device or resource busy/.test(messageOf(error))) throw error;
+        await setTimeout(200 * attempts);
+      }
+    }
   });
 }
 
