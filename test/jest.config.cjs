@@ -1,3 +1,4 @@
+const { availableParallelism } = require('node:os');
 const { dirname } = require('node:path');
 
 const rootDir = dirname(__dirname);
@@ -16,7 +17,7 @@ module.exports = {
   rootDir,
   testTimeout: 60_000,
   // Most tests wait for processes and containers.
-  maxWorkers: '200%',
+  maxWorkers: 2 * availableParallelism(),
   // Jest never lets go of the modules of a test.
   workerIdleMemoryLimit: '800MB',
   projects: [
