@@ -162,7 +162,8 @@ type Ready = Extract<ServerProgramMessage, { kind: 'ready' }>;
 
 async function untilReady(child: ChildProcess, options: ServerProgramOptions, signal: AbortSignal | undefined): Promise<Ready> {
   const timeout = AbortSignal.timeout(startTimeoutMs);
-  const ended = once(child, 'exit').then(() => undefined);
+  // Once what it said before it ended has been read.
+  const ended = once(child, 'close').then(() => undefined);
   const given = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
   try {
     const told = once(child, 'message', { signal: given }).then(([message]) => message as ServerProgramMessage);

@@ -38,7 +38,8 @@ export function captureFunction(builder: GraphBuilder, fn: Function, path: Path)
   if (scriptId === undefined || isNative(fn) || builder.sources.origins.owner(scriptId) === 'node') {
     return captureNative(builder, fn, { facts, path });
   }
-  if (isOwnCode(builder.sources.origins.file(scriptId) ?? '')) return builder.refuse(path, refusalsOfText.ourselves);
+  const isOurs = !builder.travelling.has(fn) && isOwnCode(builder.sources.origins.file(scriptId) ?? '');
+  if (isOurs) return builder.refuse(path, refusalsOfText.ourselves);
   return capturePackaged(builder, fn, { facts, path, scriptId }) ?? captureOwn(builder, fn, { facts, path, scriptId });
 }
 

@@ -25,6 +25,7 @@ export function readReduced(builder: GraphBuilder, value: object, path: Path): {
   }
   const [rebuild, ...args] = reduced;
   const values: Value[] = [];
+  builder.travelling.add(rebuild);
   const target = builder.value(rebuild, { parent: path, label: 'rebuilt by' });
   const node = builder.register(value, { ...builder.shell(path), kind: 'call', target, values });
   for (const [index, each] of args.entries()) {

@@ -60,6 +60,8 @@ export class GraphBuilder {
   readonly holders = new Map<Function, object>();
   /** The `this` of arrow functions, where they took it from around them. */
   readonly outerThis = new Map<Function, unknown>();
+  /** Functions of clipper-ts itself that are sent along. */
+  readonly travelling = new Set<unknown>();
   readonly #nodes = new Map<unknown, Node>();
   readonly #modulesByKey = new Map<string, ModuleNode>();
   readonly #capture: CaptureByValue;

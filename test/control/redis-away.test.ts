@@ -63,13 +63,15 @@ describeWithRedis('a Redis that is away', () => {
     const start = performance.now();
     const { status, text } = await cluster.admin('set_model_version', { model_name: 'm', model_version: '1' });
     expect(status).not.toBe(200);
-    expect(text).toMatch(new RegExp(`127.0.0.1:${redis.port} was lost while it made a change.*not known`));
+    const isLost = text.includes(`127.0.0.1:${redis.port} was lost while it made a change`) && text.includes('not known');
+    // A link that was not used for a while is tried first.
+    expect(isLost || text.includes('Nothing was changed')).toBe(true);
     expect(performance.now() - start).toBeLessThan(7_000);
     redis.signal('SIGCONT');
-    // It was made after all, and shows.
+    // What it had taken is made after all, and shows.
     const isMade = async (): Promise<boolean> =>
       (await cluster.admin('get_model', { model_name: 'm', model_version: '1' })).json.is_current_version;
-    await until(isMade, 'the change that was not known of');
+    await until(async () => (await isMade()) === isLost, 'the change that was not known of');
     await redis.stop();
     const refused = await cluster.admin('add_app', newApp('a'));
     expect([refused.status, refused.json.code]).toEqual([503, 'E_STORE_FAILED']);

@@ -1,3 +1,5 @@
+const { types } = require('node:util');
+
 /** Describes a graph of values as text: two graphs have the same text where no program could tell them apart. */
 exports.describeGraph = function describeGraph(root) {
   const numbers = new Map();
@@ -28,9 +30,12 @@ exports.describeGraph = function describeGraph(root) {
     if (typeof value === 'function') parts.push(String(value()), String(value()), value.name);
     for (const key of Reflect.ownKeys(value)) {
       if (typeof value === 'function' && (key === 'length' || key === 'name' || key === 'prototype')) continue;
-      const { value: own, writable, enumerable, configurable } = Object.getOwnPropertyDescriptor(value, key);
-      // From Node 22 on, the stack of an error is an accessor.
-      const held = key === 'stack' ? value.stack : own;
+      // That of an error is an accessor from Node 22 on.
+      if (key === 'stack' && types.isNativeError(value)) {
+        parts.push(`stack:${name(value.stack)}`);
+        continue;
+      }
+      const { value: held, writable, enumerable, configurable } = Object.getOwnPropertyDescriptor(value, key);
       parts.push(
         `${JSON.stringify(String(key))}:${name(held)}${writable ? 'w' : ''}${enumerable ? 'e' : ''}${configurable ? 'c' : ''}`,
       );
