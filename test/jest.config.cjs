@@ -1,7 +1,10 @@
 const { availableParallelism } = require('node:os');
-const { dirname } = require('node:path');
+const { dirname, join } = require('node:path');
 
 const rootDir = dirname(__dirname);
+// The programs, servers and replicas of tests are compiled once, from Node 22 on.
+process.env.NODE_COMPILE_CACHE ??= join(rootDir, 'node_modules', '.cache', 'node');
+
 const shared = {
   rootDir,
   roots: ['<rootDir>/test'],
@@ -17,7 +20,7 @@ module.exports = {
   rootDir,
   testTimeout: 60_000,
   // Most tests wait for processes and containers.
-  maxWorkers: 2 * availableParallelism(),
+  maxWorkers: Math.ceil(1.5 * availableParallelism()),
   // Jest never lets go of the modules of a test.
   workerIdleMemoryLimit: '800MB',
   projects: [

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
+import { nodeReport } from '../src/util/node-report.ts';
 import { packageDir } from '../src/util/package-files.ts';
 import { InstalledPackage } from './helpers/installed-package.ts';
 import { typedInto } from './helpers/typed-into.ts';
@@ -26,10 +27,16 @@ const files = {
   }),
 };
 
+/** Their packages with a program for this system; none if they have another. */
+const otherRuntimes =
+  process.platform === 'linux' && process.arch === 'x64' && nodeReport().glibcVersion !== undefined
+    ? ['@oven/bun-linux-x64-baseline@1.4.5', '@deno/linux-x64-glibc@2.9.6']
+    : [];
+
 let project: InstalledPackage;
 
 beforeAll(async () => {
-  const others = ['typescript@5.9.3', 'ts-node@10.9.2', 'vitest@4.1.12'];
+  const others = ['typescript@5.9.3', 'ts-node@10.9.2', 'vitest@4.1.12', ...otherRuntimes];
   project = await InstalledPackage.of({ others, linked: ['jest', 'tsx'] });
   project.write(files);
 }, 300_000);
@@ -58,15 +65,85 @@ describe('a function is deployed, answers, and says where it threw, from', () =>
   });
 });
 
-test('where the inspector may not be used, it is refused with what to do', () => {
-  const flag = major >= 24 ? '--permission' : '--experimental-permission';
-  const allowed = ['fs-read=*', 'fs-write=*', 'child-process', 'worker', 'addons'].map((name) => `--allow-${name}`);
-  project.write({
-    'denied.cjs': `require('clipper-ts').bundleClosure(() => 1, { outDir: 'denied' }).catch(({ code, message }) => console.log(code, message));`,
+/** The bundle of a function, or the code and message of the error. */
+const bundling = (clipper: string, fn: string): string => `${clipper}
+bundleClosure(${fn}, { outDir: 'made' }).then(() => 'made', ({ code, message }) => code + ': ' + message).then(console.log);`;
+const required = "const { bundleClosure, createEndpoint, startClipper } = require('clipper-ts');";
+const imported = "import { bundleClosure } from 'clipper-ts';";
+
+describe('what can not run says so, with what to do', () => {
+  test('a process that may not use the inspector', () => {
+    const flag = major >= 24 ? '--permission' : '--experimental-permission';
+    const allowed = ['fs-read=*', 'fs-write=*', 'child-process', 'worker', 'addons'].map((name) => `--allow-${name}`);
+    project.write({ 'denied.cjs': bundling(required, '() => 1') });
+    expect(project.node([flag, ...allowed, 'denied.cjs'])).toMatch(
+      /^E_UNSUPPORTED_RUNTIME: .*permission model forbids it\. Fix: start Node with --allow-inspector \(Node 24 and later\)/,
+    );
   });
-  expect(project.node([flag, ...allowed, 'denied.cjs'])).toMatch(
-    /^E_UNSUPPORTED_RUNTIME .*permission model forbids it\. Fix: start Node with --allow-inspector \(Node 24 and later\)/,
-  );
+
+  const others = [
+    ['Bun', join('@oven', 'bun-linux-x64-baseline', 'bin', 'bun'), []],
+    ['Deno', join('@deno', 'linux-x64-glibc', 'deno'), ['run', '-A']],
+  ] as const;
+  (otherRuntimes.length === 0 ? test.skip : test).each(others)('%s', (name, program, args) => {
+    project.write({ 'other.cjs': bundling(required, '() => 1') });
+    const file = join(project.path, 'node_modules', program);
+    expect(execFileSync(file, [...args, 'other.cjs'], { cwd: project.path, encoding: 'utf8' })).toMatch(
+      new RegExp(`^E_UNSUPPORTED_RUNTIME: This process is ${name} .*Fix: run the program with \`node file.js\``),
+    );
+  });
+
+  test('an add-on that has no binary for this system', () => {
+    const build = join(project.path, 'node_modules/zeromq/build');
+    renameSync(build, `${build}-of-another-system`);
+    try {
+      const start = `startClipper({ name: 'none-' + process.pid, queryPort: 0, managementPort: 0, rpcPort: 0 })`;
+      project.write({ 'start.cjs': `${required}\n${start}.catch(({ code, message }) => console.log(code, message));` });
+      expect(project.node(['start.cjs'])).toMatch(
+        /^E_UNSUPPORTED_RUNTIME A package with an add-on can't be loaded .*Fix: run `npm ci`/s,
+      );
+    } finally {
+      renameSync(`${build}-of-another-system`, build);
+    }
+  });
+
+  test('packages that were bundled into the program', () => {
+    const schema = "import { z } from 'zod';\nconst schema = z.object({ x: z.number() });";
+    project.write({ 'inside.ts': `${schema}\n${bundling(imported, '(x) => schema.parse(x)')}` });
+    const bundled = (...external: string[]): string => {
+      const flags = ['--bundle', '--platform=node', '--format=esm', '--outfile=bundled/inside.mjs', '--log-level=error'];
+      execFileSync(join(project.path, 'node_modules/.bin/esbuild'), ['inside.ts', ...flags, ...external], { cwd: project.path });
+      return project.node(['bundled/inside.mjs']);
+    };
+    expect(bundled('--external:clipper-ts')).toMatch(
+      /^E_NOT_CAPTURABLE.*Fix: keep packages external when you bundle .*inside\.mjs \(esbuild: --packages=external/s,
+    );
+    expect(bundled('--packages=external')).toBe('made\n');
+  });
+
+  test('clipper-ts that was bundled into the program', () => {
+    project.write({ 'whole.ts': `const __dirname = import.meta.dirname ?? process.cwd();\n${bundling(imported, '() => 1')}` });
+    const packages = ['esbuild', 'zeromq', 'dockerode', '@vercel/nft', 'lmdb', 'pino', 'fastify'].map(
+      (name) => `--external:${name}`,
+    );
+    const flags = ['--bundle', '--platform=node', '--format=cjs', '--outfile=bundled/whole.cjs', '--log-level=error'];
+    execFileSync(join(project.path, 'node_modules/.bin/esbuild'), ['whole.ts', ...flags, ...packages], { cwd: project.path });
+    expect(project.node(['bundled/whole.cjs'])).toMatch(/^E_UNSUPPORTED_RUNTIME: clipper-ts was bundled .*--external:clipper-ts/);
+  });
+
+  test.each([
+    [
+      'a method that deploys',
+      'new (class { predict = (x) => this; deploy() { return createEndpoint(this.predict); } })().predict',
+    ],
+    ['a function of clipper-ts', '() => startClipper()'],
+    ['clipper-ts as it is loaded inside', "() => require('clipper-ts')"],
+  ])('%s in what is deployed', (_what, fn) => {
+    project.write({ 'ours.cjs': bundling(required, fn) });
+    expect(project.node(['ours.cjs'])).toMatch(
+      /^E_NOT_CAPTURABLE: .*: a part of clipper-ts, .*\n.*Fix: call it where you deploy/s,
+    );
+  });
 });
 
 test('the documentation has every way, with the versions of Node that have it', () => {

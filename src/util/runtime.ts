@@ -1,8 +1,6 @@
 import { ClipperError, messageOf } from '../errors.ts';
 import { isInOwnFolder } from './package-files.ts';
 
-const oldest = '20.16';
-
 /**
  * Throws E_UNSUPPORTED_RUNTIME unless this process can run clipper-ts: a Node.js of a version that we support, which
  * loaded us from our own folder.
@@ -12,18 +10,17 @@ export function checkRuntime(): void {
   const other = bun !== undefined ? `Bun ${bun}` : deno !== undefined ? `Deno ${deno}` : undefined;
   if (other !== undefined) {
     throw unsupported(
-      `This process is ${other}. clipper-ts needs Node.js ${oldest} or later, since it reads functions through Node's inspector. ` +
-        'Run the program with Node: `node file.js`, or `npx tsx file.ts` for TypeScript.',
+      `This process is ${other}. clipper-ts needs Node.js, through whose inspector it reads functions. ` +
+        'Fix: run the program with `node file.js`, or with `npx tsx file.ts` for TypeScript.',
     );
   }
-  const [major = 0, minor = 0] = node.split('.').map(Number);
-  if (major < 20 || (major === 20 && minor < 16)) {
-    throw unsupported(`This process is Node.js ${node}. clipper-ts needs Node.js ${oldest} or later: install a newer one.`);
+  if (typeof process.getBuiltinModule !== 'function') {
+    throw unsupported(`This process is Node.js ${node}. clipper-ts needs Node.js 20.16, 22.3 or later. Fix: install Node.js 24.`);
   }
   if (!isInOwnFolder) {
     throw unsupported(
       'clipper-ts was bundled into your program, apart from the files that it starts servers and replicas from. ' +
-        'Keep it external: `--external:clipper-ts` or `--packages=external` of esbuild, `external` of Rollup and Vite.',
+        'Fix: keep it external: `--external:clipper-ts` or `--packages=external` of esbuild, `external` of Rollup and Vite.',
     );
   }
 }

@@ -90,15 +90,16 @@ describeWithDocker('what a server leaves on an engine', () => {
     const [dead, other, living] = [named('dead'), named('other'), named('living')];
     const [first, second, third] = await Promise.all([started(dead), started(other), started(living)]);
     const before = await thingsOf(living);
+    expect([await counts(dead), await counts(other)]).toEqual([
+      [1, 1, 1],
+      [1, 1, 1],
+    ]);
+    // From here on, any cluster that starts on this engine sweeps them.
     for (const { server, child } of [first, second]) {
       process.kill(server, 'SIGKILL');
       child.kill('SIGKILL');
     }
     await eventually(() => ![first, second].some(({ server }) => isAlive(server)));
-    expect([await counts(dead), await counts(other)]).toEqual([
-      [1, 1, 1],
-      [1, 1, 1],
-    ]);
     await using again = await startedCluster({ backend: 'docker', name: dead });
     expect([await counts(dead), await counts(other)]).toEqual([
       [0, 1, 0],
