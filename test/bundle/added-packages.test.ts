@@ -262,10 +262,10 @@ describe('packages that npm installs', () => {
     const printed = project.run(`
       import { execSync } from 'node:child_process';
       import { readdirSync } from 'node:fs';
-      const clip = await clipper.startClipper({ name: 'added', queryPort: 0, managementPort: 0, rpcPort: 0 });
+      const clip = await clipper.startClipper({ name: 'added-' + process.pid, queryPort: 0, managementPort: 0, rpcPort: 0 });
       process.env.TMPDIR = ${JSON.stringify(temporary)};
       const runs = () => execSync('ps -eo ppid,args', { encoding: 'utf8' }).split('\\n')
-        .filter((line) => Number.parseInt(line, 10) === process.pid && line.includes('npm-cli')).length;
+        .filter((line) => Number.parseInt(line, 10) === process.pid && / npm install|npm-cli/.test(line)).length;
       try {
         const controller = new AbortController();
         const options = { name: 'm', inputType: 'doubles', predictOne: () => 1, packages: ['top'], signal: controller.signal };
