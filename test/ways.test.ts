@@ -39,6 +39,7 @@ beforeAll(async () => {
   const others = ['typescript@5.9.3', 'ts-node@10.9.2', 'vitest@4.1.12', ...otherRuntimes];
   project = await InstalledPackage.of({ others, linked: ['jest', 'tsx'] });
   project.write(files);
+  project.node(['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json']);
 }, 300_000);
 
 afterAll(() => project[Symbol.asyncDispose]());

@@ -80,7 +80,11 @@ async function sourceFor(
 ): Promise<{ readonly source: ReplicaSource; readonly digest: string }> {
   const { name, packages, signal } = config;
   if (own.backend === 'process') {
-    const bundle = await storeBundle(captured, { storeDir: await own.storeDir(), takes: takesOf(config), packages, signal });
+    const store = { storeDir: await own.storeDir(), takes: takesOf(config), packages, signal };
+    const bundle = await storeBundle(captured, store).catch((error: unknown) => {
+      cancelledIf(signal, name);
+      throw error;
+    });
     for (const warning of bundle.warnings) progress.warn('bundle', `warning: ${warning}`);
     return { source: { kind: 'bundle', dir: bundle.dir }, digest: bundle.digest };
   }

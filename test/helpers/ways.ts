@@ -16,7 +16,6 @@ export interface Way {
 }
 
 const tsx = ['--import', 'tsx'];
-const tsc = ['node', 'node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'];
 const esbuild = ['node_modules/.bin/esbuild', 'main.ts', '--bundle', '--platform=node', '--packages=external', '--sourcemap'];
 const isNew = Number(process.versions.node.split('.')[0]) > 24;
 const permissions = ['fs-read=*', 'fs-write=*', 'child-process', 'worker', 'addons', 'inspector', ...(isNew ? ['net'] : [])];
@@ -25,7 +24,7 @@ const permissions = ['fs-read=*', 'fs-write=*', 'child-process', 'worker', 'addo
 export const ways: readonly Way[] = [
   { name: 'tsx', steps: [['node', ...tsx, 'main.ts']] },
   { name: 'the type stripping of Node', since: 22, steps: [['node', 'main.ts']] },
-  { name: 'tsc', steps: [tsc, ['node', 'compiled/main.js']] },
+  { name: 'tsc', steps: [['node', 'compiled/main.js']] },
   {
     name: 'a bundle of esbuild, packages external',
     steps: [
@@ -48,7 +47,7 @@ export const ways: readonly Way[] = [
   },
   { name: 'jest', steps: [['node', 'node_modules/jest/bin/jest.js', '--config', 'jest.config.json', '--no-cache']] },
   { name: 'node --test', steps: [['node', ...tsx, '--test', 'node.test.ts']] },
-  { name: 'worker threads', steps: [tsc, ['node', 'worker.mjs']] },
+  { name: 'worker threads', steps: [['node', 'worker.mjs']] },
   {
     name: 'a debugger attached, from the start',
     steps: [['node', 'inspect', '--port=0', ...tsx, 'main.ts']],
@@ -60,6 +59,6 @@ export const ways: readonly Way[] = [
   {
     name: 'the permission model, with --allow-inspector',
     since: 24,
-    steps: [tsc, ['node', '--permission', ...permissions.map((name) => `--allow-${name}`), 'compiled/main.js']],
+    steps: [['node', '--permission', ...permissions.map((name) => `--allow-${name}`), 'compiled/main.js']],
   },
 ];
