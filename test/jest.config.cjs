@@ -20,7 +20,7 @@ module.exports = {
   rootDir,
   testTimeout: 60_000,
   // Most tests wait for processes and containers.
-  maxWorkers: 2 * availableParallelism(),
+  maxWorkers: Math.ceil(1.5 * availableParallelism()),
   // Jest never lets go of the modules of a test.
   workerIdleMemoryLimit: '800MB',
   projects: [

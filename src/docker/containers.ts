@@ -112,8 +112,10 @@ export async function removeContainer(engine: DockerEngine, id: string): Promise
       } catch (error) {
         // Its removal is under way.
         if (statusOf(error) === 409) return;
-        // A busy engine may hold the file system of a container that it has just ended for a moment longer.
-        if (attempts === 5 || !/device or resource busy/.test(messageOf(error))) throw error;
+        if (!/device or resource busy/.test(messageOf(error))) throw error;
+        // Its file system is still mounted elsewhere, as in a container that another engine was just starting. It is dead
+        // in any case: what is left of it goes with the next sweep.
+        if (attempts === 5) return;
         await setTimeout(200 * attempts);
       }
     }
