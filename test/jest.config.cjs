@@ -14,7 +14,7 @@ const shared = {
 };
 
 /** What replicas do in the time that they have is measured: other tests would take that time from them. */
-const timed = ['serving/fairness', 'serving/overload'];
+const timed = ['serving/chaos', 'serving/fairness', 'serving/overload'];
 
 module.exports = {
   rootDir,
