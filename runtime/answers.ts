@@ -1,7 +1,6 @@
-import { inspect } from 'node:util';
 import { ClipperError, isClipperError } from '../src/errors.ts';
 import type { Output } from '../src/protocol/content.ts';
-import type { RemoteError } from '../src/protocol/messages.ts';
+import { answer, failure } from './outputs.ts';
 
 /** Maps a batch of inputs to one output each, in order. */
 export type BatchFunction<Input> = (inputs: readonly Input[]) => unknown;
@@ -75,39 +74,3 @@ function checkedOutputs(outputs: unknown, expected: number): ArrayLike<unknown> 
     `predict must return one output per input, but returned ${length} outputs for ${expected} input${expected === 1 ? '' : 's'}`,
   );
 }
-
-function answer(output: unknown): Output {
-  if (typeof output === 'string') return { text: output, failed: false };
-  if (Number.isFinite(output)) return { text: String(output), failed: false };
-  try {
-    const text = JSON.stringify(output, plainArrays);
-    if (text !== undefined) return { text, failed: false };
-  } catch (error) {
-    return failure(error);
-  }
-  return failure(new TypeError(`An output must be a string or JSON, but predict returned ${typeof output}`));
-}
-
-/** JSON would print a typed array as an object of indices. */
-function plainArrays(_key: string, value: unknown): unknown {
-  return ArrayBuffer.isView(value) && !(value instanceof DataView) ? Array.from(value as Uint8Array) : value;
-}
-
-/** What was thrown, as the output that stands for it. */
-export function failure(thrown: unknown): Output {
-  const error: RemoteError =
-    thrown instanceof Error
-      ? { name: String(thrown.name), message: String(thrown.message), ...stackOf(thrown) }
-      : { name: 'Error', message: `A value that is no Error was thrown: ${inspect(thrown)}` };
-  return { text: JSON.stringify(error), failed: true };
-}
-
-/** Whatever a program makes of its errors' stacks, only a text is one. */
-const stackOf = ({ stack }: Error): { stack?: string } => (typeof stack === 'string' ? { stack: ownFrames(stack) } : {});
-
-/** A stack without the frames of this program, which say nothing of the user's function. */
-const ownFrames = (stack: string): string =>
-  stack
-    .split('\n')
-    .filter((line) => !line.includes(import.meta.dirname))
-    .join('\n');

@@ -1,7 +1,7 @@
 import type { Output } from '../src/protocol/content.ts';
 import { decodeFeedback } from '../src/protocol/feedback.ts';
 import { decodeInput, type InputType, type InputValues } from '../src/protocol/input-types.ts';
-import { failure } from './answers.ts';
+import { failure } from './outputs.ts';
 
 /** Learns from an input and the label that was right for it. */
 export type FeedbackFunction = (input: InputValues[InputType], label: number) => unknown;

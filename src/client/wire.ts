@@ -5,7 +5,7 @@ import type { DefaultReason, Timeline } from '../serving/query.ts';
 /** What an application answers: the prediction, or its default output and why. */
 export interface Prediction {
   readonly queryId: number;
-  /** What the function returned: parsed where it is JSON, else the text. */
+  /** What the function returned. Of containers of Clipper's own: their text, parsed if it is JSON. */
   readonly output: unknown;
   /** Whether `output` is the application's default output. */
   readonly default: boolean;

@@ -2,7 +2,7 @@ import { homeOf } from './capture-homes.ts';
 import { capturePatches } from './capture-patches.ts';
 import { ownName } from './capture-properties.ts';
 import { topScope } from './capture-uses.ts';
-import { isNode, type ModuleNode, type Node, type Path } from './graph.ts';
+import { isNode, type ModuleNode, type Node, type Path, type Value } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 import { type FunctionFacts, peekVariable } from './inspector.ts';
 import type { PackageMember } from './package-members.ts';
@@ -18,11 +18,21 @@ export function capturePackageMethod(
   if (home === undefined || builder.sources.origins.owner(facts.scriptId ?? '') !== 'package') return undefined;
   const label = `class ${ownName(home)}`;
   const isStatic = Object.getOwnPropertyDescriptor(home, key)?.value === fn;
-  const prototype = Object.getOwnPropertyDescriptor(home, 'prototype')?.value as object;
-  if (!isStatic && Object.getOwnPropertyDescriptor(prototype, key)?.value !== fn) return undefined;
-  const owner = builder.value(isStatic ? home : prototype, { parent: path, label });
+  const prototype: unknown = Object.getOwnPropertyDescriptor(home, 'prototype')?.value;
+  const isMember =
+    typeof prototype === 'object' && prototype !== null && Reflect.getOwnPropertyDescriptor(prototype, key)?.value === fn;
+  if (!isStatic && !isMember) return undefined;
+  const owner = builder.value(isStatic ? home : (prototype as object), { parent: path, label });
   if (builder.known(fn) !== undefined) return builder.known(fn);
-  return isNode(owner) ? builder.register(fn, { ...builder.shell(path), kind: 'member', owner, key, role: 'value' }) : undefined;
+  if (!isNode(owner) || !bringsMembers(owner)) return undefined;
+  return builder.register(fn, { ...builder.shell(path), kind: 'member', owner, key, role: 'value' });
+}
+
+/** Whether the methods of a class come with it: if it is a package's, or its text has them. */
+function bringsMembers(node: Value): boolean {
+  if (!isNode(node)) return false;
+  if (node.kind === 'member') return bringsMembers(node.owner);
+  return node.kind === 'module' || (node.kind === 'function' && node.syntax.class !== undefined);
 }
 
 export function capturePackageFunction(builder: GraphBuilder, fn: Function, node: ModuleNode): Node {

@@ -163,7 +163,7 @@ export class Origins {
   /** A top-level variable of a package's module, which the module keeps to itself. */
   inside(scriptId: string, name: string): PackageMember | undefined {
     const file = this.file(scriptId);
-    if (file === undefined || this.owner(scriptId) !== 'package') return undefined;
+    if (file === undefined || this.owner(scriptId) !== 'package' || !this.text(scriptId).declares(name)) return undefined;
     return { type: 'inside', file, isModule: this.#script(scriptId)?.isModule === true, member: [name] };
   }
 

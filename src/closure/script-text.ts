@@ -1,5 +1,6 @@
 import { parse } from 'acorn';
 import { type Ast, isAst, type Span } from './syntax-walk.ts';
+import { topLevelNames } from './top-level.ts';
 
 /** A place in a script; 0 is the first line and column. */
 export interface Place {
@@ -23,6 +24,7 @@ export class ScriptText {
   #lineStarts: number[] | undefined;
   #program: Ast | null | undefined;
   #strictSpans: readonly Span[] | undefined;
+  #topLevel: ReadonlySet<string> | undefined;
 
   constructor(source: string, isModule: boolean) {
     this.source = source;
@@ -57,6 +59,13 @@ export class ScriptText {
     this.#strictSpans ??= this.#findStrict();
     const offset = this.offsetOf(place);
     return this.#strictSpans.some((span) => holds(span, offset));
+  }
+
+  /** Whether the script declares a variable at its top level. */
+  declares(name: string): boolean {
+    this.#program ??= this.#parse();
+    this.#topLevel ??= this.#program === null ? new Set() : topLevelNames(this.#program);
+    return this.#topLevel.has(name);
   }
 
   /** Whether the function with this text at a place is a declaration, rather than an expression. */

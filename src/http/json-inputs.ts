@@ -20,9 +20,9 @@ function numberBytes(type: keyof typeof elements, json: unknown): Uint8Array {
   const values = new Elements(bytes.buffer as ArrayBuffer, bytes.byteOffset, json.length);
   for (let index = 0; index < json.length; index++) {
     const value: unknown = json[index];
-    const isRight = typeof value === 'number' && (type !== 'integers' || (value | 0) === value);
+    const isRight = Number.isFinite(value) && (type !== 'integers' || ((value as number) | 0) === value);
     if (!isRight) throw wrong(type, `an array of ${element}`, value, ` at index ${index}`);
-    values[index] = value;
+    values[index] = value as number;
   }
   return bytes;
 }
@@ -42,7 +42,8 @@ function wrong(type: InputType, expected: string, got: unknown, where = ''): Cli
 export function parseObject(body: unknown): Record<string, unknown> {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(Buffer.isBuffer(body) ? body.toString() : '');
+    // Some clients begin with a byte order mark.
+    parsed = JSON.parse(Buffer.isBuffer(body) ? body.toString().replace(/^\ufeff/, '') : '');
   } catch (error) {
     throw new ClipperError('E_MALFORMED_JSON', `Error parsing JSON: ${(error as Error).message}`, { cause: error });
   }

@@ -87,7 +87,7 @@ const FailedQuery = z
 const Prediction = z
   .object({
     query_id: z.number().int(),
-    output: z.unknown().describe('What the replica answered, parsed where it is JSON; or the default output.'),
+    output: z.unknown().describe('What the function returned: a string, or JSON; or the default output.'),
     default: z.boolean().describe("Whether the output is the application's default output."),
     default_explanation: default_explanation.optional(),
     default_reason: default_reason.optional(),

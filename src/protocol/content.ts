@@ -6,6 +6,8 @@ import { type InputType, inputTypeCode, inputTypeOfCode } from './input-types.ts
 export interface Output {
   readonly text: string;
   readonly failed: boolean;
+  /** Whether this very text is the output, and no JSON that stands for it. */
+  readonly isString?: boolean;
 }
 
 /** The inputs of a batch, which share one type. */
@@ -54,7 +56,9 @@ export function decodeInputs(headerFrame: Uint8Array | undefined, frames: readon
 }
 
 /** Header size, header, and a frame for each output or, packed, one for all. */
-export function encodeOutputs({ outputs, computeMicros = 0 }: Outputs, form: OutputForm): Uint8Array[] {
+export function encodeOutputs({ outputs: given, computeMicros = 0 }: Outputs, form: OutputForm): Uint8Array[] {
+  // Clipper takes an output that is JSON for what that says; its own server is sent no more than the text.
+  const outputs = form === 'clipper' ? given : given.map(quoted);
   if (form === 'packed') {
     const sizes = outputs.map(({ text }) => Buffer.byteLength(text));
     const header = u64s([sizes.length, ...sizes, ...outputs.map(statusOf), Math.round(computeMicros)]);
@@ -67,6 +71,21 @@ export function encodeOutputs({ outputs, computeMicros = 0 }: Outputs, form: Out
   const statuses = form === 'statuses' ? outputs.map(statusOf) : [];
   const header = u64s([texts.length, ...texts.map(({ byteLength }) => byteLength), ...statuses]);
   return [u64s([header.byteLength]), header, ...texts];
+}
+
+/** A string that happens to be JSON, such as "90210", as the JSON of that string. */
+const quoted = (output: Output): Output =>
+  output.isString === true && /^\s*["[{\-\dtfn]/.test(output.text) && isJson(output.text)
+    ? { ...output, text: JSON.stringify(output.text) }
+    : output;
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 const statusOf = ({ failed }: Output): number => Number(failed);

@@ -33,7 +33,9 @@ test('an endpoint is asked with inputs of its type, one or several', async () =>
   expect(await sum.predict([1, 2.5])).toEqual({ queryId: expect.any(Number), output: 3.5, default: false });
   expect((await sum.predict(Float64Array.of(1, 2), { version: 1 })).output).toBe(3);
   const answers = await sum.predictBatch([[1], new Uint8Array([2, 3]), [Number.NaN]]);
-  expect(answers.map(({ output }) => output)).toEqual([1, 5, null]);
+  // Its sum is not a number, which JSON has no form for.
+  expect(answers.map(({ output }) => output)).toEqual([1, 5, 'None']);
+  expect(answers[2]?.defaultExplanation).toMatch(/returned NaN, which JSON has no form for/);
   expect(await sum.predictBatch([])).toEqual([]);
   // @ts-expect-error: an endpoint of numbers is not asked with a text.
   await expect(sum.predict('x')).rejects.toMatchObject({ code: 'E_INVALID_INPUT' });

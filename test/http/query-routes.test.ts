@@ -15,7 +15,7 @@ class Echo extends ModelContainer {
   #print(inputs: readonly ArrayLike<number>[]): Outputs {
     return inputs.map((input) => {
       if (input[0] === 13) throw new RangeError('unlucky');
-      return `${this.#prefix}[${Array.from(input).join(',')}]`;
+      return this.#prefix === '' ? Array.from(input) : `${this.#prefix}[${Array.from(input).join(',')}]`;
     });
   }
   override predictBytes(inputs: readonly Uint8Array[]): Outputs {
@@ -52,7 +52,8 @@ test.each([
   ['doubles', [0.1, 3], [0.1, 3]],
   ['doubles', [], []],
   ['strings', 'Grüße', 'Grüße'],
-  ['strings', '{"a":[1]}', { a: [1] }],
+  ['strings', '{"a":[1]}', '{"a":[1]}'],
+  ['strings', '90210', '90210'],
 ])('%s are taken from JSON: %j', async (type, input, output) => {
   await withEcho(type, async (cluster) => {
     const { status, json, type: contentType } = await cluster.query('/a/predict', { input });

@@ -1,0 +1,73 @@
+import { inspect } from 'node:util';
+import type { Output } from '../src/protocol/content.ts';
+import type { RemoteError } from '../src/protocol/messages.ts';
+
+/**
+ * What a function returned, as the output that is sent: a string as it is, all else as JSON. What JSON would leave out
+ * without a word fails instead: the entries of a Map, what a generator yields, the state of an instance.
+ */
+export function answer(output: unknown): Output {
+  if (typeof output === 'string') return { text: output, failed: false, isString: true };
+  if (Number.isFinite(output)) return { text: String(output), failed: false };
+  try {
+    const text = JSON.stringify(output, faithful);
+    if (text !== undefined) return { text, failed: false };
+  } catch (error) {
+    return failure(error);
+  }
+  return failure(new TypeError(`An output must be a string or JSON, but predict returned ${typeof output}`));
+}
+
+/** A typed array as a list; JSON would print its indices as keys. Throws for what JSON can't tell. */
+function faithful(key: string, value: unknown): unknown {
+  if (typeof value === 'number') return Number.isFinite(value) ? value : refuse(key, `${value}`, 'return null or a string');
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  if (ArrayBuffer.isView(value) && !(value instanceof DataView)) return Array.from(value as Uint8Array);
+  if (value instanceof Map) return refuse(key, 'a Map', 'return Object.fromEntries(map) or [...map]');
+  if (value instanceof Set) return refuse(key, 'a Set', 'return [...set]');
+  if (Symbol.asyncIterator in value) return refuse(key, 'an async generator', 'collect what it yields and return that');
+  if (isPlain(value) || Object.keys(value).length > 0) return value;
+  const how = Symbol.iterator in value ? 'return [...it]' : 'return a plain object, or give its class a toJSON()';
+  return refuse(key, `an instance of ${value.constructor?.name || 'a class'}`, how);
+}
+
+/** Also of another vm context. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+function refuse(key: string, what: string, how: string): never {
+  const where = key === '' ? '' : ` at "${key}"`;
+  throw new TypeError(`predict returned ${what}${where}, which JSON has no form for: ${how}`);
+}
+
+/** What was thrown, as the output that stands for it. */
+export function failure(thrown: unknown): Output {
+  const error: RemoteError =
+    thrown instanceof Error
+      ? { name: String(thrown.name), message: messageWithin(thrown), ...stackOf(thrown) }
+      : { name: 'Error', message: `A value that is no Error was thrown: ${inspect(thrown)}` };
+  return { text: JSON.stringify(error), failed: true };
+}
+
+const mostCauses = 5;
+
+/** The message of an error with those inside of it: the errors of an AggregateError, and the causes. */
+function messageWithin(error: Error, depth = 0): string {
+  const inner = (each: unknown): string =>
+    each instanceof Error ? `${each.name}: ${depth < mostCauses ? messageWithin(each, depth + 1) : each.message}` : inspect(each);
+  const errors = error instanceof AggregateError && Array.isArray(error.errors) ? error.errors.slice(0, mostCauses) : [];
+  const within = errors.length === 0 ? '' : ` [${errors.map(inner).join('; ')}]`;
+  return `${error.message}${within}${error.cause === undefined ? '' : `, caused by ${inner(error.cause)}`}`;
+}
+
+/** Whatever a program makes of its errors' stacks, only a text is one. */
+const stackOf = ({ stack }: Error): { stack?: string } => (typeof stack === 'string' ? { stack: ownFrames(stack) } : {});
+
+/** A stack without the frames of this program, which say nothing of the user's function. */
+const ownFrames = (stack: string): string =>
+  stack
+    .split('\n')
+    .filter((line) => !line.includes(import.meta.dirname))
+    .join('\n');
