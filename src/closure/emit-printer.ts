@@ -171,7 +171,12 @@ export class Printer {
 
   #entries(node: Node, name: string): string[] {
     if (node.kind === 'map') return node.entries.map((entry) => `${name}.set(${entry.map(this.print).join(', ')});`);
+    if (node.kind === 'module') return (node.kept ?? []).map((entry) => this.#kept(name, entry));
     return node.kind === 'set' ? node.entries.map((entry) => `${name}.add(${this.print(entry)});`) : [];
+  }
+
+  #kept(name: string, entry: readonly Value[]): string {
+    return `${name}.${entry.length === 1 ? 'add' : 'set'}(${entry.map(this.print).join(', ')});`;
   }
 
   /** What a package's module in the bundle has of itself stays. */

@@ -8,7 +8,16 @@ import { Printer } from './emit-printer.ts';
 import { SourceMapper } from './emit-source-map.ts';
 import { DataTable, isRow } from './emit-table.ts';
 import { childrenOf, literalProperties } from './emit-values.ts';
-import { type Binding, type CapturedClosure, type FunctionNode, isNode, type Node, type Value } from './graph.ts';
+import {
+  type Binding,
+  type CapturedClosure,
+  type FunctionNode,
+  isNode,
+  type MapNode,
+  type Node,
+  type SetNode,
+  type Value,
+} from './graph.ts';
 import { Names, wishFor } from './names.ts';
 
 /** The contents of a bundle, before packages are bundled into it. */
@@ -152,6 +161,7 @@ class Emitter {
       for (const { value } of node.captures.values()) this.#queue.push(value);
       return;
     }
+    if (node.kind === 'module') this.#queue.push(...(node.kept ?? []).flat());
     if (node.kind === 'call') yield* this.#callNeeds(node.target);
     for (const value of childrenOf(node)) {
       // A bound function may need the very object that holds it, and a member's properties are not part of it.
@@ -191,7 +201,7 @@ class Emitter {
     const literal = hasInstanceState(node) ? [] : literalProperties(node, isWritten);
     const late = {
       prototype: node.prototype !== undefined && !(node.kind === 'object' && isWritten(node.prototype)),
-      entries: (node.kind === 'map' || node.kind === 'set') && !node.entries.flat().every(isWritten),
+      entries: node.kind === 'module' ? node.kept !== undefined : isCollection(node) && !node.entries.flat().every(isWritten),
     };
     const isWhole =
       literal.length === node.properties.length &&
@@ -278,3 +288,5 @@ const hasInstanceState = ({ privates = [] }: Node): boolean => privates.some(({ 
 const isByName = ({ kind }: Node): boolean => kind === 'intrinsic' || kind === 'module' || kind === 'member';
 
 const canBeInline = ({ kind, privates }: Node): boolean => kind !== 'function' && kind !== 'symbol' && privates === undefined;
+
+const isCollection = (node: Node): node is MapNode | SetNode => node.kind === 'map' || node.kind === 'set';

@@ -69,6 +69,8 @@ export interface ModuleNode extends Shell {
   readonly kind: 'module';
   readonly source: ModuleSource;
   readonly member: readonly string[];
+  /** Of a weak collection: captured instances to add, with what a WeakMap holds for each. */
+  kept?: [key: Value, value?: Value][];
 }
 
 export type ModuleSource =
