@@ -1,11 +1,13 @@
 import { types } from 'node:util';
 import { classesOf } from './capture-privates.ts';
+import { ownName } from './capture-properties.ts';
 import { topScope } from './capture-uses.ts';
 import type { ModuleNode, Node, Path } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 import { peekVariable } from './inspector.ts';
 import { symbolExpression } from './intrinsics.ts';
 import type { PackageMember } from './package-members.ts';
+import { heldInHeap, type Refusal } from './refusals.ts';
 
 /** What a module of a package keeps to itself at its top level, by which its classes find the state of their instances. */
 interface Kept {
@@ -16,23 +18,59 @@ interface Kept {
 const isWeak = (value: unknown): value is WeakMap<object, unknown> | WeakSet<object> =>
   types.isWeakMap(value) || types.isWeakSet(value);
 
-/** The symbols and weak collections of the module that defines a class of a package. */
-function keptBeside(builder: GraphBuilder, owner: Function): readonly Kept[] {
-  const known = builder.keptBeside.get(owner);
-  if (known !== undefined) return known;
-  const { inspector, origins } = builder.sources;
-  const facts = inspector.facts(owner);
-  const scope = topScope(facts);
-  const found: Kept[] = [];
-  builder.keptBeside.set(owner, found);
-  if (facts.scriptId === undefined || scope === undefined || origins.owner(facts.scriptId) !== 'package') return found;
-  for (const name of Object.getOwnPropertyNames(scope.variables)) {
-    const value = peekVariable(scope, name);
-    if (typeof value !== 'symbol' && !isWeak(value)) continue;
-    const inside = origins.inside(facts.scriptId, name);
-    if (inside !== undefined) found.push({ value, inside });
-  }
+/** What a class of a package can reach of its own module. */
+interface Surroundings {
+  /** The symbols and weak collections that the module keeps to itself at its top level. */
+  readonly kept: readonly Kept[];
+  /** Whether there is a memory of WebAssembly or asm.js. */
+  readonly hasHeap: boolean;
+}
+
+const nothing: Surroundings = { kept: [], hasHeap: false };
+
+/** By class, for the process if nothing is left to be loaded, else for one capture. */
+const settled = new WeakMap<Function, Surroundings>();
+const surroundings = new WeakMap<GraphBuilder, Map<Function, Surroundings>>();
+
+function surroundingsOf(builder: GraphBuilder, owner: Function): Surroundings {
+  const byClass = surroundings.get(builder) ?? new Map<Function, Surroundings>();
+  surroundings.set(builder, byClass);
+  const found = settled.get(owner) ?? byClass.get(owner) ?? readSurroundings(builder, owner);
+  byClass.set(owner, found);
   return found;
+}
+
+function readSurroundings({ sources: { inspector, origins } }: GraphBuilder, owner: Function): Surroundings {
+  const facts = inspector.facts(owner);
+  const { scriptId, scopes } = facts;
+  if (scriptId === undefined || origins.owner(scriptId) !== 'package') return nothing;
+  const top = topScope(facts);
+  const kept: Kept[] = [];
+  let hasHeap = false;
+  let isSettled = true;
+  for (const scope of scopes) {
+    if (scope.type === 'global') continue;
+    for (const name of Object.getOwnPropertyNames(scope.variables)) {
+      const value = peekVariable(scope, name);
+      hasHeap ||= isHeap(value);
+      isSettled &&= value !== undefined && value !== null;
+      if (scope !== top || (typeof value !== 'symbol' && !isWeak(value))) continue;
+      const inside = origins.inside(scriptId, name);
+      if (inside !== undefined) kept.push({ value, inside });
+    }
+  }
+  const found = { kept, hasHeap };
+  if (isSettled || hasHeap) settled.set(owner, found);
+  return found;
+}
+
+/**
+ * Refuses an instance whose class is a package's and can reach a memory of WebAssembly or asm.js: what the instance holds
+ * are addresses in there, as emscripten and wasm-bindgen write classes.
+ */
+export function refusalByHeap(builder: GraphBuilder, instance: object): Refusal | undefined {
+  const owner = classesOf(instance).find((each) => surroundingsOf(builder, each).hasHeap);
+  return owner === undefined ? undefined : heldInHeap(`an instance of ${ownName(owner) || 'a class'}`);
 }
 
 /**
@@ -41,7 +79,7 @@ function keptBeside(builder: GraphBuilder, owner: Function): readonly Kept[] {
  */
 export function captureKept(builder: GraphBuilder, instance: object, path: Path): void {
   for (const owner of classesOf(instance)) {
-    for (const { value, inside } of keptBeside(builder, owner)) {
+    for (const { value, inside } of surroundingsOf(builder, owner).kept) {
       if (typeof value === 'symbol') knowSymbol(builder, value, { inside, path });
       else if (isWeak(value)) keep(builder, value, { instance, inside, path });
     }
@@ -81,3 +119,16 @@ function keptBy(builder: GraphBuilder, node: ModuleNode): NonNullable<ModuleNode
   }
   return node.kept;
 }
+
+/** A memory, the exports of an instance of WebAssembly, or emscripten's module object. */
+function isHeap(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || types.isProxy(value)) return false;
+  if (isMemory(value)) return true;
+  for (const key of ['memory', 'HEAPU8', 'HEAP8']) {
+    const held: unknown = Reflect.getOwnPropertyDescriptor(value, key)?.value;
+    if (key === 'memory' ? isMemory(held) : types.isTypedArray(held)) return true;
+  }
+  return false;
+}
+
+const isMemory = (value: unknown): boolean => Object.prototype.toString.call(value) === '[object WebAssembly.Memory]';

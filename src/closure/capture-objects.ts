@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import { captureBuffer, captureView } from './capture-binary.ts';
 import { classNameOf, nodesClass, refusalOf } from './capture-hidden.ts';
-import { captureKept } from './capture-kept.ts';
+import { captureKept, refusalByHeap } from './capture-kept.ts';
 import { captureMade } from './capture-made.ts';
 import { captureNamespace } from './capture-namespaces.ts';
 import { findDeep } from './capture-nodes.ts';
@@ -34,6 +34,8 @@ export function captureObject(builder: GraphBuilder, value: object, path: Path):
   if (nodes !== undefined) return nodes;
   const reduced = readReduced(builder, value, path);
   if (reduced !== undefined) return reduced.node;
+  const inHeap = refusalByHeap(builder, value);
+  if (inHeap !== undefined) return builder.refuse(path, inHeap);
   captureKept(builder, value, path);
   const node = readByKind(builder, value, path) ?? readInstance(builder, value, path);
   if (node === undefined || node.kind === 'member' || !mayHavePrivates(builder, value)) return node;

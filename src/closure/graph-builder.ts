@@ -60,8 +60,6 @@ export class GraphBuilder {
   readonly holders = new Map<Function, object>();
   /** The `this` of arrow functions, where they took it from around them. */
   readonly outerThis = new Map<Function, unknown>();
-  /** By class of a package: see captureKept. */
-  readonly keptBeside = new Map<Function, readonly { readonly value: object | symbol; readonly inside: PackageMember }[]>();
   /** Functions of clipper-ts itself that are sent along. */
   readonly travelling = new Set<unknown>();
   readonly #nodes = new Map<unknown, Node>();

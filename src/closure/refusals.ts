@@ -87,6 +87,12 @@ export const keptExternal = (program: string, fix: string): string =>
   `keep packages external when you bundle ${program} (esbuild: --packages=external; Rollup and Vite: \`external\`), ` +
   `for in there they can't be told from your own code; if this is your own, ${fix}`;
 
+/** For an instance of which only addresses are in JavaScript. */
+export const heldInHeap = (what: string): Refusal => ({
+  what: `${what}, whose state is in the memory of WebAssembly or asm.js of its package`,
+  fix: inSetup,
+});
+
 /** What a function's text may need that can't be found in the process. */
 export const refusalsOfText = {
   super: {
