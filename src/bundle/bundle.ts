@@ -102,7 +102,7 @@ async function writeBundle(
   await mkdir(dir, { recursive: true });
   const [written, packing] = await Promise.allSettled([
     writeAssets(dir, assets, signal),
-    packPackages({ packages, projectDir: captured.projectDir }, { ...settings, signal }),
+    packPackages({ packages, evaluated: captured.packageFiles, projectDir: captured.projectDir }, { ...settings, signal }),
   ]);
   // Both have ended then, and no one writes or installs any more.
   if (written.status === 'rejected') throw written.reason;
@@ -129,7 +129,7 @@ async function writeAssets(dir: string, assets: readonly Asset[], signal?: Abort
 
 /** Bundles, keeps and adds what a closure needs of packages. */
 async function packPackages(
-  used: Pick<PackageRequest, 'packages' | 'projectDir'>,
+  used: Pick<PackageRequest, 'packages' | 'evaluated' | 'projectDir'>,
   { packages = 'auto', target, signal }: Omit<BundleSettings, 'takes'>,
 ): Promise<PackedPackages> {
   const wanted = wantedPackages(packages);

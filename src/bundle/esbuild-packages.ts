@@ -30,6 +30,7 @@ export interface PackageBuild {
 
 export interface BuildRequest {
   readonly packages: readonly PackageImport[];
+  readonly evaluated: readonly string[];
   readonly projectDir: string;
   readonly kept: KeptPackages;
 }
@@ -42,9 +43,11 @@ interface Findings {
 
 /** Bundles what a closure takes from packages, all but those that are kept as files. */
 export async function buildPackages(request: BuildRequest): Promise<PackageBuild> {
-  const { packages, projectDir, kept } = request;
+  const { packages, evaluated, projectDir, kept } = request;
   const found: Findings = { imports: [], members: [] };
-  const contents = packages.map((_, index) => `export * from "${namespace}:${index}";`).join('\n');
+  // As in the process: entries before what they load, and all that the modules do as they are evaluated.
+  const first = evaluated.filter((file) => !kept.has(file)).map((file) => `import ${JSON.stringify(file)};`);
+  const contents = [...first, ...packages.map((_, index) => `export * from "${namespace}:${index}";`)].join('\n');
   const bundled = packages.filter(({ source }) => source.type !== 'inside' || !kept.has(source.file));
   const plugins = [importsOf(request, found), insidesOf(bundled), keptFilesOf(kept, found)];
   const common = { keptImports: found.imports, keptMembers: found.members };

@@ -37,6 +37,8 @@ interface Made {
 
 export interface PackageRequest {
   readonly packages: readonly PackageImport[];
+  /** Modules of these packages that the process evaluated, in its order. */
+  readonly evaluated: readonly string[];
   readonly projectDir: string;
   readonly target: Target;
   readonly added: AddedPackages | undefined;
@@ -70,14 +72,14 @@ const stampsOf = (files: readonly string[]): Promise<readonly string[]> =>
 
 /** Builds until it is known which packages must be kept as files: that one is, may show that of another. */
 async function packPackages(request: PackageRequest): Promise<{ packed: PackedPackages; inputs: readonly string[] }> {
-  const { packages, projectDir, added } = request;
+  const { packages, evaluated, projectDir, added } = request;
   const kept = new KeptPackages(projectDir);
   // What is added from the project would be there twice, were it bundled too.
   if (added?.fetchedTo === undefined) kept.addOf(added?.dirs.map((dir) => join(dir, 'package.json')) ?? []);
   const isAdded = isOneOf(added);
   const warnings = new PackageWarnings(projectDir);
   for (;;) {
-    const build = packages.length === 0 ? noBuild : await buildPackages({ packages, projectDir, kept });
+    const build = packages.length === 0 ? noBuild : await buildPackages({ packages, evaluated, projectDir, kept });
     warnings.collect(build);
     if (build.text === undefined) {
       if (!kept.addOf(placesOf(build.errors, projectDir))) throw failureOf(build.errors);

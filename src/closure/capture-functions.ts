@@ -60,7 +60,7 @@ function captureOwn(builder: GraphBuilder, fn: Function, found: Found & { script
   const { facts, path, scriptId } = found;
   const syntax = syntaxOf(builder, fn, facts);
   if (syntax === undefined) return builder.refuse(path, refusalsOfText.unreadable(Function.prototype.toString.call(fn)));
-  const home = syntax.form === 'method' ? homeOf(fn, facts) : undefined;
+  const home = syntax.form === 'method' ? homeOf(builder, fn, facts) : undefined;
   // A method of a class is a part of that, and known once the class is.
   if (home !== undefined) builder.value(home, { parent: path, label: `class ${ownName(home)}` });
   const member = builder.known(fn);

@@ -10,8 +10,8 @@ import { refusalsOfText } from './refusals.ts';
 const textOf = (fn: Function): string => Function.prototype.toString.call(fn);
 
 /** The class that a method belongs to, as far as a scope of the method holds it. */
-export function homeOf(method: Function, { scopes }: FunctionFacts): Function | undefined {
-  return functionsIn(scopes).find((each) => isOwner(each, method));
+export function homeOf(builder: GraphBuilder, method: Function, { scopes }: FunctionFacts): Function | undefined {
+  return functionsIn(scopes).find((each) => isOwner(builder, each, method));
 }
 
 function functionsIn(scopes: FunctionFacts['scopes']): readonly Function[] {
@@ -22,10 +22,17 @@ function functionsIn(scopes: FunctionFacts['scopes']): readonly Function[] {
   });
 }
 
-function owns(object: unknown, fn: Function): boolean {
+function owns(builder: GraphBuilder, object: unknown, fn: Function): boolean {
   if ((typeof object !== 'object' && typeof object !== 'function') || object === null || types.isProxy(object)) return false;
+  const members = builder.membersOf.get(object) ?? membersOf(object);
+  builder.membersOf.set(object, members);
+  return members.has(fn);
+}
+
+/** The values and accessors of an object's own properties. */
+function membersOf(object: object): ReadonlySet<unknown> {
   const descriptors: readonly PropertyDescriptor[] = Object.values(Object.getOwnPropertyDescriptors(object));
-  return descriptors.some(({ value, get, set }) => value === fn || get === fn || set === fn);
+  return new Set(descriptors.flatMap(({ value, get, set }): readonly unknown[] => [value, get, set]));
 }
 
 /** Finds what the text of a function means by names and `super` that only a class or object around it gives. */
@@ -46,7 +53,7 @@ function captureHost(builder: GraphBuilder, node: FunctionNode, at: FunctionAtHa
   const near = [...classesAround(builder, at), ...functionsIn(at.facts.scopes)];
   const far = (): readonly Function[] => everyFunction(builder).filter(isHost);
   // Classes of one text may be several, of which that is meant which has the method.
-  const found = near.find(isHost) ?? far().find((each) => isOwner(each, at.fn)) ?? far()[0];
+  const found = near.find(isHost) ?? far().find((each) => isOwner(builder, each, at.fn)) ?? far()[0];
   const host = found === undefined ? undefined : builder.value(found, { parent: node.path, label: `class ${found.name}` });
   if (isNode(host) && host.kind === 'function' && host !== node) {
     node.host = host;
@@ -55,8 +62,8 @@ function captureHost(builder: GraphBuilder, node: FunctionNode, at: FunctionAtHa
   } else builder.refuse(node.path, refusalsOfText.privateNames(node.syntax.outerPrivateNames));
 }
 
-const isOwner = (each: Function, method: Function): boolean =>
-  owns(each, method) || owns(Object.getOwnPropertyDescriptor(each, 'prototype')?.value, method);
+const isOwner = (builder: GraphBuilder, each: Function, method: Function): boolean =>
+  owns(builder, each, method) || owns(builder, Object.getOwnPropertyDescriptor(each, 'prototype')?.value, method);
 
 /** The classes of the `this` that an arrow took from around it. */
 function classesAround(builder: GraphBuilder, { fn }: FunctionAtHand): readonly Function[] {
@@ -91,7 +98,7 @@ function methodHome(builder: GraphBuilder, fn: Function): object | undefined {
   // Others may hold it under another name.
   const key = fn.name.replace(/^[gs]et /, '');
   const isHome = (each: object): boolean =>
-    !types.isProxy(each) && (/^\[/.test(key) || Object.hasOwn(each, key)) && owns(each, fn);
+    !types.isProxy(each) && (/^\[/.test(key) || Object.hasOwn(each, key)) && owns(builder, each, fn);
   const roots = [Object.prototype, runInThisContext('Object.prototype') as object];
   for (const root of new Set(roots)) {
     const found = builder.sources.inspector.heirsOf(root).find(isHome);

@@ -14,7 +14,7 @@ export function capturePackageMethod(
   { facts, path }: { facts: FunctionFacts; path: Path },
 ): Node | undefined {
   const key = ownName(fn);
-  const home = key === '' ? undefined : homeOf(fn, facts);
+  const home = key === '' ? undefined : homeOf(builder, fn, facts);
   if (home === undefined || builder.sources.origins.owner(facts.scriptId ?? '') !== 'package') return undefined;
   const label = `class ${ownName(home)}`;
   const isStatic = Object.getOwnPropertyDescriptor(home, key)?.value === fn;

@@ -105,6 +105,7 @@ function build(builder: GraphBuilder, roots: Roots): CapturedClosure {
     warnings: [],
     secrets: [],
     projectDir: projectDirOf(builder, roots),
+    packageFiles: builder.sources.origins.evaluatedOf(builder.packageRoots()),
   };
 }
 

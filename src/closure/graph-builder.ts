@@ -17,7 +17,8 @@ import {
   type Value,
 } from './graph.ts';
 import { symbolExpression } from './intrinsics.ts';
-import type { PackageMember } from './package-members.ts';
+import type { PackageRoots } from './origins.ts';
+import { installedRoot, type PackageMember, packageRootOf } from './package-members.ts';
 import { type Refusal, refusalsOfText } from './refusals.ts';
 import type { Sources } from './sources.ts';
 
@@ -60,6 +61,8 @@ export class GraphBuilder {
   readonly holders = new Map<Function, object>();
   /** The `this` of arrow functions, where they took it from around them. */
   readonly outerThis = new Map<Function, unknown>();
+  /** By object: its members, which stay as they are while the heap is read. */
+  readonly membersOf = new WeakMap<object, ReadonlySet<unknown>>();
   /** Functions of clipper-ts itself that are sent along. */
   readonly travelling = new Set<unknown>();
   readonly #nodes = new Map<unknown, Node>();
@@ -165,6 +168,20 @@ export class GraphBuilder {
     const node: ModuleNode = this.#modulesByKey.get(key) ?? { ...this.shell(path), kind: 'module', source, member };
     this.#modulesByKey.set(key, node);
     return node;
+  }
+
+  /** The folders of the packages that are referred to. */
+  packageRoots(): PackageRoots {
+    const [common, modules] = [new Set<string>(), new Set<string>()];
+    for (const { source } of this.#modulesByKey.values()) {
+      if (source.type === 'builtin') continue;
+      const root = source.type === 'import' ? installedRoot(source) : packageRootOf(source.file);
+      const isModule = source.type === 'import' || (source.type === 'inside' && source.isModule);
+      if (root !== undefined) (isModule ? modules : common).add(root);
+    }
+    // An import may lead to CommonJS.
+    for (const root of modules) if (!this.sources.origins.hasModules(root)) common.add(root);
+    return { common, modules };
   }
 
   #patched(value: object | symbol, node: ModuleNode): ModuleNode {

@@ -288,4 +288,6 @@ export interface CapturedClosure {
   readonly secrets: readonly Secret[];
   /** The folder of the user's package, from which packages are bundled. */
   readonly projectDir: string;
+  /** The modules that this process evaluated of the packages that the closure refers to, in the order in which it loaded them. */
+  readonly packageFiles: readonly string[];
 }

@@ -133,6 +133,11 @@ export class HeapInspector implements Disposable {
     return knownScripts.values();
   }
 
+  /** The scripts that were listed last, which a script that was looked up since is one of. */
+  get listed(): Iterable<Script> {
+    return knownScripts.values();
+  }
+
   script(scriptId: string): Script | undefined {
     if (!knownScripts.has(scriptId)) this.#debugging(() => {});
     return knownScripts.get(scriptId);

@@ -16,6 +16,7 @@ import {
   namespaceMembers,
   type PackageMember,
   packageMembers,
+  packageRootOf,
   readExport,
 } from './package-members.ts';
 import { ScriptMap } from './script-map.ts';
@@ -37,6 +38,12 @@ const bundlerComment = /^\s*(?:\/\/ |\/\/#region |\/\*\*\*\/ |!\*\*\* )?["']?\.?
 
 /** Under jest, code of packages is loaded once more, and to import it here would load it anew. */
 const isMainRealm = runInThisContext('globalThis') === (globalThis as object);
+
+/** The folders of packages, by which of their modules a closure refers to. */
+export interface PackageRoots {
+  readonly common: ReadonlySet<string>;
+  readonly modules: ReadonlySet<string>;
+}
 
 /** Knows which module of the process a script, a function or an exported object belongs to. */
 export class Origins {
@@ -78,6 +85,27 @@ export class Origins {
     for (const { isModule, url } of this.#inspector.scripts) {
       if (isModule && url.startsWith('file:') && inPackage(url) && !namespaces.has(url)) this.wanted.add(url);
     }
+  }
+
+  /**
+   * The modules of packages that this process evaluated, in the order in which it loaded them. The CommonJS ones and the ES
+   * modules of a package are copies of each other, of which the closure has one.
+   */
+  evaluatedOf({ common, modules }: PackageRoots): readonly string[] {
+    const isOf = (roots: ReadonlySet<string>) => (file: string) =>
+      /\.[cm]?js$/.test(file) && roots.has(packageRootOf(file) ?? '');
+    const files = [...this.#inspector.listed].flatMap(({ isModule, url }) =>
+      modules.size > 0 && isModule && url.startsWith('file:') && inPackage(url)
+        ? [fileURLToPath(url.replace(/[?#].*$/, ''))]
+        : [],
+    );
+    return [...new Set([...Object.keys(moduleCache()).filter(isOf(common)), ...files.filter(isOf(modules))])];
+  }
+
+  /** Whether an ES module of a package was loaded, of those that are known. */
+  hasModules(root: string): boolean {
+    const prefix = `${pathToFileURL(root).href}/`;
+    return [...this.#inspector.listed].some(({ isModule, url }) => isModule && url.startsWith(prefix));
   }
 
   owner(scriptId: string): Owner {

@@ -1,5 +1,6 @@
+import { existsSync, realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
 import { types } from 'node:util';
 import { packageDir } from '../util/package-files.ts';
 
@@ -16,6 +17,21 @@ export const moduleCache = (): ModuleCache =>
   (typeof require === 'function' ? require : createRequire(join(packageDir, 'package.json'))).cache as ModuleCache;
 
 export const inPackage = (path: string): boolean => /[\\/]node_modules[\\/]/.test(path);
+
+/** The folder of the package that a file is of; undefined for a file of no package. */
+export const packageRootOf = (file: string): string | undefined =>
+  /^.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+/.exec(file)?.[0];
+
+/** The folder of the package that an import leads to, as it is installed. */
+export function installedRoot({ specifier, from }: { specifier: string; from: string }): string | undefined {
+  if (isAbsolute(specifier)) return packageRootOf(specifier);
+  const name = specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
+  for (let dir = from; ; dir = dirname(dir)) {
+    const candidate = join(dir, 'node_modules', name);
+    if (existsSync(candidate)) return realpathSync(candidate);
+    if (dir === dirname(dir)) return undefined;
+  }
+}
 
 /** Objects and symbols that packages export beside functions, which are found by where they stand. */
 export const packageMembers = new Map<unknown, PackageMember>();
