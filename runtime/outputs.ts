@@ -51,15 +51,18 @@ export function failure(thrown: unknown): Output {
   return { text: JSON.stringify(error), failed: true };
 }
 
-const mostCauses = 5;
+const mostErrors = 5;
 
-/** The message of an error with those inside of it: the errors of an AggregateError, and the causes. */
-function messageWithin(error: Error, depth = 0): string {
-  const inner = (each: unknown): string =>
-    each instanceof Error ? `${each.name}: ${depth < mostCauses ? messageWithin(each, depth + 1) : each.message}` : inspect(each);
-  const errors = error instanceof AggregateError && Array.isArray(error.errors) ? error.errors.slice(0, mostCauses) : [];
+/** The message of an error with those inside of it, each once: the errors of an AggregateError, and the causes. */
+function messageWithin(error: Error, seen = new Set<unknown>()): string {
+  seen.add(error);
+  const inner = (each: unknown): string => {
+    if (!(each instanceof Error)) return inspect(each);
+    return `${String(each.name)}: ${seen.has(each) ? String(each.message) : messageWithin(each, seen)}`;
+  };
+  const errors = error instanceof AggregateError && Array.isArray(error.errors) ? error.errors.slice(0, mostErrors) : [];
   const within = errors.length === 0 ? '' : ` [${errors.map(inner).join('; ')}]`;
-  return `${error.message}${within}${error.cause === undefined ? '' : `, caused by ${inner(error.cause)}`}`;
+  return `${String(error.message)}${within}${error.cause === undefined ? '' : `, caused by ${inner(error.cause)}`}`;
 }
 
 /** Whatever a program makes of its errors' stacks, only a text is one. */

@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { classesOf } from './capture-privates.ts';
+import { classOf } from './capture-privates.ts';
 import { ownName } from './capture-properties.ts';
 import { topScope } from './capture-uses.ts';
 import type { ModuleNode, Node, Path } from './graph.ts';
@@ -64,24 +64,36 @@ function readSurroundings({ sources: { inspector, origins } }: GraphBuilder, own
   return found;
 }
 
+/** The classes of an instance, up to those of the language and of Node; to look behind a proxy would run its handler. */
+function ownClasses({ sources: { intrinsics, builtins } }: GraphBuilder, instance: object): readonly Function[] {
+  const classes: Function[] = [];
+  for (let each = Reflect.getPrototypeOf(instance); each !== null && !types.isProxy(each); each = Reflect.getPrototypeOf(each)) {
+    if ((intrinsics.find(each) ?? builtins.find(each)) !== undefined) break;
+    const owner = classOf(each);
+    if (owner !== undefined && !types.isProxy(owner)) classes.push(owner);
+  }
+  return classes;
+}
+
 /**
  * Refuses an instance whose class is a package's and can reach a memory of WebAssembly or asm.js: what the instance holds
  * are addresses in there, as emscripten and wasm-bindgen write classes.
  */
 export function refusalByHeap(builder: GraphBuilder, instance: object): Refusal | undefined {
-  const owner = classesOf(instance).find((each) => surroundingsOf(builder, each).hasHeap);
+  const owner = ownClasses(builder, instance).find((each) => surroundingsOf(builder, each).hasHeap);
   return owner === undefined ? undefined : heldInHeap(`an instance of ${ownName(owner) || 'a class'}`);
 }
 
 /**
  * Makes what identifies the state of an instance known as the package's own, whose class comes from the bundle: the symbols
  * that are keys of it, and the weak collections that hold it, as compilers write private members, with what they hold.
+ * Called when the instance has its node, and before its properties are read.
  */
-export function captureKept(builder: GraphBuilder, instance: object, path: Path): void {
-  for (const owner of classesOf(instance)) {
+export function captureKept(builder: GraphBuilder, instance: object, node: Node): void {
+  for (const owner of ownClasses(builder, instance)) {
     for (const { value, inside } of surroundingsOf(builder, owner).kept) {
-      if (typeof value === 'symbol') knowSymbol(builder, value, { inside, path });
-      else if (isWeak(value)) keep(builder, value, { instance, inside, path });
+      if (typeof value === 'symbol') knowSymbol(builder, value, { inside, path: node.path });
+      else if (isWeak(value)) keep(builder, value, { instance, inside, node });
     }
   }
 }
@@ -96,20 +108,18 @@ function knowSymbol(builder: GraphBuilder, symbol: symbol, { inside, path }: { i
 function keep(
   builder: GraphBuilder,
   collection: WeakMap<object, unknown> | WeakSet<object>,
-  { instance, inside, path }: { instance: object; inside: PackageMember; path: Path },
+  { instance, inside, node }: { instance: object; inside: PackageMember; node: Node },
 ): void {
   const isMap = types.isWeakMap(collection);
   const has = isMap ? WeakMap.prototype.has : WeakSet.prototype.has;
   if (!Reflect.apply(has, collection, [instance])) return;
-  const node: Node = builder.known(collection) ?? builder.register(collection, builder.exported(inside, path));
-  if (node.kind !== 'module') return;
-  // The instance itself is only being captured.
-  builder.later(() => {
-    const key = builder.value(instance, path);
-    const held: unknown = isMap ? Reflect.apply(WeakMap.prototype.get, collection, [instance]) : undefined;
-    const kept = builder.value(held, { parent: path, label: `private ${inside.member.join('.')}` });
-    keptBy(builder, node).push(isMap ? [key, kept] : [key]);
-  });
+  const keeper: Node = builder.known(collection) ?? builder.register(collection, builder.exported(inside, node.path));
+  if (keeper.kind !== 'module') return;
+  node.references++;
+  if (!isMap) return void keptBy(builder, keeper).push([node]);
+  const held: unknown = Reflect.apply(WeakMap.prototype.get, collection, [instance]);
+  const path = { parent: node.path, label: `private ${inside.member.join('.')}` };
+  builder.later(() => void keptBy(builder, keeper).push([node, builder.value(held, path)]));
 }
 
 function keptBy(builder: GraphBuilder, node: ModuleNode): NonNullable<ModuleNode['kept']> {

@@ -36,9 +36,10 @@ export function captureObject(builder: GraphBuilder, value: object, path: Path):
   if (reduced !== undefined) return reduced.node;
   const inHeap = refusalByHeap(builder, value);
   if (inHeap !== undefined) return builder.refuse(path, inHeap);
-  captureKept(builder, value, path);
   const node = readByKind(builder, value, path) ?? readInstance(builder, value, path);
-  if (node === undefined || node.kind === 'member' || !mayHavePrivates(builder, value)) return node;
+  if (node === undefined || node.kind === 'member') return node;
+  captureKept(builder, value, node);
+  if (!mayHavePrivates(builder, value)) return node;
   builder.afterwards(() => {
     const lost = capturePrivates(builder, node, value);
     if (lost.length === 0) return;

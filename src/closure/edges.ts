@@ -54,7 +54,7 @@ function visitSpecial(node: Node, visit: VisitEdge): void {
     });
     if (node.prototypeMember !== undefined) visit(node.prototypeMember, 'part', 'prototype');
     for (const key of node.computedKeys.values()) if (isNode(key)) visit(key, 'key', 'computed key');
-  } else if (node.kind === 'module') for (const [, value] of node.kept ?? []) visit(value, 'part', 'private state');
+  } else if (node.kind === 'module') for (const [, ...values] of node.kept ?? []) visitList(values, visit, 'private state');
   else if (node.kind === 'map') for (const entry of node.entries) visitEntry(entry, visit);
   else if (node.kind === 'set') visitList(node.entries, visit, 'Set entry');
   else if (node.kind === 'bound') {

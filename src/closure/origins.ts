@@ -92,6 +92,7 @@ export class Origins {
    * modules of a package are copies of each other, of which the closure has one.
    */
   evaluatedOf({ common, modules }: PackageRoots): readonly string[] {
+    if (common.size + modules.size === 0) return [];
     const isOf = (roots: ReadonlySet<string>) => (file: string) =>
       /\.[cm]?js$/.test(file) && roots.has(packageRootOf(file) ?? '');
     const files = [...this.#inspector.listed].flatMap(({ isModule, url }) =>

@@ -115,3 +115,23 @@ test('an instance of which only an address is in JavaScript is refused', async (
     6,
   );
 });
+
+test('an instance that holds a handle is refused once, also if its module keeps state of it', async () => {
+  await using project = await PackageProject.of({
+    ...installed(
+      'node_modules/line',
+      {},
+      {
+        'index.js': `
+          const { Socket } = require('net');
+          const states = new WeakMap();
+          exports.Line = class Line extends Socket { constructor() { super(); states.set(this, { self: this }); } };`,
+      },
+    ),
+  });
+  const { error } = project.bundle("import { Line } from 'line'; const line = new Line(); const fn = () => line.destroyed;");
+  expect(error).toMatchObject({
+    code: 'E_NOT_CAPTURABLE',
+    message: expect.stringMatching(/^A captured value can't travel to a replica:\n.*captured "line": Socket of node:net/),
+  });
+});

@@ -80,3 +80,13 @@ test('a failure tells what is inside of it', () => {
     message: "all failed [TypeError: one; Error: two, caused by RangeError: deep, caused by 'a text']",
   });
 });
+
+test('a failure whose errors lead back to it, or whose message is no text, is told all the same', () => {
+  const circular = new AggregateError([], 'again');
+  circular.errors.push(circular, circular);
+  circular.cause = circular;
+  expect(JSON.parse(failure(circular).text).message).toBe(
+    'again [AggregateError: again; AggregateError: again], caused by AggregateError: again',
+  );
+  expect(JSON.parse(failure(Object.assign(new Error(), { message: 42 })).text).message).toBe('42');
+});
