@@ -4,8 +4,9 @@ import { classesOf } from './capture-privates.ts';
 import type { FunctionAtHand } from './capture-uses.ts';
 import { type FunctionNode, isNode } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
-import { type FunctionFacts, peekVariable } from './inspector.ts';
+import type { FunctionFacts } from './inspector.ts';
 import { refusalsOfText } from './refusals.ts';
+import { peekVariable } from './scopes.ts';
 
 const textOf = (fn: Function): string => Function.prototype.toString.call(fn);
 

@@ -4,8 +4,8 @@ import { addUse, type NameAtHand, pathOf } from './capture-uses.ts';
 import { memberKeys } from './capture-views.ts';
 import { type FunctionNode, isNode, type ModuleSource } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
-import { readVariable, type Scope } from './inspector.ts';
 import type { ImportedName } from './module-table.ts';
+import { readVariable, type Scope } from './scopes.ts';
 
 /** An import of a package or builtin becomes an import again; false for names of the user's own modules. */
 export function captureImport(builder: GraphBuilder, node: FunctionNode, at: NameAtHand & { scope: Scope }): boolean {

@@ -4,10 +4,10 @@ import { ownName } from './capture-properties.ts';
 import { topScope } from './capture-uses.ts';
 import type { ModuleNode, Node, Path } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
-import { peekVariable } from './inspector.ts';
 import { symbolExpression } from './intrinsics.ts';
 import type { PackageMember } from './package-members.ts';
 import { heldInHeap, type Refusal } from './refusals.ts';
+import { peekVariable } from './scopes.ts';
 
 /** What a module of a package keeps to itself at its top level, by which its classes find the state of their instances. */
 interface Kept {

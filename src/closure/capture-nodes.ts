@@ -1,7 +1,8 @@
 import { fillShell } from './capture-properties.ts';
 import type { Node, Path } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
-import { type FunctionFacts, peekVariable, type Scope } from './inspector.ts';
+import type { FunctionFacts } from './inspector.ts';
+import { peekVariable, type Scope } from './scopes.ts';
 
 interface NativeAtHand {
   readonly facts: FunctionFacts;

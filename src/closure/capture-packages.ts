@@ -4,8 +4,9 @@ import { ownName } from './capture-properties.ts';
 import { topScope } from './capture-uses.ts';
 import { isNode, type ModuleNode, type Node, type Path, type Value } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
-import { type FunctionFacts, peekVariable } from './inspector.ts';
+import type { FunctionFacts } from './inspector.ts';
 import type { PackageMember } from './package-members.ts';
+import { peekVariable } from './scopes.ts';
 
 /** A method of a package's class, static or not, as a member of that. */
 export function capturePackageMethod(

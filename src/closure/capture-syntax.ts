@@ -1,5 +1,6 @@
 import type { GraphBuilder } from './graph-builder.ts';
-import { type FunctionFacts, peekVariable } from './inspector.ts';
+import type { FunctionFacts } from './inspector.ts';
+import { peekVariable } from './scopes.ts';
 import { type FunctionSyntax, readSyntax } from './syntax.ts';
 
 const syntaxes = new Map<string, FunctionSyntax>();

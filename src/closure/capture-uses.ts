@@ -2,7 +2,8 @@ import { types } from 'node:util';
 import type { VariablePlace } from './environments.ts';
 import type { FunctionNode, Path, Value } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
-import { type FunctionFacts, peekVariable, type Scope } from './inspector.ts';
+import type { FunctionFacts } from './inspector.ts';
+import { peekVariable, type Scope } from './scopes.ts';
 import type { FreeName } from './syntax.ts';
 
 /** What is known of a function while it is read. */

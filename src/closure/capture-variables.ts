@@ -6,8 +6,8 @@ import { captureWeak, keepsWeakly } from './capture-weak.ts';
 import { enterable, moduleVariable, type VariablePlace } from './environments.ts';
 import { type FunctionNode, isNode } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
-import { isUnreadable, peekVariable, readVariable, type Scope } from './inspector.ts';
 import { refusalsOfText } from './refusals.ts';
+import { isUnreadable, peekVariable, readVariable, type Scope } from './scopes.ts';
 import type { FreeName, FunctionSyntax } from './syntax.ts';
 import { disguisedImport } from './syntax-walk.ts';
 

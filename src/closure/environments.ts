@@ -1,5 +1,5 @@
 import type { Binding, Capture, FunctionNode } from './graph.ts';
-import { peekVariable, type Scope } from './inspector.ts';
+import { peekVariable, type Scope } from './scopes.ts';
 import type { Sources } from './sources.ts';
 import { readSyntax } from './syntax.ts';
 
