@@ -89,11 +89,14 @@ describe('hedging', () => {
     await using _two = startReplica(answering('two ', work('two')), { port: cluster.rpcPort });
     await cluster.replicasConnected(2);
     for (let value = 0; value < 40; value++) await ask(cluster, 'a', value);
-    const replicas = new Map<unknown, number>();
-    for (let value = 0; replicas.size < 2; value++) {
-      const { output, explain } = await ask(cluster, 'a', value);
-      replicas.set(String(output).split(' ')[0], explain.timeline.replica);
-    }
+    // Two at once, so that neither replica is idle and answers for the other.
+    const replicas = await until(async () => {
+      const answers = await Promise.all([ask(cluster, 'a', 7), ask(cluster, 'a', 8)]);
+      const named = new Map(
+        answers.map(({ output, explain }) => [String(output).split(' ')[0], explain.timeline.replica as number]),
+      );
+      return named.size === 2 && named;
+    }, 'both replicas to answer');
     const asking = ask(cluster, 'a', 1_000);
     await until(() => held.size === 2, 'both replicas to work on it');
     const [[first, finishFirst] = ['', () => {}], [, finishSecond] = ['', () => {}]] = [...held];
