@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, rm, rmdir, utimes, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { z } from 'zod';
 import { captureClosure } from '../closure/capture.ts';
 import { emitClosure } from '../closure/emit.ts';
 import type { Asset } from '../closure/emit-assets.ts';
@@ -12,6 +11,7 @@ import type { CapturedClosure } from '../closure/graph.ts';
 import { secretsOption } from '../closure/options.ts';
 import { ClipperError } from '../errors.ts';
 import { resolveOptions } from '../util/options.ts';
+import { z } from '../util/zod.ts';
 import { addPackages } from './added-packages.ts';
 import { bundlePackages, keptName, type PackageRequest, type PackedPackages } from './package-bundle.ts';
 import { packagesOption, wantedPackages } from './packages-option.ts';
@@ -102,7 +102,10 @@ async function writeBundle(
   await mkdir(dir, { recursive: true });
   const [written, packing] = await Promise.allSettled([
     writeAssets(dir, assets, signal),
-    packPackages({ packages, evaluated: captured.packageFiles, projectDir: captured.projectDir }, { ...settings, signal }),
+    packPackages(
+      { packages, evaluated: captured.packageFiles.map(({ file }) => file), projectDir: captured.projectDir },
+      { ...settings, signal },
+    ),
   ]);
   // Both have ended then, and no one writes or installs any more.
   if (written.status === 'rejected') throw written.reason;
@@ -133,7 +136,7 @@ async function packPackages(
   { packages = 'auto', target, signal }: Omit<BundleSettings, 'takes'>,
 ): Promise<PackedPackages> {
   const wanted = wantedPackages(packages);
-  if (used.packages.length === 0 && wanted.length === 0) return { code: [], files: [], parts: [], warnings: [] };
+  if (used.packages.length + used.evaluated.length + wanted.length === 0) return { code: [], files: [], parts: [], warnings: [] };
   const where = { projectDir: used.projectDir, target: resolveTarget(target) };
   return bundlePackages({ ...used, ...where, added: await addPackages(wanted, where, signal) });
 }

@@ -1,10 +1,11 @@
 import { type BuildFailure, type BuildOptions, build, type Message, type Metafile, type Plugin } from 'esbuild';
 import type { PackageImport } from '../closure/emit-modules.ts';
-import { insidesOf, insideVariable } from './module-insides.ts';
+import { insideFunction, insidesOf, insideVariable } from './module-insides.ts';
 import type { KeptPackages } from './package-dirs.ts';
 
 const namespace = 'clipper';
 const keptPrefix = 'clipper-kept:';
+const evaluatedPrefix = 'clipper-evaluated:';
 
 /** What a bundled module imports of a package that is kept as files. */
 export interface KeptImport {
@@ -46,7 +47,7 @@ export async function buildPackages(request: BuildRequest): Promise<PackageBuild
   const { packages, evaluated, projectDir, kept } = request;
   const found: Findings = { imports: [], members: [] };
   // As in the process: entries before what they load, and all that the modules do as they are evaluated.
-  const first = evaluated.filter((file) => !kept.has(file)).map((file) => `import ${JSON.stringify(file)};`);
+  const first = evaluated.flatMap((file, index) => (kept.has(file) ? [] : [`import "${evaluatedPrefix}${index}";`]));
   const contents = [...first, ...packages.map((_, index) => `export * from "${namespace}:${index}";`)].join('\n');
   const bundled = packages.filter(({ source }) => source.type !== 'inside' || !kept.has(source.file));
   const plugins = [importsOf(request, found), insidesOf(bundled), keptFilesOf(kept, found)];
@@ -99,13 +100,17 @@ const settings = {
 } satisfies BuildOptions;
 
 /** One virtual module for each import, so that each is resolved from its own folder; an empty one for what is kept. */
-const importsOf = ({ packages, kept }: BuildRequest, { members }: Findings): Plugin => ({
+const importsOf = ({ packages, evaluated, kept }: BuildRequest, { members }: Findings): Plugin => ({
   name: 'captured-imports',
   setup({ onResolve, onLoad, resolve }) {
     const fileOf = async ({ source }: PackageImport): Promise<string> =>
       source.type === 'import'
         ? (await resolve(source.specifier, { kind: 'import-statement', resolveDir: source.from, pluginData: asIs })).path
         : source.file;
+    // To resolve them here makes nothing of a package's word that its modules do nothing when they are evaluated.
+    onResolve({ filter: new RegExp(`^${evaluatedPrefix}`) }, ({ path }) => ({
+      path: evaluated[Number(path.slice(evaluatedPrefix.length))] ?? '',
+    }));
     onResolve({ filter: new RegExp(`^${namespace}:`) }, ({ path }) => ({ path: path.slice(namespace.length + 1), namespace }));
     onLoad({ filter: /.*/, namespace }, async ({ path }) => {
       const wanted = packages[Number(path)];
@@ -141,9 +146,13 @@ const keptFilesOf = (kept: KeptPackages, { imports }: Findings): Plugin => ({
 function exportStatement({ name, source, member }: PackageImport): string {
   if (source.type === 'inside') {
     const file = JSON.stringify(source.file);
-    if (!source.isModule) return `export const ${name} = (require(${file}), __clipperInsides[${file}].${member[0]});`;
+    const keys = member.map((key) => `[${JSON.stringify(key)}]`).join('');
+    const inFunction = source.at === undefined ? undefined : insideFunction(source.file, source.at);
+    if (!source.isModule)
+      return `export const ${name} = (require(${file}), ${inFunction ?? `__clipperInsides[${file}]`})${keys};`;
+    if (inFunction !== undefined) return `import ${file};\nexport const ${name} = ${inFunction}${keys};`;
     const inside = insideVariable(source.file);
-    return `import { ${inside} } from ${file};\nexport const ${name} = ${inside}.${member[0]};`;
+    return `import { ${inside} } from ${file};\nexport const ${name} = ${inside}${keys};`;
   }
   if (source.type === 'require') {
     const keys = member.map((key) => `[${JSON.stringify(key)}]`).join('');

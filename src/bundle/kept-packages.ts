@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join, parse, posix, resolve } from 'node:path';
 import { ClipperError, messageOf } from '../errors.ts';
 import type { KeptMember, PackageBuild } from './esbuild-packages.ts';
-import { insideVariable, keptInsidesOf } from './module-insides.ts';
+import { insideFunction, insideVariable, keptInsidesOf } from './module-insides.ts';
 import { chooseBinaries } from './native-binaries.ts';
 import { layoutOf, packageDirOf } from './package-dirs.ts';
 import type { Target } from './target.ts';
@@ -75,8 +75,8 @@ export function layOutKept(
     const path = place(from);
     const link = isLink(from) ? place(resolve(dirname(from), readlinkSync(from))) : undefined;
     if (link !== undefined) return { path, from, link: posix.relative(posix.dirname(path), link) };
-    const suffix = insides.get(from);
-    return { path, from, ...(suffix === undefined ? {} : { suffix }) };
+    const change = insides.get(from);
+    return { path, from, ...(change === undefined ? {} : { change }) };
   });
   return { files: copied.sort((a, b) => (a.path < b.path ? -1 : 1)), place };
 }
@@ -94,10 +94,13 @@ export function printKept(members: readonly KeptMember[], place: (file: string) 
     if (source.type === 'require') return `${name}: require(${JSON.stringify(path)})${keysOf(member)}`;
     if (source.type === 'inside' && !source.isModule) {
       const id = JSON.stringify(path);
+      if (source.at !== undefined) return `${name}: (require(${id}), ${insideFunction(file, source.at)})${keysOf(member)}`;
       return `${name}: (require(${id}), require.cache[require.resolve(${id})].__clipperInside)${keysOf(member)}`;
     }
     const local = imports.get(path) ?? `kept${imports.size}`;
     imports.set(path, local);
+    if (source.type === 'inside' && source.at !== undefined)
+      return `${name}: ${insideFunction(file, source.at)}${keysOf(member)}`;
     return `${name}: ${local}${source.type === 'inside' ? `.${insideVariable(file)}` : ''}${keysOf(member)}`;
   });
   return [

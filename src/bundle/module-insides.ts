@@ -4,27 +4,54 @@ import { dirname } from 'node:path';
 import type { Plugin } from 'esbuild';
 import type { PackageImport } from '../closure/emit-modules.ts';
 
-/** A module whose top-level variables are wanted, which it keeps to itself. */
+/** Variables of a module that it keeps to itself, and that are wanted: those of its top level, or of a function in it. */
 interface Inside {
   readonly isModule: boolean;
+  readonly at: number | undefined;
   readonly names: Set<string>;
 }
 
-/** The modules whose insides are wanted, by file. */
-function insidesByFile(packages: readonly PackageImport[]): ReadonlyMap<string, Inside> {
-  const insides = new Map<string, Inside>();
+/** What is wanted of the insides of modules, by file. */
+function insidesByFile(packages: readonly PackageImport[]): ReadonlyMap<string, readonly Inside[]> {
+  const byFile = new Map<string, Inside[]>();
   for (const { source, member } of packages) {
     if (source.type !== 'inside') continue;
-    const { names } = insides.get(source.file) ?? { names: new Set<string>() };
-    insides.set(source.file, { isModule: source.isModule, names: names.add(member[0] ?? '') });
+    const { isModule, at } = source;
+    const insides = byFile.get(source.file) ?? [];
+    byFile.set(source.file, insides);
+    const inside = insides.find((each) => each.at === at) ?? { isModule, at, names: new Set() };
+    inside.names.add(member[0] ?? '');
+    if (!insides.includes(inside)) insides.push(inside);
   }
-  return insides;
+  return byFile;
 }
 
-/** The statement that lets some variables of a module out, to stand at its end. */
-function letOut(file: string, { isModule, names }: Inside, target: string): string {
-  const getters = [...names].map((name) => `get ${name}() { return ${name}; }`);
-  return `\n;${isModule ? `export const ${insideVariable(file)}` : target} = { ${getters.join(', ')} };`;
+const setter = /^set (.*)$/;
+
+/** An object with what is wanted: `x` is the variable as it is, `set x` a function that assigns it. */
+function printInside({ names }: Inside): string {
+  const members = [...names].map((name) => {
+    const variable = setter.exec(name)?.[1];
+    return variable === undefined ? `get ${name}() { return ${name}; }` : `"${name}"($value) { ${variable} = $value; }`;
+  });
+  return `{ ${members.join(', ')} }`;
+}
+
+/** Where a function in a module lets its variables out; of several calls the first does. */
+export const insideFunction = (file: string, at: number): string =>
+  `(globalThis[Symbol.for("clipper-ts.insides")] ??= {})[${JSON.stringify(`${file}:${at}`)}]`;
+
+/** The text of a module that lets variables out: those of its top level at its end. */
+function lettingOut(file: string, text: string, { insides, target }: { insides: readonly Inside[]; target: string }): string {
+  const [top] = insides.filter(({ at }) => at === undefined);
+  let changed = text;
+  const inner = insides.filter((each): each is Inside & { at: number } => each.at !== undefined);
+  for (const inside of inner.sort((a, b) => b.at - a.at)) {
+    const statement = `;${insideFunction(file, inside.at)} ??= ${printInside(inside)};`;
+    changed = `${changed.slice(0, inside.at)}${statement}${changed.slice(inside.at)}`;
+  }
+  if (top === undefined) return changed;
+  return `${changed}\n;${top.isModule ? `export const ${insideVariable(file)}` : target} = ${printInside(top)};`;
 }
 
 /** The name under which an ES module lets its variables out; modules that export each other's names must differ in it. */
@@ -35,20 +62,21 @@ export const insideVariable = (file: string): string =>
 export const insidesOf = (packages: readonly PackageImport[]): Plugin => ({
   name: 'captured-insides',
   setup({ onLoad }) {
-    for (const [file, inside] of insidesByFile(packages)) {
-      const statement = letOut(file, inside, `__clipperInsides[${JSON.stringify(file)}]`);
+    for (const [file, insides] of insidesByFile(packages)) {
+      const target = `__clipperInsides[${JSON.stringify(file)}]`;
       onLoad({ filter: exactly(file) }, async () => {
-        const contents = `${await readFile(file, 'utf8')}${statement}`;
+        const contents = lettingOut(file, await readFile(file, 'utf8'), { insides, target });
         return { contents, loader: 'default', resolveDir: dirname(file) };
       });
     }
   },
 });
 
-/** What to add to files of kept packages, so that those let variables out: as `module.__clipperInside` of CommonJS ones. */
-export function keptInsidesOf(packages: readonly PackageImport[]): ReadonlyMap<string, string> {
+/** The texts of files of kept packages that let variables out: as `module.__clipperInside` of CommonJS ones. */
+export function keptInsidesOf(packages: readonly PackageImport[]): ReadonlyMap<string, (text: string) => string> {
   const entries = [...insidesByFile(packages)];
-  return new Map(entries.map(([file, inside]) => [file, letOut(file, inside, 'module.__clipperInside')]));
+  const target = 'module.__clipperInside';
+  return new Map(entries.map(([file, insides]) => [file, (text) => lettingOut(file, text, { insides, target })]));
 }
 
 const exactly = (path: string): RegExp => new RegExp(`^${path.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')}$`);

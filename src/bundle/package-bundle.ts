@@ -79,7 +79,8 @@ async function packPackages(request: PackageRequest): Promise<{ packed: PackedPa
   const isAdded = isOneOf(added);
   const warnings = new PackageWarnings(projectDir);
   for (;;) {
-    const build = packages.length === 0 ? noBuild : await buildPackages({ packages, evaluated, projectDir, kept });
+    const build =
+      packages.length + evaluated.length === 0 ? noBuild : await buildPackages({ packages, evaluated, projectDir, kept });
     warnings.collect(build);
     if (build.text === undefined) {
       if (!kept.addOf(placesOf(build.errors, projectDir))) throw failureOf(build.errors);
@@ -130,7 +131,7 @@ function pack(
   const kept = trace === undefined ? nothingKept : layOutKept(withFilesOf(trace, added), keptMembers, request);
   const files = added === undefined ? kept.files : withAdded(kept, added, request);
   const modules = { name: modulesName, text: placeKeptFiles(text, keptImports, kept.place) };
-  if (packages.length === 0) return { code: [], files };
+  if (packages.length + request.evaluated.length === 0) return { code: [], files };
   // What only bundled modules use, they `require`.
   if (keptMembers.length === 0) return { code: [modules], files };
   return { code: [modules, { name: keptName, text: printKept(keptMembers, kept.place) }], files };

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import { z } from '../util/zod.ts';
 
 /** A package to add to what a closure uses. */
 export interface WantedPackage {

@@ -1,5 +1,5 @@
-import { z } from 'zod';
 import { nodeReport } from '../util/node-report.ts';
+import { z } from '../util/zod.ts';
 
 export type Libc = 'glibc' | 'musl';
 

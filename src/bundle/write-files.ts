@@ -49,8 +49,8 @@ export interface CopiedFile {
   readonly path: string;
   readonly from: string;
   readonly link?: string;
-  /** What to add at its end. */
-  readonly suffix?: string;
+  /** How its text is to be changed. */
+  readonly change?: (text: string) => string;
 }
 
 /** Copies files into a bundle's folder. */
@@ -73,7 +73,7 @@ export async function copyHashed(
   return copied;
 }
 
-async function copyOne(dir: string, { path, from, link, suffix }: CopiedFile, signal?: AbortSignal): Promise<BundleFile> {
+async function copyOne(dir: string, { path, from, link, change }: CopiedFile, signal?: AbortSignal): Promise<BundleFile> {
   const target = join(dir, path);
   if (link !== undefined) {
     await mkdir(dirname(target), { recursive: true });
@@ -81,7 +81,7 @@ async function copyOne(dir: string, { path, from, link, suffix }: CopiedFile, si
     return { path, bytes: 0, sha256: createHash('sha256').update(link).digest('hex'), link };
   }
   const [bytes, { mode }] = await Promise.all([readFile(from), stat(from)]);
-  const file = await writeHashed(dir, path, suffix === undefined ? bytes : Buffer.concat([bytes, Buffer.from(suffix)]), signal);
+  const file = await writeHashed(dir, path, change === undefined ? bytes : Buffer.from(change(bytes.toString())), signal);
   if ((mode & 0o111) === 0) return file;
   await chmod(target, 0o755);
   return { ...file, executable: true };

@@ -1,9 +1,9 @@
-import { z } from 'zod';
 import { checkName, checkVersion } from '../control/names.ts';
 import { ClipperError } from '../errors.ts';
 import { parsePlatform } from '../image/platform.ts';
 import type { InputType } from '../protocol/input-types.ts';
 import { resolveOptions } from '../util/options.ts';
+import { z } from '../util/zod.ts';
 import { ModelBuild } from './model-build.ts';
 import { captureModel, functionShape, type ModelFunctions } from './model-function.ts';
 import { imageShape } from './options.ts';

@@ -1,8 +1,8 @@
-import { z } from 'zod';
 import { isClipperError } from '../errors.ts';
 import type { ClusterInfo } from '../http/cluster-routes.ts';
 import { resolveOptions } from '../util/options.ts';
 import { checkToken } from '../util/token-file.ts';
+import { z } from '../util/zod.ts';
 import { bearerHeaders } from './api-key.ts';
 import { ClipperConnection } from './connection.ts';
 import { findToken, localCluster, namedCluster } from './local-cluster.ts';

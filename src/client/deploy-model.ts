@@ -1,10 +1,10 @@
-import { z } from 'zod';
 import { removeImage } from '../docker/images.ts';
 import { imageRepository } from '../docker/labels.ts';
 import { ensureImage } from '../docker/pull.ts';
 import { ClipperError } from '../errors.ts';
 import { type NamedImage, putDataImage } from '../image/data-image.ts';
 import { resolveOptions } from '../util/options.ts';
+import { z } from '../util/zod.ts';
 import { dockerEngine, isVersionTaken } from './model-build.ts';
 import { inputTypeOption, progressShape, replicasShape, versionOption } from './options.ts';
 import {

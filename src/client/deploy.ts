@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
-import { z } from 'zod';
 import { storeBundle } from '../bundle/bundle.ts';
 import type { CapturedClosure } from '../closure/graph.ts';
 import { checkName } from '../control/names.ts';
@@ -13,6 +12,7 @@ import { modelReference, type RegistryConfig } from '../image/registry.ts';
 import type { InputType } from '../protocol/input-types.ts';
 import { resolveOptions } from '../util/options.ts';
 import { printShort } from '../util/print.ts';
+import { z } from '../util/zod.ts';
 import type { ClipperConnection } from './connection.ts';
 import { deployElsewhere } from './deploy-elsewhere.ts';
 import { isVersionTaken, ModelBuild } from './model-build.ts';

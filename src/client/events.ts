@@ -1,7 +1,7 @@
-import { z } from 'zod';
 import type { ClusterEvent } from '../control/cluster-event.ts';
 import { isClipperError } from '../errors.ts';
 import { resolveOptions } from '../util/options.ts';
+import { z } from '../util/zod.ts';
 import type { RestClient } from './rest-client.ts';
 
 const EventOptions = z.strictObject({

@@ -1,8 +1,8 @@
-import { z } from 'zod';
 import { inputBytes } from '../http/json-inputs.ts';
 import { decodeInput, type InputType, type InputValues } from '../protocol/input-types.ts';
 import type { StoredFeedback } from '../serving/feedback.ts';
 import { resolveOptions } from '../util/options.ts';
+import { z } from '../util/zod.ts';
 import { isInput } from './input-bytes.ts';
 import type { RestClient } from './rest-client.ts';
 import { type Input, type InputOf, plainInput } from './wire.ts';

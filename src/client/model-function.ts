@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import type { Takes } from '../bundle/bundle.ts';
 import { packagesOption } from '../bundle/packages-option.ts';
 import { captureRoots } from '../closure/capture.ts';
@@ -6,6 +5,7 @@ import type { CapturedClosure } from '../closure/graph.ts';
 import { secretsOption } from '../closure/options.ts';
 import { ClipperError } from '../errors.ts';
 import type { InputType, InputValues } from '../protocol/input-types.ts';
+import { z } from '../util/zod.ts';
 import { inputTypeOption, progressShape, versionOption } from './options.ts';
 import { cancelledIf, type Progress } from './progress.ts';
 

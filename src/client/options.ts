@@ -1,8 +1,8 @@
-import { z } from 'zod';
 import { envSchema, networkSchema, resourcesSchema, wantedReplicasSchema } from '../http/cluster-routes.ts';
 import { servingShape } from '../http/serving-schemas.ts';
 import { registryOption } from '../image/registry.ts';
 import { type InputType, inputTypeSpellings, isInputTypeSpelling, parseInputType } from '../protocol/input-types.ts';
+import { z } from '../util/zod.ts';
 import type { OnProgress } from './progress.ts';
 import type { Input } from './wire.ts';
 

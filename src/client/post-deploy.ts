@@ -1,10 +1,10 @@
-import type { z } from 'zod';
 import { checkLabel, checkName, checkVersion } from '../control/names.ts';
 import type { WantedReplicas } from '../control/state-store.ts';
 import { ClipperError } from '../errors.ts';
 import type { ClusterInfo, DeployBody } from '../http/cluster-routes.ts';
 import { servingOf } from '../http/serving-schemas.ts';
 import type { InputType } from '../protocol/input-types.ts';
+import type { z } from '../util/zod.ts';
 import { inputBytes } from './input-bytes.ts';
 import { isVersionTaken } from './model-build.ts';
 import type { replicasShape } from './options.ts';

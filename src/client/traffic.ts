@@ -1,6 +1,6 @@
-import { z } from 'zod';
 import { ruleSchema, type TrafficReport, weightsSchema } from '../http/traffic-routes.ts';
 import { resolveOptions } from '../util/options.ts';
+import { z } from '../util/zod.ts';
 import type { RestClient } from './rest-client.ts';
 
 const version = z.union([z.string(), z.number()]).transform(String);

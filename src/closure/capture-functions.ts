@@ -48,12 +48,20 @@ function capturePackaged(builder: GraphBuilder, fn: Function, found: Found & { s
   const { origins } = builder.sources;
   const { facts, path, scriptId } = found;
   if (origins.owner(scriptId) !== 'package') return undefined;
-  const member =
+  const member = builder.asLoaded(
+    fn,
     origins.packageFunction(fn, scriptId) ??
-    insideMember(builder, fn, facts) ??
-    (builder.patches.has(fn) ? undefined : origins.reExported(fn));
+      insideMember(builder, fn, facts) ??
+      (builder.patches.has(fn) ? undefined : origins.reExported(fn)),
+  );
   if (member !== undefined) return capturePackageFunction(builder, fn, builder.exported(member, path));
-  return capturePackageMethod(builder, fn, { facts, path });
+  return capturePackageMethod(builder, fn, { facts, path }) ?? foundState(builder, fn);
+}
+
+/** A function that the package keeps somewhere. */
+function foundState(builder: GraphBuilder, fn: Function): Node | undefined {
+  const found = builder.state?.find(fn);
+  return found === undefined ? undefined : builder.register(fn, found);
 }
 
 function captureOwn(builder: GraphBuilder, fn: Function, found: Found & { scriptId: string }): Node | undefined {

@@ -11,7 +11,7 @@ const scripts = new WeakMap<Function, { readonly id: string | undefined }>();
  * are first needed. The module in the bundle lacks them, as nothing there leads to those others.
  */
 export function capturePatches(builder: GraphBuilder, node: ModuleNode, value: object): void {
-  if (types.isModuleNamespaceObject(value) || types.isProxy(value)) return;
+  if (types.isModuleNamespaceObject(value) || types.isProxy(value) || builder.state?.isPaired(value) === true) return;
   const patches = patchesOf(builder, value, value);
   for (const patch of patches) node.properties.push(readProperty(builder, patch.key, { ...patch, owner: node.path }));
   if (patches.length > 0) builder.extras.push(node);

@@ -18,17 +18,34 @@ export function captureWeak(builder: GraphBuilder, value: object, path: Path): V
     ? { ...builder.shell(path), kind: 'map', isWeak: true, entries: [] }
     : { ...builder.shell(path), kind: 'set', isWeak: true, entries: [] };
   builder.register(value, node);
-  const rest = new Set(builder.sources.inspector.weakEntries(value));
+  const add = (values: readonly Value[]): void => {
+    if (node.kind === 'set') node.entries.push(values[0]);
+    else node.entries.push([values[0], values[1]]);
+  };
+  captureWeakEntries(builder, { entries: builder.sources.inspector.weakEntries(value), isMap }, { path, add });
+  return node;
+}
+
+interface WeakEntries {
+  readonly entries: readonly { readonly key: object; readonly value: unknown }[];
+  readonly isMap: boolean;
+}
+
+/** Adds the entries of a weak collection whose keys travel, as more and more is known to. */
+export function captureWeakEntries(
+  builder: GraphBuilder,
+  { entries, isMap }: WeakEntries,
+  { path, add }: { readonly path: Path; add(values: readonly Value[]): void },
+): void {
+  const rest = new Set(entries);
   const take = (): void => {
     const found = [...rest].filter(({ key }) => builder.known(key) !== undefined);
     for (const entry of found) {
       rest.delete(entry);
       const key = builder.value(entry.key, path);
-      if (node.kind === 'set') node.entries.push(key);
-      else node.entries.push([key, builder.value(entry.value, { parent: path, label: 'WeakMap entry' })]);
+      add(isMap ? [key, builder.value(entry.value, { parent: path, label: 'WeakMap entry' })] : [key]);
     }
     if (found.length > 0) builder.afterwards(take);
   };
   builder.afterwards(take);
-  return node;
 }

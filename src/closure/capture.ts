@@ -13,6 +13,7 @@ import { HeapInspector } from './inspector.ts';
 import { Intrinsics } from './intrinsics.ts';
 import { CaptureOptions } from './options.ts';
 import { Origins } from './origins.ts';
+import { PackageState } from './package-state/package-state.ts';
 import { keptExternal } from './refusals.ts';
 import { findSecrets, plainProblem } from './secrets.ts';
 
@@ -42,16 +43,20 @@ export async function readGraph(
   roots: Roots,
   options: Required<CaptureOptions>,
 ): Promise<{ captured: CapturedClosure; problems: readonly Problem[] }> {
+  const state = new PackageState(Object.values(roots)[0] as Function);
   for (;;) {
     using inspector = new HeapInspector();
     const origins = new Origins(inspector);
     builtins.refresh();
     const sources = { inspector, origins, intrinsics: intrinsicsOf(inspector, origins), builtins };
     const builder = new GraphBuilder(sources, captureByValue, capturePatches);
+    state.enter(builder);
     const captured = build(builder, roots);
-    if (origins.wanted.size === 0) return judged(captured, explained(builder), options);
     // The exports of an ES module come by a promise only; the heap is then read anew, in one go.
-    await origins.learnNamespaces();
+    if (origins.wanted.size > 0) await origins.learnNamespaces();
+    else if (await state.isWhole(captured.packageFiles, builder)) {
+      return judged({ ...captured, warnings: state.warnings }, explained(builder), options);
+    }
   }
 }
 
@@ -71,7 +76,7 @@ function judged(
 ): { captured: CapturedClosure; problems: readonly Problem[] } {
   const { credentials, environments } = findSecrets(captured);
   const found = secrets === 'allow' ? [] : credentials;
-  const warnings = secrets === 'warn' ? found.map(plainProblem) : [];
+  const warnings = [...captured.warnings, ...(secrets === 'warn' ? found.map(plainProblem) : [])];
   const refused = [...environments, ...(secrets === 'refuse' ? found : [])].map(plainProblem);
   return { captured: { ...captured, secrets: [...environments, ...found], warnings }, problems: [...problems, ...refused] };
 }
@@ -93,13 +98,14 @@ function build(builder: GraphBuilder, roots: Roots): CapturedClosure {
     const label = isNamed ? own : name === 'default' ? 'function' : name;
     return [name, builder.value(fn, { parent: undefined, label })] as const;
   });
+  builder.state?.carry();
   builder.finish();
   return {
     roots: new Map(values),
     functions: builder.functions,
     data: builder.data,
     live: builder.live,
-    extras: builder.extras,
+    extras: [...builder.extras, ...(builder.state?.found ?? []), ...(builder.state?.changes ?? [])],
     evaluated: builder.evaluated,
     wholeModules: builder.wholeModules(),
     warnings: [],

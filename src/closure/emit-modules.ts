@@ -19,8 +19,12 @@ export class ModuleImports {
   readonly #builtins = new Map<string, string>();
   readonly #packageNames = new Map<ModuleNode, string>();
 
-  constructor(names: Names) {
+  readonly #isEvaluated: boolean;
+
+  /** `isEvaluated`: whether packages are evaluated also if the entry takes nothing from them. */
+  constructor(names: Names, isEvaluated: boolean) {
     this.#names = names;
+    this.#isEvaluated = isEvaluated;
   }
 
   reference(node: ModuleNode): string {
@@ -36,7 +40,7 @@ export class ModuleImports {
 
   statements(format: ModuleFormat): string[] {
     for (const [module, name] of this.#builtins) format.import(name, module);
-    if (this.packages.length === 0) return [];
+    if (this.packages.length === 0 && !this.#isEvaluated) return [];
     const all = this.#names.fresh('packages');
     const names = this.packages.map(({ name }) => name).join(', ');
     format.import(all, './modules.cjs');

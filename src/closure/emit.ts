@@ -64,7 +64,7 @@ class Emitter {
     this.#names = new Names(captured);
     const isSloppy = captured.functions.some((fn) => fn.isSloppy);
     this.#format = new (isSloppy ? SloppyModule : EsModule)(this.#names);
-    this.#modules = new ModuleImports(this.#names);
+    this.#modules = new ModuleImports(this.#names, captured.packageFiles.length > 0);
     this.#assets = new AssetWriter(this.#names, this.#format);
     this.#helpers = new Helpers(this.#names);
     this.#factories = new Factories(captured, this.#names);
@@ -165,7 +165,7 @@ class Emitter {
     if (node.kind === 'call') yield* this.#callNeeds(node.target);
     for (const value of childrenOf(node)) {
       // A bound function may need the very object that holds it, and a member's properties are not part of it.
-      const holdsBound = isNode(value) && value.kind === 'bound' && node.kind !== 'bound';
+      const holdsBound = isNode(value) && value.kind === 'bound' && !isMadeOf(node);
       const later = holdsBound || (node.kind === 'member' && value !== node.owner && value !== node.key);
       if (later) this.#queue.push(value);
       else yield value;
@@ -283,6 +283,9 @@ class Emitter {
 
 /** Whether a node's own properties must wait until its private fields are there. */
 const hasInstanceState = ({ privates = [] }: Node): boolean => privates.some(({ isStatic }) => !isStatic);
+
+/** Nodes that can't be made without what they hold. */
+const isMadeOf = ({ kind }: Node): boolean => kind === 'bound' || kind === 'made' || kind === 'call';
 
 /** Nodes that are found where they are, rather than made. */
 const isByName = ({ kind }: Node): boolean => kind === 'intrinsic' || kind === 'module' || kind === 'member';

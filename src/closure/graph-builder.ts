@@ -19,6 +19,7 @@ import {
 import { symbolExpression } from './intrinsics.ts';
 import type { PackageRoots } from './origins.ts';
 import { installedRoot, type PackageMember, packageRootOf } from './package-members.ts';
+import type { CarriedState } from './package-state/carry.ts';
 import { type Refusal, refusalsOfText } from './refusals.ts';
 import type { Sources } from './sources.ts';
 
@@ -63,6 +64,10 @@ export class GraphBuilder {
   readonly outerThis = new Map<Function, unknown>();
   /** By object: its members, which stay as they are while the heap is read. */
   readonly membersOf = new WeakMap<object, ReadonlySet<unknown>>();
+  /** What the process changed in packages that the closure uses; undefined while nothing is known of that. */
+  state: CarriedState | undefined;
+  /** Of problems in the state of packages, where in that. */
+  readonly lostState = new Map<string, Problem>();
   /** Functions of clipper-ts itself that are sent along. */
   readonly travelling = new Set<unknown>();
   readonly #nodes = new Map<unknown, Node>();
@@ -150,7 +155,10 @@ export class GraphBuilder {
   }
 
   refuse(path: Path, { what, fix }: Refusal): undefined {
-    this.problems.push({ path: printPath(path), what, fix });
+    const problem = { path: printPath(path), what, fix };
+    const root = rootOf(path);
+    if (this.state?.paths.has(root) === true) this.lostState.set(String(root.label), problem);
+    else this.problems.push(problem);
   }
 
   shell(path: Path): Shell {
@@ -179,6 +187,7 @@ export class GraphBuilder {
       const isModule = source.type === 'import' || (source.type === 'inside' && source.isModule);
       if (root !== undefined) (isModule ? modules : common).add(root);
     }
+    for (const root of this.sources.origins.loadedForEffect(this.functions.map(({ scriptId }) => scriptId))) modules.add(root);
     // An import may lead to CommonJS.
     for (const root of modules) if (!this.sources.origins.hasModules(root)) common.add(root);
     return { common, modules };
@@ -205,16 +214,29 @@ export class GraphBuilder {
     return node === undefined ? undefined : this.register(value, node);
   }
 
+  /** What a module of a package has not had since it was loaded is not found in the replica's. */
+  asLoaded(value: unknown, member: PackageMember | undefined): PackageMember | undefined {
+    return member !== undefined && this.state?.isNew(value, member) === true ? undefined : member;
+  }
+
   #findReference(value: object | symbol, path: Path): Node | undefined {
     const { intrinsics, builtins, origins } = this.sources;
     const expression = typeof value === 'symbol' ? symbolExpression(value) : intrinsics.find(value);
     if (expression !== undefined) return this.intrinsic(expression, path);
     const builtin = builtins.find(value);
     if (builtin !== undefined) return this.module({ type: 'builtin', name: builtin.name }, builtin.member, path);
-    const exported = origins.packageExports(value);
+    const exported = this.asLoaded(value, origins.packageExports(value));
     if (exported !== undefined) return this.#patched(value, this.exported(exported, path));
+    const found = typeof value === 'function' ? undefined : this.state?.find(value);
+    if (found !== undefined) return found;
     return typeof value === 'symbol' ? { ...this.shell(path), kind: 'symbol', description: value.description } : undefined;
   }
+}
+
+function rootOf(path: Path): Path {
+  let root = path;
+  while (root.parent !== undefined) root = root.parent;
+  return root;
 }
 
 /** Whether a module is one of clipper-ts itself. */

@@ -1,5 +1,6 @@
 import type { ArrayNode, DataNode, ObjectNode } from './data-nodes.ts';
 import type { Problem } from './graph-builder.ts';
+import type { LoadedFile } from './origins.ts';
 import type { Original } from './script-map.ts';
 import { withoutSecrets } from './secret-rules.ts';
 import type { Secret } from './secrets.ts';
@@ -80,8 +81,11 @@ export type ModuleSource =
   | { readonly type: 'import'; readonly specifier: string; readonly from: string }
   /** A CommonJS module by its file; stands for `module.exports`. */
   | { readonly type: 'require'; readonly file: string }
-  /** What a package's module keeps to itself: its top-level variables, as members. */
-  | { readonly type: 'inside'; readonly file: string; readonly isModule: boolean };
+  /**
+   * What a package's module keeps to itself: its top-level variables as members, or those of the function whose body begins
+   * `at` an offset of the text; `set x` is a function that assigns `x`.
+   */
+  | { readonly type: 'inside'; readonly file: string; readonly isModule: boolean; readonly at?: number };
 
 /** A part of another node: a class's prototype, or a function that stands in the text of a class. */
 export interface MemberNode extends Shell {
@@ -289,5 +293,5 @@ export interface CapturedClosure {
   /** The folder of the user's package, from which packages are bundled. */
   readonly projectDir: string;
   /** The modules that this process evaluated of the packages that the closure refers to, in the order in which it loaded them. */
-  readonly packageFiles: readonly string[];
+  readonly packageFiles: readonly LoadedFile[];
 }

@@ -16,6 +16,10 @@ export interface ModuleTable {
   readonly reExports: ReadonlyMap<string, ImportedName>;
   /** Specifiers of `export * from`. */
   readonly stars: readonly string[];
+  /** Specifiers of everything that it imports or exports again, in order. */
+  readonly specifiers: readonly string[];
+  /** Specifiers of imports that bind no name. */
+  readonly effects: readonly string[];
 }
 
 /** Reads the import and export declarations of a module's source text, as V8 compiled it. */
@@ -26,8 +30,14 @@ export function readModuleTable(source: string): ModuleTable {
     exports: new Map<string, string>(),
     reExports: new Map<string, ImportedName>(),
     stars: [] as string[],
+    specifiers: [] as string[],
+    effects: [] as string[],
   };
   for (const statement of program.body as Ast[]) {
+    if (statement.source != null) table.specifiers.push(String((statement.source as Ast).value));
+    if (statement.type === 'ImportDeclaration' && (statement.specifiers as Ast[]).length === 0) {
+      table.effects.push(String((statement.source as Ast).value));
+    }
     if (statement.type === 'ImportDeclaration') readImport(statement, table.imports);
     else if (statement.type === 'ExportNamedDeclaration') readExport(statement, table);
     else if (statement.type === 'ExportDefaultDeclaration') {

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import { z } from '../util/zod.ts';
 
 export const secretsOption = z
   .enum(['warn', 'refuse', 'allow'])

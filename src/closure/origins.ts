@@ -12,6 +12,7 @@ import {
   indexMembers,
   indexNamespace,
   inPackage,
+  installedRoot,
   moduleCache,
   namespaceMembers,
   type PackageMember,
@@ -39,6 +40,12 @@ const bundlerComment = /^\s*(?:\/\/ |\/\/#region |\/\*\*\*\/ |!\*\*\* )?["']?\.?
 /** Under jest, code of packages is loaded once more, and to import it here would load it anew. */
 const isMainRealm = runInThisContext('globalThis') === (globalThis as object);
 
+/** A module that this process evaluated. */
+export interface LoadedFile {
+  readonly file: string;
+  readonly isModule: boolean;
+}
+
 /** The folders of packages, by which of their modules a closure refers to. */
 export interface PackageRoots {
   readonly common: ReadonlySet<string>;
@@ -49,6 +56,7 @@ export interface PackageRoots {
 export class Origins {
   readonly #inspector: HeapInspector;
   readonly #exports = new Map<unknown, string>();
+  #urlsByFile: ReadonlyMap<string, string> | undefined;
   /** URLs of ES modules whose exports are needed and not yet known. */
   readonly wanted = new Set<string>();
 
@@ -91,7 +99,7 @@ export class Origins {
    * The modules of packages that this process evaluated, in the order in which it loaded them. The CommonJS ones and the ES
    * modules of a package are copies of each other, of which the closure has one.
    */
-  evaluatedOf({ common, modules }: PackageRoots): readonly string[] {
+  evaluatedOf({ common, modules }: PackageRoots): readonly LoadedFile[] {
     if (common.size + modules.size === 0) return [];
     const isOf = (roots: ReadonlySet<string>) => (file: string) =>
       /\.[cm]?js$/.test(file) && roots.has(packageRootOf(file) ?? '');
@@ -100,7 +108,12 @@ export class Origins {
         ? [fileURLToPath(url.replace(/[?#].*$/, ''))]
         : [],
     );
-    return [...new Set([...Object.keys(moduleCache()).filter(isOf(common)), ...files.filter(isOf(modules))])];
+    const required = Object.keys(moduleCache()).filter(isOf(common));
+    const imported = [...new Set(files)].filter(isOf(modules));
+    return [
+      ...required.map((file) => ({ file, isModule: false })),
+      ...imported.filter((file) => !required.includes(file)).map((file) => ({ file, isModule: true })),
+    ];
   }
 
   /** Whether an ES module of a package was loaded, of those that are known. */
@@ -145,6 +158,26 @@ export class Origins {
     let now: unknown = moduleCache()[found.file]?.exports;
     for (const key of found.member) now = Object.getOwnPropertyDescriptor(Object(now), key)?.value;
     return now === value ? found : undefined;
+  }
+
+  /** What a loaded module exports; an ES module that is not known yet is wanted. */
+  loadedModule(file: string, isModule: boolean): { readonly exports: unknown } | undefined {
+    if (!isModule) return moduleCache()[file];
+    const url = this.#urls.get(file);
+    if (url === undefined || !isMainRealm) return undefined;
+    if (!namespaces.has(url)) this.wanted.add(url);
+    const namespace = namespaces.get(url);
+    return namespace === undefined ? undefined : { exports: namespace };
+  }
+
+  /** The ES modules of packages that were loaded: their URLs by their files. */
+  get #urls(): ReadonlyMap<string, string> {
+    this.#urlsByFile ??= new Map(
+      [...this.#inspector.listed]
+        .filter(({ isModule, url }) => isModule && url.startsWith('file:') && inPackage(url))
+        .map(({ url }) => [fileURLToPath(url.replace(/[?#].*$/, '')), url]),
+    );
+    return this.#urlsByFile;
   }
 
   /** `module.exports` of a loaded file of the user's own. */
@@ -199,6 +232,35 @@ export class Origins {
   /** What an ES module's name was imported as; undefined for names of its own. */
   importOf(scriptId: string, name: string): ImportedName | undefined {
     return this.#script(scriptId)?.isModule === true ? this.#table(scriptId).imports.get(name) : undefined;
+  }
+
+  /**
+   * The packages that these scripts of the user, and the user's own modules that they import, load for what loading them does:
+   * the folders of those.
+   */
+  loadedForEffect(scriptIds: Iterable<string>): ReadonlySet<string> {
+    const roots = new Set<string>();
+    const seen = new Set(scriptIds);
+    for (const scriptId of seen) {
+      const from = this.owner(scriptId) === 'user' ? this.file(scriptId) : undefined;
+      if (from === undefined) continue;
+      const { effects, specifiers } = this.#imports(scriptId);
+      for (const specifier of effects.filter((each) => this.isPackage(each, from))) {
+        const root = installedRoot({ specifier, from: dirname(from) });
+        if (root !== undefined) roots.add(root);
+      }
+      for (const specifier of specifiers) {
+        const own = this.#resolve(scriptId, specifier);
+        if (own !== undefined) seen.add(own.id);
+      }
+    }
+    return roots;
+  }
+
+  #imports(scriptId: string): Pick<ModuleTable, 'effects' | 'specifiers'> {
+    if (this.#script(scriptId)?.isModule === true) return this.#table(scriptId);
+    const statements = this.text(scriptId).source.matchAll(/^\s*require\((["'])(.+?)\1\);?\s*$/gm);
+    return { effects: [...statements].map(([, , specifier = '']) => specifier), specifiers: [] };
   }
 
   /** Whether a bare specifier, seen from a file, leads into an installed package. */

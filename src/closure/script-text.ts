@@ -1,11 +1,19 @@
 import { parse } from 'acorn';
 import { type Ast, isAst, type Span } from './syntax-walk.ts';
-import { topLevelNames } from './top-level.ts';
+import { bodyStart, constantNames, declaredNames, topLevelNames } from './top-level.ts';
 
 /** A place in a script; 0 is the first line and column. */
 export interface Place {
   readonly line: number;
   readonly column: number;
+}
+
+/** A block of statements, or the top level of a script. */
+export interface Block {
+  /** Where its statements begin, behind directives; undefined for the top level. */
+  readonly start: number | undefined;
+  /** Those of its variables that are never assigned. */
+  readonly constants: ReadonlySet<string>;
 }
 
 /** Scripts come as wrapped as their loader made them. */
@@ -66,6 +74,21 @@ export class ScriptText {
     this.#program ??= this.#parse();
     this.#topLevel ??= this.#program === null ? new Set() : topLevelNames(this.#program);
     return this.#topLevel.has(name);
+  }
+
+  /** The block around a place that declares these variables; undefined if they are those of something without a block. */
+  scopeAround(place: Place, names: readonly string[]): Block | undefined {
+    const offset = this.offsetOf(place);
+    const around = this.#nodes((node) => holds(node, offset));
+    for (const block of around.filter(({ type }) => type === 'BlockStatement').toReversed()) {
+      const params = around.find(({ body }) => body === block)?.params;
+      const declared = declaredNames(params, block);
+      if (names.every((name) => declared.has(name))) return { start: bodyStart(block), constants: constantNames(block) };
+    }
+    const program = around[0];
+    return program !== undefined && names.every((name) => this.declares(name))
+      ? { start: undefined, constants: constantNames(program) }
+      : undefined;
   }
 
   /** Whether the function with this text at a place is a declaration, rather than an expression. */

@@ -15,6 +15,29 @@ export function topLevelNames(program: Ast): ReadonlySet<string> {
   return names;
 }
 
+/** The variables that a function declares outside of the blocks in it, its parameters among them. */
+export function declaredNames(params: unknown, body: Ast): ReadonlySet<string> {
+  const names = new Set(topLevelNames(body));
+  for (const param of (params ?? []) as readonly unknown[]) addNames(names, param);
+  return names;
+}
+
+/** The variables among those of a block that are never assigned, for it declares them as constants. */
+export function constantNames({ body }: Ast): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const { declaration, ...statement } of body as readonly Ast[]) {
+    const { type, kind, ...rest } = isAst(declaration) ? declaration : (statement as Ast);
+    if (type === 'VariableDeclaration' && kind === 'const') addDeclared(names, { ...rest, type });
+  }
+  return names;
+}
+
+/** Where the statements of a function begin, behind its directives. */
+export function bodyStart({ start, body }: Ast): number {
+  const directives = (body as readonly Ast[]).filter(({ directive }) => directive !== undefined);
+  return directives.at(-1)?.end ?? start + 1;
+}
+
 /** The `var` of a statement and of the blocks in it. */
 function addHoisted(names: Set<string>, node: Ast): void {
   if (node.type === 'VariableDeclaration' && node.kind === 'var') return addDeclared(names, node);

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { z } from 'zod';
 import { packageVersion } from '../util/package-files.ts';
+import { z } from '../util/zod.ts';
 import { type Asked, type Endpoint, printOpenApi } from './openapi.ts';
 
 type Handler<P> = (request: FastifyRequest<{ Params: P }>, reply: FastifyReply) => unknown;

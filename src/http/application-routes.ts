@@ -1,8 +1,8 @@
-import { z } from 'zod';
 import type { Registry } from '../control/registry.ts';
 import type { Application } from '../control/state-store.ts';
 import { ClipperError } from '../errors.ts';
 import { inputTypes, parseInputType } from '../protocol/input-types.ts';
+import { z } from '../util/zod.ts';
 import type { Api } from './api.ts';
 import { addManagementEndpoint, text } from './management-endpoint.ts';
 import { inputTypeSpelling, none, verbose } from './management-schemas.ts';

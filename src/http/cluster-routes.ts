@@ -1,10 +1,10 @@
 import type { FastifyReply } from 'fastify';
-import { z } from 'zod';
 import type { Deployments } from '../backends/deployments.ts';
 import type { Supervisor } from '../backends/supervisor.ts';
 import { type ClipperError, errorCodes } from '../errors.ts';
 import { inputTypes } from '../protocol/input-types.ts';
 import { resolveOptions } from '../util/options.ts';
+import { z } from '../util/zod.ts';
 import { abandonedSignal } from './abandoned.ts';
 import type { Api } from './api.ts';
 import { parseObject } from './json-inputs.ts';

@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream';
-import { z } from 'zod';
 import { eventKinds } from '../control/cluster-event.ts';
 import type { EventLog } from '../control/event-log.ts';
 import { resolveOptions } from '../util/options.ts';
+import { z } from '../util/zod.ts';
 import { abandonedSignal } from './abandoned.ts';
 import type { Api } from './api.ts';
 import { clusterErrors } from './cluster-routes.ts';

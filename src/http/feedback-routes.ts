@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
-import { z } from 'zod';
 import type { Registry } from '../control/registry.ts';
 import type { Feedback } from '../serving/feedback.ts';
+import { z } from '../util/zod.ts';
 import type { Api } from './api.ts';
 import { clusterErrors } from './cluster-routes.ts';
 

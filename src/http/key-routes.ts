@@ -1,6 +1,6 @@
-import { z } from 'zod';
 import type { Registry } from '../control/registry.ts';
 import { hashOf, newSecret } from '../util/secrets.ts';
+import { z } from '../util/zod.ts';
 import type { Api } from './api.ts';
 import { post } from './cluster-routes.ts';
 

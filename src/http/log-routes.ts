@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream';
-import { z } from 'zod';
 import { followLogs, readLogs } from '../backends/replica-logs.ts';
 import type { Supervisor } from '../backends/supervisor.ts';
 import type { Registry } from '../control/registry.ts';
 import { resolveOptions } from '../util/options.ts';
+import { z } from '../util/zod.ts';
 import { abandonedSignal } from './abandoned.ts';
 import type { Api } from './api.ts';
 import { clusterErrors, post } from './cluster-routes.ts';

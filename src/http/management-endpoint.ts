@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify';
-import { z } from 'zod';
 import { ClipperError, type ErrorCode } from '../errors.ts';
+import { z } from '../util/zod.ts';
 import { abandonedSignal } from './abandoned.ts';
 import type { Api } from './api.ts';
 import { explainIssues, parseObject } from './json-inputs.ts';

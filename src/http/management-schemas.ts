@@ -1,5 +1,5 @@
-import { z } from 'zod';
 import { inputTypeSpellings } from '../protocol/input-types.ts';
+import { z } from '../util/zod.ts';
 
 /** An input type as Clipper's clients may spell it. */
 export const inputTypeSpelling = z.string().meta({ enum: inputTypeSpellings.split(' ') });

@@ -1,9 +1,9 @@
-import { z } from 'zod';
 import type { Deployments } from '../backends/deployments.ts';
 import { modelKey } from '../control/names.ts';
 import type { Registry } from '../control/registry.ts';
 import type { ModelVersion } from '../control/state-store.ts';
 import { inputTypes, parseInputType } from '../protocol/input-types.ts';
+import { z } from '../util/zod.ts';
 import type { Api } from './api.ts';
 import { addManagementEndpoint, text } from './management-endpoint.ts';
 import { inputTypeSpelling, modelVersion, none, verbose } from './management-schemas.ts';

@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http';
-import { z } from 'zod';
+import { z } from '../util/zod.ts';
 
 /** What a body holds, by media type; a schema alone stands for JSON. */
 export type Content = z.ZodType | Readonly<Record<string, z.ZodType>>;

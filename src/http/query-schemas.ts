@@ -1,9 +1,9 @@
-import { z } from 'zod';
 import type { Application } from '../control/state-store.ts';
 import { errorCodes } from '../errors.ts';
 import { inputMediaType, inputsMediaType } from '../protocol/input-batch.ts';
 import { type InputType, inputTypes } from '../protocol/input-types.ts';
 import { defaultReasons } from '../serving/query.ts';
+import { z } from '../util/zod.ts';
 import type { Endpoint } from './openapi.ts';
 
 /** One request must not keep the others waiting for longer than some milliseconds. */

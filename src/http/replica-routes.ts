@@ -1,7 +1,7 @@
-import { z } from 'zod';
 import { modelKey } from '../control/names.ts';
 import { inputTypes } from '../protocol/input-types.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
+import { z } from '../util/zod.ts';
 import type { Api } from './api.ts';
 import { addManagementEndpoint } from './management-endpoint.ts';
 import { modelVersion, none, verbose } from './management-schemas.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import { z } from '../util/zod.ts';
 
 /** -1, or a size. */
 export const batchSize = z.union([z.literal(-1), z.number().int().positive()], 'must be -1 (adaptive) or greater than 0');

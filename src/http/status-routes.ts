@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import type { Supervisor } from '../backends/supervisor.ts';
 import { modelKey } from '../control/names.ts';
 import type { Registry } from '../control/registry.ts';
@@ -6,6 +5,7 @@ import type { ModelVersion } from '../control/state-store.ts';
 import { inputTypes } from '../protocol/input-types.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
 import { obtain } from '../util/obtain.ts';
+import { z } from '../util/zod.ts';
 import type { Api } from './api.ts';
 import { clusterErrors, wantedReplicasSchema } from './cluster-routes.ts';
 

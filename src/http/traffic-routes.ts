@@ -1,10 +1,10 @@
-import { z } from 'zod';
 import type { EventLog } from '../control/event-log.ts';
 import type { Registry } from '../control/registry.ts';
 import type { Traffic } from '../control/state-store.ts';
 import { ClipperError } from '../errors.ts';
 import type { Recorder } from '../metrics/recorder.ts';
 import type { TrafficSplitter, TrafficStats } from '../serving/traffic.ts';
+import { z } from '../util/zod.ts';
 import type { Api } from './api.ts';
 import { clusterErrors, post } from './cluster-routes.ts';
 

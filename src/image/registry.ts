@@ -1,9 +1,9 @@
-import { z } from 'zod';
 import type { RegistryAuth } from '../docker/images.ts';
 import { dockerHub, parseReference } from '../docker/reference.ts';
 import { type AuthFor, authFor } from '../docker/registry-auth.ts';
 import { ClipperError } from '../errors.ts';
 import { printShort } from '../util/print.ts';
+import { z } from '../util/zod.ts';
 
 /** Where images go: `host:port/namespace`, and who pushes there where it is not the user of `docker login`. */
 export type RegistryOption =

@@ -1,6 +1,6 @@
-import type { z } from 'zod';
 import { ClipperError } from '../errors.ts';
 import { printShort } from './print.ts';
+import type { z } from './zod.ts';
 
 /** Checks options against their schema and fills in the defaults. Throws E_INVALID_OPTION naming what is wrong. */
 export function resolveOptions<S extends z.ZodType>(schema: S, options: unknown, what: string): Readonly<z.output<S>> {

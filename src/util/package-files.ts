@@ -37,4 +37,5 @@ export const packageVersion = (): string =>
 
 /** The built programs that run as processes of their own. */
 export const serverProgram: string = join(packageDir, 'dist', 'server.js');
+export const stateProgram: string = join(packageDir, 'dist', 'package-state.js');
 export const replicaProgram: string = join(packageDir, 'dist', 'runtime', 'main.js');

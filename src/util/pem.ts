@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
-import { z } from 'zod';
 import { ClipperError, messageOf } from '../errors.ts';
 import { printShort } from './print.ts';
+import { z } from './zod.ts';
 
 /** Each is PEM text, or the path of a file that holds it. */
 export const tlsSchema = z.strictObject({

@@ -1,11 +1,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { z } from 'zod';
 import type { Registry } from '../../control/registry.ts';
 import type { Application } from '../../control/state-store.ts';
 import { ClipperError } from '../../errors.ts';
 import type { RpcReplica } from '../../rpc/rpc-replica.ts';
 import type { QueryFrontend } from '../../serving/query-frontend.ts';
 import { packageVersion } from '../../util/package-files.ts';
+import { z } from '../../util/zod.ts';
 import type { Api } from '../api.ts';
 import { withKey } from '../api-keys.ts';
 import type { Content } from '../openapi.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import { z } from '../../util/zod.ts';
 import { datatypes } from './datatypes.ts';
 
 // Of parameters, those that are not named here mean nothing to this server and are let through.

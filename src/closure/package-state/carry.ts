@@ -1,0 +1,252 @@
+import { types } from 'node:util';
+import { readProperty } from '../capture-properties.ts';
+import { captureWeakEntries } from '../capture-weak.ts';
+import { isNode, isPrimitive, type Node, type Path, type Property, type Value } from '../graph.ts';
+import type { GraphBuilder } from '../graph-builder.ts';
+import type { PackageMember } from '../package-members.ts';
+import type { Comparison, Difference, Step } from './compare.ts';
+import { placeOf, type ScopePlace } from './scope-places.ts';
+import { primitiveReference, printReference, type SnapshotScope } from './snapshot.ts';
+
+/** What is done to the fresh state of a package in the replica, and what is found there before any of it is done. */
+export class CarriedState {
+  /** Where the captures of differences begin. */
+  readonly paths = new Set<Path>();
+  readonly changes: Node[] = [];
+  readonly found: Node[] = [];
+  readonly #builder: GraphBuilder;
+  readonly #comparison: Comparison;
+  readonly #nodes = new Map<number, Node | undefined>();
+  readonly #places = new Map<SnapshotScope, { readonly place: ScopePlace | undefined }>();
+  readonly #hows = new Map<string, string>();
+  readonly #isLeftOut: (what: string) => boolean;
+
+  constructor(builder: GraphBuilder, comparison: Comparison, isLeftOut: (what: string) => boolean) {
+    this.#builder = builder;
+    this.#comparison = comparison;
+    this.#isLeftOut = isLeftOut;
+  }
+
+  /** The node of a value that the replica finds in its own copy of a package. */
+  find(value: unknown): Node | undefined {
+    const number = this.#comparison.numberOf(value);
+    return number === undefined ? undefined : this.#node(number);
+  }
+
+  isPaired(value: unknown): boolean {
+    return this.#comparison.numberOf(value) !== undefined;
+  }
+
+  /** Whether a member of a module holds this value only since it was changed here. */
+  isNew(value: unknown, member: PackageMember): boolean {
+    const fresh = this.#comparison.freshMember(member);
+    const number = this.#comparison.numberOf(value);
+    return fresh !== undefined && (number === undefined || fresh.reference !== number);
+  }
+
+  /** Captures the differences, all but those that turned out to hold what can't travel. */
+  carry(): void {
+    for (const difference of this.#comparison.differences) {
+      const { what, how } = printDifference(this.#comparison, difference);
+      if (this.#isLeftOut(what)) continue;
+      this.#hows.set(what, how);
+      const path = { parent: undefined, label: what };
+      this.paths.add(path);
+      this.#carry(difference, path);
+    }
+  }
+
+  /** What was there when the package was loaded, and what is now. */
+  describe(what: string): string {
+    return this.#hows.get(what) ?? '';
+  }
+
+  #carry(difference: Difference, path: Path): void {
+    if (difference.type === 'variable') return this.#setVariable(difference, path);
+    const holder = this.#node(difference.holder);
+    if (difference.type === 'weak') return this.#addWeakly(holder, difference, path);
+    if (holder === undefined) return this.#isOwnDoing(difference) ? undefined : this.#unreachable(path);
+    switch (difference.type) {
+      case 'property':
+        return this.#setProperty(holder, difference, path);
+      case 'prototype':
+        return this.#change('Object.setPrototypeOf', [holder, this.#value(difference.now, path)], path);
+      case 'elements':
+        return this.#setElements(holder, difference.now, path);
+      case 'entries':
+        return this.#setEntries(holder, difference, path);
+    }
+  }
+
+  /** The entries by which a package knows captured objects. */
+  #addWeakly(holder: Node | undefined, { entries, isMap }: Difference & { type: 'weak' }, path: Path): void {
+    const maker = isMap ? '((map, key, value) => map.set(key, value))' : '((set, key) => set.add(key))';
+    const add = (values: readonly Value[]): void =>
+      holder === undefined ? this.#unreachable(path) : this.#change(maker, [holder, ...values], path);
+    captureWeakEntries(this.#builder, { entries, isMap }, { path, add });
+  }
+
+  #setProperty(holder: Node, { key, now }: Difference & { type: 'property' }, path: Path): void {
+    if (now === undefined) {
+      if (typeof key === 'string') this.#change('Reflect.deleteProperty', [holder, key], path);
+      return;
+    }
+    const property = readProperty(this.#builder, key, { descriptor: now, owner: path });
+    if (this.#isRefused(now, property)) return;
+    const { value, get, set, accessor, writable, enumerable, configurable } = property;
+    const flags = `enumerable: ${enumerable}, configurable: ${configurable}`;
+    if (accessor) {
+      const maker = `((object, key, get, set) => Object.defineProperty(object, key, { get, set, ${flags} }))`;
+      return this.#change(maker, [holder, property.key, get, set], path);
+    }
+    const maker = `((object, key, value) => Object.defineProperty(object, key, { value, writable: ${writable}, ${flags} }))`;
+    this.#change(maker, [holder, property.key, value], path);
+  }
+
+  #isRefused(now: PropertyDescriptor, property: Property): boolean {
+    return !isPrimitive(now.value) && property.value === undefined && !property.accessor;
+  }
+
+  #setElements(holder: Node, now: readonly unknown[], path: Path): void {
+    const values = now.map((each) => this.#value(each, path));
+    this.#change('((array, ...elements) => array.splice(0, array.length, ...elements))', [holder, ...values], path);
+  }
+
+  #setEntries(holder: Node, { now, isMap, kept }: Difference & { type: 'entries' }, path: Path): void {
+    const cut = '[...collection.keys()].slice(kept).forEach((key) => collection.delete(key));';
+    const put = isMap
+      ? 'for (let at = 0; at < entries.length; at += 2) collection.set(entries[at], entries[at + 1]);'
+      : 'for (const each of entries) collection.add(each);';
+    const values = now.flat().map((each) => this.#value(each, path));
+    this.#change(`((collection, kept, ...entries) => { ${cut} ${put} })`, [holder, kept, ...values], path);
+  }
+
+  #setVariable({ scope, name, now }: Difference & { type: 'variable' }, path: Path): void {
+    const place = this.#placeOf(scope);
+    if (place === undefined) return this.#unreachable(path);
+    // It came to something else when it was declared, for the process is another one; the replica finds out for itself.
+    if (place.constants.has(name)) return;
+    const value = this.#value(now, path);
+    if (!isPrimitive(now) && value === undefined) return;
+    const setter = this.#builder.module(place.source, [`set ${name}`], path);
+    this.#change('((set, value) => set(value))', [setter, value], path);
+  }
+
+  #value(value: unknown, path: Path): Value {
+    return this.#builder.value(value, path);
+  }
+
+  /** A value that nothing refers to: it is made for what making it does. */
+  #change(maker: string, values: readonly Value[], path: Path): void {
+    for (const value of values) if (isNode(value)) value.references++;
+    this.changes.push({ ...this.#builder.shell(path), references: 2, kind: 'made', maker, values });
+  }
+
+  /** Whether a package gave its objects functions of its own, which it does again where they are needed. */
+  #isOwnDoing(difference: Difference): boolean {
+    const { inspector, origins } = this.#builder.sources;
+    const { value, get, set } = difference.type === 'property' ? (difference.now ?? {}) : { value: undefined };
+    return [value, get, set].some((each: unknown) => {
+      const scriptId = typeof each === 'function' && !types.isProxy(each) ? inspector.facts(each).scriptId : undefined;
+      return scriptId !== undefined && origins.owner(scriptId) === 'package';
+    });
+  }
+
+  #unreachable(path: Path): void {
+    this.#builder.refuse(path, {
+      what: 'changed in this process, in a place that a replica can not reach',
+      fix: 'set it in `setup`',
+    });
+  }
+
+  #placeOf(scope: SnapshotScope): ScopePlace | undefined {
+    const known = this.#places.get(scope) ?? { place: placeOf(this.#builder, this.#comparison, scope) };
+    this.#places.set(scope, known);
+    return known.place;
+  }
+
+  /** The node that finds the counterpart of a value in the replica. */
+  #node(number: number): Node | undefined {
+    if (this.#nodes.has(number)) return this.#nodes.get(number);
+    const step = this.#comparison.stepTo(number);
+    // Against cycles, which no shortest way has.
+    this.#nodes.set(number, undefined);
+    const node = step === undefined ? undefined : this.#follow(step);
+    this.#nodes.set(number, node);
+    return node;
+  }
+
+  #follow(step: Step): Node | undefined {
+    const path = { parent: undefined, label: printStep(this.#comparison, step) };
+    if (step.type === 'module')
+      return this.#builder.exported({ type: step.isModule ? 'import' : 'require', file: step.file, member: [] }, path);
+    if (step.type === 'intrinsic') return this.#builder.intrinsic(step.expression, path);
+    if (step.type === 'variable') {
+      const place = this.#placeOf(step.scope);
+      return place === undefined ? undefined : this.#builder.module(place.source, [step.name], path);
+    }
+    const from = this.#node(step.from);
+    if (from === undefined) return undefined;
+    if (step.type === 'prototype') return this.#made('Object.getPrototypeOf', [from], path);
+    if (step.type === 'entry')
+      return this.#made(`((collection) => [...collection.${step.role}s()][${step.index}])`, [from], path);
+    const key = this.#builder.value(step.key, path);
+    const maker =
+      step.role === 'value'
+        ? '((object, key) => object[key])'
+        : `((object, key) => Object.getOwnPropertyDescriptor(object, key).${step.role})`;
+    return this.#made(maker, [from, key], path);
+  }
+
+  #made(maker: string, values: readonly Value[], path: Path): Node {
+    for (const value of values) if (isNode(value)) value.references++;
+    // Two references have it found once, before anything is changed.
+    const node: Node = { ...this.#builder.shell(path), references: 2, kind: 'made', maker, values };
+    this.found.push(node);
+    return node;
+  }
+}
+
+const packageName = (file: string): string => /^.*[\\/]node_modules[\\/]((?:@[^\\/]+[\\/])?[^\\/]+)/.exec(file)?.[1] ?? file;
+
+const printKey = (key: string | symbol): string =>
+  typeof key === 'symbol' || !/^[\w$]+$/.test(key) ? `[${String(key)}]` : `.${key}`;
+
+/** `decimal.js .precision`, as a person would find it. */
+function printStep(comparison: Comparison, step: Step): string {
+  if (step.type === 'module') return packageName(step.file);
+  if (step.type === 'intrinsic') return step.expression;
+  if (step.type === 'variable') return `${packageName(step.scope.file)} ${step.name}`;
+  const start = printHolder(comparison, step.from);
+  if (step.type === 'prototype') return `${start} prototype`;
+  return step.type === 'entry' ? `${start} entry ${step.index}` : `${start}${printKey(step.key)}`;
+}
+
+function printHolder(comparison: Comparison, number: number): string {
+  const step = comparison.stepTo(number);
+  return step === undefined ? '' : printStep(comparison, step);
+}
+
+/** What was changed, and how. */
+export function printDifference(comparison: Comparison, difference: Difference): { what: string; how: string } {
+  const { nodes } = comparison.snapshot;
+  if (difference.type === 'variable') {
+    const what = `${packageName(difference.scope.file)} ${difference.name}`;
+    return { what, how: `${printReference(difference.before, nodes)} when loaded, ${short(difference.now)} now` };
+  }
+  const start = printHolder(comparison, difference.holder);
+  if (difference.type !== 'property') return { what: start, how: 'other contents than when loaded' };
+  const { key, before, now } = difference;
+  const was = before === undefined ? 'not there' : printReference(before, nodes);
+  return { what: `${start}${printKey(key)}`, how: `${was} when loaded, ${shortProperty(now)} now` };
+}
+
+const short = (value: unknown): string =>
+  isPrimitive(value)
+    ? printReference(primitiveReference(value), []).slice(0, 40)
+    : `a ${typeof value === 'object' ? 'value' : typeof value}`;
+
+const shortProperty = (now: PropertyDescriptor | undefined): string => {
+  if (now === undefined) return 'deleted';
+  return now.get === undefined && now.set === undefined ? short(now.value) : 'an accessor';
+};

@@ -1,0 +1,322 @@
+import { readFileSync } from 'node:fs';
+import { types } from 'node:util';
+import { isPrimitive } from '../graph.ts';
+import type { PackageMember } from '../package-members.ts';
+import { peekVariable } from '../scopes.ts';
+import type { Sources } from '../sources.ts';
+import {
+  additionsTo,
+  extensible,
+  identify,
+  isWalked,
+  type Parts,
+  partsOf,
+  primitiveReference,
+  type Reference,
+  type Snapshot,
+  type SnapshotNode,
+  type SnapshotScope,
+} from './snapshot.ts';
+import { isOwnScope } from './take-snapshot.ts';
+
+/** By snapshot: whether the text of any of its modules has a name. */
+const named = new WeakMap<Snapshot, Map<string, boolean>>();
+
+function isNamed(snapshot: Snapshot, name: string): boolean {
+  const known = named.get(snapshot) ?? new Map<string, boolean>();
+  named.set(snapshot, known);
+  const found = known.get(name) ?? Object.keys(snapshot.modules).some((file) => readFileSync(file, 'utf8').includes(name));
+  known.set(name, found);
+  return found;
+}
+
+/** How a value is reached from one that was reached before. */
+export type Step =
+  | { readonly type: 'module'; readonly file: string; readonly isModule: boolean }
+  | { readonly type: 'intrinsic'; readonly expression: string }
+  | { readonly type: 'property'; readonly from: number; readonly key: string | symbol; readonly role: 'value' | 'get' | 'set' }
+  | { readonly type: 'prototype'; readonly from: number }
+  /** A value of a Map, a key of one or of a Set, by its place in there. */
+  | { readonly type: 'entry'; readonly from: number; readonly index: number; readonly role: 'key' | 'value' }
+  | { readonly type: 'variable'; readonly scope: SnapshotScope; readonly name: string };
+
+/** Something that a package keeps, and that this process changed since the package was loaded. */
+export type Difference =
+  | {
+      readonly type: 'property';
+      readonly holder: number;
+      readonly key: string | symbol;
+      /** Undefined: it was deleted. */
+      readonly now: PropertyDescriptor | undefined;
+      readonly before: Reference | undefined;
+    }
+  | { readonly type: 'prototype'; readonly holder: number; readonly now: object | null; readonly before: Reference }
+  | {
+      readonly type: 'entries';
+      readonly holder: number;
+      readonly isMap: boolean;
+      readonly now: readonly (readonly [key: unknown, value?: unknown])[];
+      /** How many entries of the fresh collection stay at its beginning; the others are taken out. */
+      readonly kept: number;
+    }
+  | { readonly type: 'elements'; readonly holder: number; readonly now: readonly unknown[] }
+  | {
+      readonly type: 'weak';
+      readonly holder: number;
+      readonly isMap: boolean;
+      readonly entries: readonly { readonly key: object; readonly value: unknown }[];
+    }
+  | {
+      readonly type: 'variable';
+      readonly scope: SnapshotScope;
+      readonly name: string;
+      readonly now: unknown;
+      readonly before: Reference;
+    };
+
+/**
+ * Pairs the values of this process with those of a snapshot, by the way that leads to them, and notes what is not the
+ * same. When every difference is made in the fresh state, it is like this one.
+ */
+export class Comparison {
+  readonly differences: Difference[] = [];
+  readonly snapshot: Snapshot;
+  readonly #sources: Sources;
+  readonly #numbers = new Map<unknown, number>();
+  /** By number of the snapshot's node. */
+  readonly #values: unknown[] = [];
+  readonly #steps: Step[] = [];
+  readonly #queue: number[] = [];
+  #walked = 0;
+  readonly #scopes: ReadonlyMap<number, readonly SnapshotScope[]>;
+
+  constructor(sources: Sources, snapshot: Snapshot) {
+    this.#sources = sources;
+    this.snapshot = snapshot;
+    this.#scopes = scopesByFunction(snapshot.scopes);
+    sources.intrinsics.learnLazy();
+    sources.builtins.learnDeep();
+    for (const [file, { isModule, node }] of Object.entries(snapshot.modules)) {
+      const loaded = sources.origins.loadedModule(file, isModule);
+      if (loaded !== undefined) this.#pair(loaded.exports, node, { type: 'module', file, isModule });
+    }
+    this.#walk();
+    // What modules lead to is known by that.
+    this.#compareAdditions();
+    this.#walk();
+    this.#leaveOutPairs();
+  }
+
+  #walk(): void {
+    const late: [number, SnapshotScope][] = [];
+    for (; this.#walked < this.#queue.length; this.#walked++) {
+      const number = this.#queue[this.#walked] as number;
+      this.#compare(number);
+      for (const scope of this.#scopes.get(number) ?? []) {
+        if (scope.isOnly) this.#compareScope(this.#values[number] as Function, scope);
+        else late.push([number, scope]);
+      }
+      // What is also reached in another way is known by that.
+      if (number !== this.#queue.at(-1)) continue;
+      for (const [through, scope] of late.splice(0)) this.#compareScope(this.#values[through] as Function, scope);
+    }
+  }
+
+  /** The number of the fresh counterpart of a value. */
+  numberOf(value: unknown): number | undefined {
+    return this.#numbers.get(value);
+  }
+
+  /** The value of this process that is the counterpart of a snapshot's node. */
+  valueOf(number: number): unknown {
+    return this.#values[number];
+  }
+
+  /** What a member of a module is in the fresh state; undefined for a module that is not compared. */
+  freshMember({ type, file, member }: PackageMember): { readonly reference: Reference | undefined } | undefined {
+    const { modules, nodes, scopes } = this.snapshot;
+    const module = modules[file];
+    if (module === undefined) return undefined;
+    const [name = '', ...rest] = member;
+    const top = type === 'inside' ? scopes.find((scope) => scope.depth === 0 && scope.file === file) : undefined;
+    let reference: Reference | undefined = type === 'inside' ? top?.values[top.names.indexOf(name)] : module.node;
+    for (const key of type === 'inside' ? rest : member) {
+      const found: NonNullable<SnapshotNode['properties']>[number] | undefined = nodes[Number(reference)]?.properties?.find(
+        ([each]) => each === key,
+      );
+      reference = found?.[1];
+    }
+    return { reference };
+  }
+
+  /** How the value with a number is reached; undefined for one that this process has no counterpart of. */
+  stepTo(number: number): Step | undefined {
+    return this.#steps[number];
+  }
+
+  /** Of members that the fresh state doesn't have, those count that the packages know of. */
+  #compareAdditions(): void {
+    for (const expression of extensible) {
+      const { holder, parts } = additionsTo(this.#sources, expression) ?? {};
+      const number = this.snapshot.additions[expression] ?? this.snapshot.nodes.length + extensible.indexOf(expression);
+      if (holder === undefined || parts === undefined) continue;
+      this.#steps[number] = { type: 'intrinsic', expression };
+      const node = this.snapshot.nodes[number] ?? { kind: 'known', tag: expression };
+      const isNew = ([key]: readonly [string | symbol, unknown]): boolean =>
+        typeof key === 'string' && node.properties?.some(([each]) => each === key) !== true;
+      const properties = parts.properties.filter((each) => !isNew(each) || isNamed(this.snapshot, String(each[0])));
+      this.#compareProperties(number, node, { ...parts, properties });
+    }
+  }
+
+  /** Whether a value is, or is the counterpart of, what the snapshot has. */
+  #pair(value: unknown, reference: Reference, step: Step): boolean {
+    if (typeof reference === 'string') return isPrimitive(value) && primitiveReference(value) === reference;
+    if (isPrimitive(value)) return false;
+    const known = this.#numbers.get(value);
+    if (known !== undefined || this.#steps[reference] !== undefined) return known === reference;
+    const node = this.snapshot.nodes[reference];
+    const { kind, tag } = identify(this.#sources, value as object);
+    if (node === undefined || node.kind !== kind || node.tag !== tag) return false;
+    if (kind === 'known') return true;
+    this.#numbers.set(value, reference);
+    this.#values[reference] = value;
+    this.#steps[reference] = step;
+    if (isWalked(kind)) this.#queue.push(reference);
+    return true;
+  }
+
+  #compare(holder: number): void {
+    const node = this.snapshot.nodes[holder] as SnapshotNode;
+    const value = this.#values[holder] as object;
+    const parts = partsOf(value, node.kind);
+    const before = node.prototype ?? primitiveReference(null);
+    if (!this.#pair(parts.prototype, before, { type: 'prototype', from: holder })) {
+      this.differences.push({ type: 'prototype', holder, now: parts.prototype, before });
+    }
+    if (node.kind === 'array') this.#compareElements(holder, node, value as unknown[]);
+    else this.#compareProperties(holder, node, parts);
+    if (node.kind === 'map' || node.kind === 'set') this.#compareEntries(holder, node, parts);
+    if (node.kind === 'weak') {
+      const entries = this.#sources.inspector.weakEntries(value);
+      if (entries.length > 0) this.differences.push({ type: 'weak', holder, isMap: types.isWeakMap(value), entries });
+    }
+  }
+
+  #compareProperties(holder: number, { properties = [], tag }: SnapshotNode, parts: Parts): void {
+    const before = this.#propertiesByKey(properties, parts);
+    for (const [key, descriptor] of parts.properties) {
+      const found = before.get(key);
+      before.delete(key);
+      if (found !== undefined && this.#isSameProperty(holder, key, { found, descriptor })) continue;
+      // What can't be changed only seems so, for its counterpart was taken for another's.
+      const isFixed = descriptor.configurable === false && descriptor.writable !== true;
+      if (tag !== 'namespace' && !(isFixed && found !== undefined))
+        this.differences.push({ type: 'property', holder, key, now: descriptor, before: found?.[1] });
+    }
+    if (tag === 'namespace') return;
+    for (const [key, [, reference]] of before) {
+      this.differences.push({ type: 'property', holder, key, now: undefined, before: reference });
+    }
+  }
+
+  /** Symbols of a package are known by their descriptions until one is paired. */
+  #propertiesByKey(
+    properties: NonNullable<SnapshotNode['properties']>,
+    parts: Parts,
+  ): Map<string | symbol, NonNullable<SnapshotNode['properties']>[number]> {
+    const byKey = new Map<string | symbol, NonNullable<SnapshotNode['properties']>[number]>();
+    const symbols = parts.properties.flatMap(([key]) => (typeof key === 'symbol' ? [key] : []));
+    for (const property of properties) {
+      const [key] = property;
+      if (typeof key === 'string') byKey.set(key, property);
+      else {
+        const node = this.snapshot.nodes[Number(key[0])];
+        const paired = this.#values[Number(key[0])] as symbol | undefined;
+        const isIt = (symbol: symbol): boolean => {
+          if (paired !== undefined) return symbol === paired;
+          const { kind, tag } = identify(this.#sources, symbol);
+          return node?.kind === kind && node.tag === tag && !byKey.has(symbol) && !this.#numbers.has(symbol);
+        };
+        const symbol = symbols.find(isIt);
+        if (symbol !== undefined) byKey.set(symbol, property);
+      }
+    }
+    return byKey;
+  }
+
+  #isSameProperty(
+    from: number,
+    key: string | symbol,
+    { found, descriptor }: { found: readonly unknown[]; descriptor: PropertyDescriptor },
+  ): boolean {
+    const [, value, setter] = found as readonly [unknown, Reference, Reference?];
+    const isAccessor = descriptor.get !== undefined || descriptor.set !== undefined;
+    if (isAccessor !== (setter !== undefined)) return false;
+    const step = (role: 'value' | 'get' | 'set') => ({ type: 'property', from, key, role }) as const;
+    if (!isAccessor) return this.#pair(descriptor.value, value, step('value'));
+    const isSameGet = this.#pair(descriptor.get, value, step('get'));
+    return this.#pair(descriptor.set, setter as Reference, step('set')) && isSameGet;
+  }
+
+  #compareElements(holder: number, { properties = [] }: SnapshotNode, value: unknown[]): void {
+    let isSame = properties.length === Object.keys(value).length;
+    for (const [key, reference] of properties) {
+      if (typeof key !== 'string') continue;
+      const step = { type: 'property', from: holder, key, role: 'value' } as const;
+      isSame = this.#pair(Reflect.getOwnPropertyDescriptor(value, key)?.value, reference, step) && isSame;
+    }
+    if (!isSame) this.differences.push({ type: 'elements', holder, now: value });
+  }
+
+  #compareEntries(holder: number, { entries = [] }: SnapshotNode, parts: Parts): void {
+    let kept = 0;
+    for (const [index, [key, value]] of parts.entries.entries()) {
+      const [keyBefore, valueBefore] = entries[index] ?? [];
+      const step = (role: 'key' | 'value') => ({ type: 'entry', from: holder, index, role }) as const;
+      if (keyBefore === undefined || !this.#pair(key, keyBefore, step('key'))) break;
+      if (valueBefore !== undefined && !this.#pair(value, valueBefore, step('value'))) break;
+      kept++;
+    }
+    if (kept === entries.length && kept === parts.entries.length) return;
+    const isMap = this.snapshot.nodes[holder]?.kind === 'map';
+    this.differences.push({ type: 'entries', holder, isMap, now: parts.entries.slice(kept), kept });
+  }
+
+  /** What a package itself keeps by its own objects is taken to be the same. */
+  #leaveOutPairs(): void {
+    const differences = this.differences.splice(0);
+    for (const difference of differences) {
+      if (difference.type !== 'weak') this.differences.push(difference);
+      else {
+        const entries = difference.entries.filter(({ key }) => !this.#numbers.has(key));
+        if (entries.length > 0) this.differences.push({ ...difference, entries });
+      }
+    }
+  }
+
+  #compareScope(fn: Function, scope: SnapshotScope): void {
+    const scopes = this.#sources.inspector.facts(fn).scopes.filter(isOwnScope);
+    const now = scopes[scopes.length - scope.depth - 1];
+    if (now === undefined) return;
+    for (const [index, name] of scope.names.entries()) {
+      const before = scope.values[index] as Reference;
+      if (!Object.hasOwn(now.variables, name)) continue;
+      const value = peekVariable(now, name);
+      if (this.#pair(value, before, { type: 'variable', scope, name })) continue;
+      this.differences.push({ type: 'variable', scope, name, now: value, before });
+    }
+  }
+}
+
+function scopesByFunction(scopes: readonly SnapshotScope[]): ReadonlyMap<number, readonly SnapshotScope[]> {
+  const byFunction = new Map<number, SnapshotScope[]>();
+  for (const scope of scopes) {
+    for (const number of scope.through) {
+      const known = byFunction.get(number);
+      if (known === undefined) byFunction.set(number, [scope]);
+      else known.push(scope);
+    }
+  }
+  return byFunction;
+}

@@ -1,0 +1,73 @@
+import type { GraphBuilder, Problem } from '../graph-builder.ts';
+import type { LoadedFile } from '../origins.ts';
+import { CarriedState } from './carry.ts';
+import { Comparison } from './compare.ts';
+import { freshState } from './fresh.ts';
+import type { Snapshot } from './snapshot.ts';
+
+/** By function that was captured: what its packages were compared with. */
+const used = new WeakMap<Function, { readonly files: string; readonly snapshot: Snapshot }>();
+
+/**
+ * What the process changed in the packages that a closure uses, by comparison with the same modules loaded afresh. A capture
+ * may be read several times until it is known which modules those are, and what of it can travel.
+ */
+export class PackageState {
+  /** What was changed and stays behind. */
+  readonly #lost = new Map<string, Problem>();
+  readonly #key: Function;
+  #files: string;
+  #snapshot: Snapshot | undefined;
+
+  /** `fn` stands for the closure, whose packages are mostly those that it had when it was captured before. */
+  constructor(fn: Function) {
+    this.#key = fn;
+    const { files = '[]', snapshot } = used.get(fn) ?? {};
+    this.#files = files;
+    this.#snapshot = snapshot;
+  }
+
+  get warnings(): readonly Problem[] {
+    return [...this.#lost.values()];
+  }
+
+  /** Has a reading of the heap take account of what is known. */
+  enter(builder: GraphBuilder): void {
+    if (this.#snapshot === undefined) return;
+    const comparison = new Comparison(builder.sources, this.#snapshot);
+    builder.state = new CarriedState(builder, comparison, (what) => this.#lost.has(what));
+  }
+
+  /** Whether a reading took account of everything; if not, it is to be done again. */
+  async isWhole(files: readonly LoadedFile[], builder: GraphBuilder): Promise<boolean> {
+    const wanted = JSON.stringify(files);
+    if (wanted !== this.#files) {
+      this.#files = wanted;
+      this.#snapshot = files.length === 0 ? undefined : await freshState(files);
+      const isWhole = this.#snapshot === undefined || (await this.#isUnchanged(this.#snapshot, builder));
+      if (this.#snapshot !== undefined) used.set(this.#key, { files: wanted, snapshot: this.#snapshot });
+      return isWhole;
+    }
+    for (const [what, problem] of builder.lostState) {
+      const how = builder.state?.describe(what) ?? '';
+      this.#lost.set(what, {
+        path: what,
+        what: `${how}; a replica has what was there when it was loaded, as what is there now can't travel: ${problem.path}, ${problem.what}`,
+        fix: 'set it in `setup` too, which runs in the replica',
+      });
+    }
+    return builder.lostState.size === 0;
+  }
+
+  async #isUnchanged(snapshot: Snapshot, builder: GraphBuilder): Promise<boolean> {
+    const { origins } = builder.sources;
+    let comparison = new Comparison(builder.sources, snapshot);
+    if (origins.wanted.size > 0) {
+      await origins.learnNamespaces();
+      comparison = new Comparison(builder.sources, snapshot);
+    }
+    return comparison.differences.every(
+      (difference) => difference.type === 'weak' && difference.entries.every(({ key }) => builder.known(key) === undefined),
+    );
+  }
+}

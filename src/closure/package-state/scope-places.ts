@@ -1,0 +1,31 @@
+import { readFileSync } from 'node:fs';
+import type { ModuleSource } from '../graph.ts';
+import type { GraphBuilder } from '../graph-builder.ts';
+import type { Comparison } from './compare.ts';
+import type { SnapshotScope } from './snapshot.ts';
+
+/** How a replica gets at the variables of a scope. */
+export interface ScopePlace {
+  readonly source: ModuleSource;
+  /** The variables that can't be assigned. */
+  readonly constants: ReadonlySet<string>;
+}
+
+/**
+ * Where a module in the bundle is to let the variables of a scope out: at its end, or at the beginning of the block whose
+ * they are. Undefined if that block may have run several times, or the text has no place for it.
+ */
+export function placeOf(builder: GraphBuilder, comparison: Comparison, scope: SnapshotScope): ScopePlace | undefined {
+  const { file, isOnly, through, names } = scope;
+  const fn = isOnly ? comparison.valueOf(through[0] ?? -1) : undefined;
+  if (typeof fn !== 'function') return undefined;
+  const { origins, inspector } = builder.sources;
+  const { scriptId, location } = inspector.facts(fn);
+  if (scriptId === undefined) return undefined;
+  const text = origins.text(scriptId);
+  const { start: at, constants } = text.scopeAround(location, names) ?? {};
+  if (constants === undefined) return undefined;
+  const source = { type: 'inside', file, isModule: text.isModule } as const;
+  if (at === undefined) return { source, constants };
+  return readFileSync(file, 'utf8') === text.source ? { source: { ...source, at }, constants } : undefined;
+}

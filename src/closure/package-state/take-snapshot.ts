@@ -1,0 +1,178 @@
+import { fileURLToPath } from 'node:url';
+import { isOwnCode } from '../../util/package-files.ts';
+import { Builtins } from '../builtins.ts';
+import { isPrimitive } from '../graph.ts';
+import { HeapInspector } from '../inspector.ts';
+import { Intrinsics } from '../intrinsics.ts';
+import { Origins } from '../origins.ts';
+import { inPackage } from '../package-members.ts';
+import { peekVariable, type Scope } from '../scopes.ts';
+import type { Sources } from '../sources.ts';
+import {
+  additionsTo,
+  extensible,
+  identify,
+  isVariable,
+  isWalked,
+  type Parts,
+  partsOf,
+  primitiveReference,
+  type Reference,
+  type Snapshot,
+  type SnapshotNode,
+  type SnapshotScope,
+} from './snapshot.ts';
+
+interface LoadedModule {
+  readonly file: string;
+  readonly isModule: boolean;
+  readonly exports: unknown;
+}
+
+/** Writes down the state that the modules of packages lead to; `common` are the CommonJS ones. */
+export async function takeSnapshot(common: Readonly<Record<string, { exports: unknown } | undefined>>): Promise<Snapshot> {
+  using inspector = new HeapInspector();
+  const modules: LoadedModule[] = [];
+  for (const [file, module] of Object.entries(common)) {
+    if (inPackage(file) && !isOwnCode(file)) modules.push({ file, isModule: false, exports: module?.exports });
+  }
+  for (const { isModule, url } of [...inspector.scripts]) {
+    if (!isModule || !url.startsWith('file:') || !inPackage(url)) continue;
+    modules.push({ file: fileURLToPath(url), isModule, exports: await import(url) });
+  }
+  return new Walk(inspector).from(modules);
+}
+
+class Walk {
+  readonly #sources: Sources;
+  readonly #numbers = new Map<unknown, number>();
+  readonly #values: unknown[] = [];
+  readonly #nodes: SnapshotNode[] = [];
+  readonly #scopes: SnapshotScope[] = [];
+  readonly #scopesByFunction = new Map<string, SnapshotScope[]>();
+  /** By what tells scopes apart: the scope, and the places of the functions that showed it. */
+  readonly #scopesByKey = new Map<string, { readonly scope: SnapshotScope; readonly places: Set<string> }>();
+
+  constructor(inspector: HeapInspector) {
+    const origins = new Origins(inspector);
+    const builtins = new Builtins();
+    builtins.refresh();
+    const intrinsics = new Intrinsics((fn) => {
+      const { scriptId } = inspector.facts(fn);
+      return scriptId === undefined || origins.owner(scriptId) === 'node';
+    });
+    intrinsics.learnLazy();
+    builtins.learnDeep();
+    this.#sources = { inspector, origins, builtins, intrinsics };
+  }
+
+  from(loaded: readonly LoadedModule[]): Snapshot {
+    const modules: Record<string, { isModule: boolean; node: number }> = {};
+    for (const { file, isModule, exports } of loaded) {
+      const node = this.#reference(exports);
+      if (typeof node === 'number') modules[file] = { isModule, node };
+    }
+    const additions: Record<string, number> = {};
+    for (const expression of extensible) {
+      const found = additionsTo(this.#sources, expression);
+      if (found === undefined || found.parts.properties.length === 0) continue;
+      additions[expression] = this.#nodes.push({ kind: 'known', tag: expression }) - 1;
+      this.#values.push(found.holder);
+      this.#fillProperties(this.#nodes.at(-1) as SnapshotNode, found.parts);
+    }
+    for (let number = 0; number < this.#values.length; number++) this.#fill(number);
+    return { modules, additions, nodes: this.#nodes, scopes: this.#scopes };
+  }
+
+  #reference(value: unknown): Reference {
+    if (isPrimitive(value)) return primitiveReference(value);
+    const known = this.#numbers.get(value);
+    if (known !== undefined) return known;
+    const number = this.#nodes.push(identify(this.#sources, value as object)) - 1;
+    this.#numbers.set(value, number);
+    this.#values.push(value);
+    return number;
+  }
+
+  #fill(number: number): void {
+    const [node, value] = [this.#nodes[number], this.#values[number]];
+    if (node === undefined || !isWalked(node.kind)) return;
+    const parts = partsOf(value as object, node.kind);
+    const { prototype, entries } = parts;
+    node.prototype = this.#reference(prototype);
+    this.#fillProperties(node, parts);
+    if (entries.length > 0) {
+      const isMap = node.kind === 'map';
+      node.entries = entries.map(([key, held]) =>
+        isMap ? [this.#reference(key), this.#reference(held)] : [this.#reference(key)],
+      );
+    }
+    if (node.kind === 'function') this.#readScopes(value as Function, number);
+  }
+
+  #fillProperties(node: SnapshotNode, { properties }: Parts): void {
+    if (properties.length === 0) return;
+    node.properties = properties.map(([key, { value: held, get, set }]) => {
+      const name = typeof key === 'string' ? key : ([this.#reference(key)] as const);
+      const isAccessor = get !== undefined || set !== undefined;
+      return isAccessor ? [name, this.#reference(get), this.#reference(set)] : [name, this.#reference(held)];
+    });
+  }
+
+  #readScopes(fn: Function, number: number): void {
+    const { inspector, origins } = this.#sources;
+    const { scriptId, scopes, location } = inspector.facts(fn);
+    const file = scriptId === undefined || origins.owner(scriptId) !== 'package' ? undefined : origins.file(scriptId);
+    if (scriptId === undefined || file === undefined) return;
+    const own = scopes.filter(isOwnScope);
+    for (const [index, scope] of own.entries()) {
+      const names = Object.getOwnPropertyNames(scope.variables).filter(
+        (name) => isVariable(name) && origins.importOf(scriptId, name) === undefined,
+      );
+      const values = names.map((name) => this.#reference(peekVariable(scope, name)));
+      const depth = own.length - index - 1;
+      this.#note(
+        { file, isModule: scope.type === 'module', names, values, depth, through: [number], isOnly: true },
+        {
+          kind: `${scriptId} ${scope.description}`,
+          place: `${location.line}:${location.column}`,
+        },
+      );
+    }
+  }
+
+  /** Whether one of the variables holds a function that was made in the very scope, as no other call has it. */
+  #isOneCall({ depth, names, values }: SnapshotScope): boolean {
+    return (
+      depth === 0 ||
+      values.some((reference) => {
+        const value = typeof reference === 'number' ? this.#values[reference] : undefined;
+        if (typeof value !== 'function') return false;
+        const scopes = this.#sources.inspector.facts(value).scopes.filter(isOwnScope);
+        const { variables = {} } = scopes[scopes.length - depth - 1] ?? {};
+        return names.every((name) => Object.hasOwn(variables, name));
+      })
+    );
+  }
+
+  /** Functions of one place that show the same may have a scope each, or share one. */
+  #note(scope: SnapshotScope, { kind, place }: { kind: string; place: string }): void {
+    if (scope.names.length === 0) return;
+    const key = JSON.stringify([kind, scope.depth, scope.names, scope.values]);
+    const known = this.#scopesByKey.get(key);
+    const sameFunction = this.#scopesByFunction.get(`${kind} ${scope.depth} ${scope.names}`) ?? [];
+    this.#scopesByFunction.set(`${kind} ${scope.depth} ${scope.names}`, sameFunction);
+    if (known === undefined) {
+      this.#scopes.push(scope);
+      sameFunction.push(scope);
+      if (sameFunction.length > 1) for (const each of sameFunction) each.isOnly = false;
+      this.#scopesByKey.set(key, { scope, places: new Set([place]) });
+    } else if (known.places.has(place) && !this.#isOneCall(scope)) {
+      known.scope.through.push(...scope.through);
+      known.scope.isOnly = false;
+    } else known.places.add(place);
+  }
+}
+
+/** Scopes of functions, blocks and modules; the others belong to the process. */
+export const isOwnScope = ({ type }: Scope): boolean => type === 'closure' || type === 'block' || type === 'module';

@@ -1,0 +1,5 @@
+import { giveBack } from './zod-apart.ts';
+
+export { z } from 'zod';
+
+giveBack();
