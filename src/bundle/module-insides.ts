@@ -27,10 +27,14 @@ function insidesByFile(packages: readonly PackageImport[]): ReadonlyMap<string, 
 }
 
 const setter = /^set (.*)$/;
+const privateAccess = /^(get|set) (#.*)$/;
 
 /** An object with what is wanted: `x` is the variable as it is, `set x` a function that assigns it. */
 function printInside({ names }: Inside): string {
   const members = [...names].map((name) => {
+    const [, access, key] = privateAccess.exec(name) ?? [];
+    if (access === 'get') return `"${name}"($object) { return $object.${key}; }`;
+    if (access === 'set') return `"${name}"($object, $value) { $object.${key} = $value; }`;
     const variable = setter.exec(name)?.[1];
     return variable === undefined ? `get ${name}() { return ${name}; }` : `"${name}"($value) { ${variable} = $value; }`;
   });
@@ -47,7 +51,9 @@ function lettingOut(file: string, text: string, { insides, target }: { insides: 
   let changed = text;
   const inner = insides.filter((each): each is Inside & { at: number } => each.at !== undefined);
   for (const inside of inner.sort((a, b) => b.at - a.at)) {
-    const statement = `;${insideFunction(file, inside.at)} ??= ${printInside(inside)};`;
+    const letOut = `${insideFunction(file, inside.at)} ??= ${printInside(inside)};`;
+    const isOfClass = [...inside.names].some((name) => privateAccess.test(name));
+    const statement = isOfClass ? ` static { ${letOut} }` : `;${letOut}`;
     changed = `${changed.slice(0, inside.at)}${statement}${changed.slice(inside.at)}`;
   }
   if (top === undefined) return changed;

@@ -39,7 +39,7 @@ export function captureObject(builder: GraphBuilder, value: object, path: Path):
   const node = readByKind(builder, value, path) ?? readInstance(builder, value, path);
   if (node === undefined || node.kind === 'member') return node;
   captureKept(builder, value, node);
-  if (!mayHavePrivates(builder, value)) return node;
+  if (!mayHavePrivates(builder.sources, value)) return node;
   builder.afterwards(() => {
     const lost = capturePrivates(builder, node, value);
     if (lost.length === 0) return;

@@ -1,11 +1,12 @@
 import type { FunctionNode, Node, PrivateState, Shell } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 import type { PrivateFacts } from './inspector.ts';
+import type { Sources } from './sources.ts';
 
 const privatesByPrototype = new WeakMap<object, boolean>();
 
 /** Whether any class on an object's prototype chain, but for Node's own, has private names in its text. */
-export function mayHavePrivates({ sources: { intrinsics, builtins } }: GraphBuilder, value: object): boolean {
+export function mayHavePrivates({ intrinsics, builtins }: Sources, value: object): boolean {
   const passed: object[] = [];
   let found = false;
   for (let each = Reflect.getPrototypeOf(value); each !== null; each = Reflect.getPrototypeOf(each)) {
@@ -13,13 +14,16 @@ export function mayHavePrivates({ sources: { intrinsics, builtins } }: GraphBuil
     if (known === undefined && (intrinsics.find(each) ?? builtins.find(each)) !== undefined) break;
     passed.push(each);
     const owner = classOf(each);
-    const own = owner !== undefined && /#[\p{ID_Start}_$]/u.test(Function.prototype.toString.call(owner));
+    const own = owner !== undefined && hasPrivateNames(owner);
     found = known ?? own;
     if (found || known !== undefined) break;
   }
   for (const prototype of passed) privatesByPrototype.set(prototype, found);
   return found;
 }
+
+/** Whether there may be private names in the text of a class. */
+export const hasPrivateNames = (owner: Function): boolean => /#[\p{ID_Start}_$]/u.test(Function.prototype.toString.call(owner));
 
 /** The class of which an object is the prototype. */
 export function classOf(prototype: object): Function | undefined {

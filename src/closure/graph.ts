@@ -83,7 +83,8 @@ export type ModuleSource =
   | { readonly type: 'require'; readonly file: string }
   /**
    * What a package's module keeps to itself: its top-level variables as members, or those of the function whose body begins
-   * `at` an offset of the text; `set x` is a function that assigns `x`.
+   * `at` an offset of the text; `set x` is a function that assigns `x`. Of a class whose body begins there, `get #x` and `set #x`
+   * are functions that take an instance.
    */
   | { readonly type: 'inside'; readonly file: string; readonly isModule: boolean; readonly at?: number };
 

@@ -91,6 +91,20 @@ export class ScriptText {
       : undefined;
   }
 
+  /** Where the body begins of the class with this text at a place, if it declares a private name. */
+  classAround(text: string, inside: Place, name: string): number | undefined {
+    const start = this.startOf(text, inside);
+    if (start === undefined) return undefined;
+    const found = this.#nodes((node) => holds(node, start)).find(
+      (node) => /^Class(?:Declaration|Expression)$/.test(node.type) && node.start === start && node.end === start + text.length,
+    );
+    const { start: bodyOffset, body: members } = (found?.body ?? {}) as Partial<Ast>;
+    const isDeclared = ((members ?? []) as readonly Ast[]).some(
+      ({ key }) => isAst(key) && key.type === 'PrivateIdentifier' && `#${String(key.name)}` === name,
+    );
+    return isDeclared && bodyOffset !== undefined ? bodyOffset + 1 : undefined;
+  }
+
   /** Whether the function with this text at a place is a declaration, rather than an expression. */
   isDeclaration(text: string, inside: Place): boolean {
     const offset = this.offsetOf(inside);

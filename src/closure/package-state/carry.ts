@@ -5,7 +5,7 @@ import { isNode, isPrimitive, type Node, type Path, type Property, type Value } 
 import type { GraphBuilder } from '../graph-builder.ts';
 import type { PackageMember } from '../package-members.ts';
 import type { Comparison, Difference, Step } from './compare.ts';
-import { placeOf, type ScopePlace } from './scope-places.ts';
+import { placeOf, placeOfClass, type ScopePlace } from './scope-places.ts';
 import { primitiveReference, printReference, type SnapshotScope } from './snapshot.ts';
 
 /** What is done to the fresh state of a package in the replica, and what is found there before any of it is done. */
@@ -69,6 +69,8 @@ export class CarriedState {
     switch (difference.type) {
       case 'property':
         return this.#setProperty(holder, difference, path);
+      case 'private':
+        return this.#setPrivate(holder, difference, path);
       case 'prototype':
         return this.#change('Object.setPrototypeOf', [holder, this.#value(difference.now, path)], path);
       case 'elements':
@@ -132,6 +134,20 @@ export class CarriedState {
     this.#change('((set, value) => set(value))', [setter, value], path);
   }
 
+  #setPrivate(holder: Node, { holder: number, name, now }: Difference & { type: 'private' }, path: Path): void {
+    const setter = this.#privateAccess(number, `set ${name}`, path);
+    if (setter === undefined) return this.#unreachable(path);
+    const value = this.#value(now, path);
+    if (isPrimitive(now) || value !== undefined)
+      this.#change('((set, object, value) => set(object, value))', [setter, holder, value], path);
+  }
+
+  /** A function of the class that declares a private name, which reads or assigns that of an object. */
+  #privateAccess(number: number, access: string, path: Path): Node | undefined {
+    const source = placeOfClass(this.#builder, this.#comparison.valueOf(number) as object, access.slice('get '.length));
+    return source === undefined ? undefined : this.#builder.module(source, [access], path);
+  }
+
   #value(value: unknown, path: Path): Value {
     return this.#builder.value(value, path);
   }
@@ -188,6 +204,10 @@ export class CarriedState {
     const from = this.#node(step.from);
     if (from === undefined) return undefined;
     if (step.type === 'prototype') return this.#made('Object.getPrototypeOf', [from], path);
+    if (step.type === 'private') {
+      const getter = this.#privateAccess(step.from, `get ${step.name}`, path);
+      return getter === undefined ? undefined : this.#made('((get, object) => get(object))', [getter, from], path);
+    }
     if (step.type === 'entry')
       return this.#made(`((collection) => [...collection.${step.role}s()][${step.index}])`, [from], path);
     const key = this.#builder.value(step.key, path);
@@ -219,6 +239,7 @@ function printStep(comparison: Comparison, step: Step): string {
   if (step.type === 'variable') return `${packageName(step.scope.file)} ${step.name}`;
   const start = printHolder(comparison, step.from);
   if (step.type === 'prototype') return `${start} prototype`;
+  if (step.type === 'private') return `${start}.${step.name}`;
   return step.type === 'entry' ? `${start} entry ${step.index}` : `${start}${printKey(step.key)}`;
 }
 
@@ -235,6 +256,10 @@ export function printDifference(comparison: Comparison, difference: Difference):
     return { what, how: `${printReference(difference.before, nodes)} when loaded, ${short(difference.now)} now` };
   }
   const start = printHolder(comparison, difference.holder);
+  if (difference.type === 'private') {
+    const how = `${printReference(difference.before, nodes)} when loaded, ${short(difference.now)} now`;
+    return { what: `${start}.${difference.name}`, how };
+  }
   if (difference.type !== 'property') return { what: start, how: 'other contents than when loaded' };
   const { key, before, now } = difference;
   const was = before === undefined ? 'not there' : printReference(before, nodes);

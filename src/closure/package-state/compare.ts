@@ -36,6 +36,7 @@ export type Step =
   | { readonly type: 'intrinsic'; readonly expression: string }
   | { readonly type: 'property'; readonly from: number; readonly key: string | symbol; readonly role: 'value' | 'get' | 'set' }
   | { readonly type: 'prototype'; readonly from: number }
+  | { readonly type: 'private'; readonly from: number; readonly name: string }
   /** A value of a Map, a key of one or of a Set, by its place in there. */
   | { readonly type: 'entry'; readonly from: number; readonly index: number; readonly role: 'key' | 'value' }
   | { readonly type: 'variable'; readonly scope: SnapshotScope; readonly name: string };
@@ -49,6 +50,13 @@ export type Difference =
       /** Undefined: it was deleted. */
       readonly now: PropertyDescriptor | undefined;
       readonly before: Reference | undefined;
+    }
+  | {
+      readonly type: 'private';
+      readonly holder: number;
+      readonly name: string;
+      readonly now: unknown;
+      readonly before: Reference;
     }
   | { readonly type: 'prototype'; readonly holder: number; readonly now: object | null; readonly before: Reference }
   | {
@@ -104,7 +112,7 @@ export class Comparison {
     // What modules lead to is known by that.
     this.#compareAdditions();
     this.#walk();
-    this.#leaveOutPairs();
+    this.#leaveOut();
   }
 
   #walk(): void {
@@ -176,6 +184,7 @@ export class Comparison {
     const known = this.#numbers.get(value);
     if (known !== undefined || this.#steps[reference] !== undefined) return known === reference;
     const node = this.snapshot.nodes[reference];
+    if (node?.kind === 'beyond') return true;
     const { kind, tag } = identify(this.#sources, value as object);
     if (node === undefined || node.kind !== kind || node.tag !== tag) return false;
     if (kind === 'known') return true;
@@ -196,6 +205,7 @@ export class Comparison {
     }
     if (node.kind === 'array') this.#compareElements(holder, node, value as unknown[]);
     else this.#compareProperties(holder, node, parts);
+    if (node.privates !== undefined) this.#comparePrivates(holder, node.privates);
     if (node.kind === 'map' || node.kind === 'set') this.#compareEntries(holder, node, parts);
     if (node.kind === 'weak') {
       const entries = this.#sources.inspector.weakEntries(value);
@@ -259,6 +269,15 @@ export class Comparison {
     return this.#pair(descriptor.set, setter as Reference, step('set')) && isSameGet;
   }
 
+  #comparePrivates(holder: number, privates: NonNullable<SnapshotNode['privates']>): void {
+    const { fields } = this.#sources.inspector.privateState(this.#values[holder] as object);
+    for (const [index, [name, before]] of privates.entries()) {
+      const now = fields[index];
+      if (now?.name !== name || this.#pair(now.value, before, { type: 'private', from: holder, name })) continue;
+      this.differences.push({ type: 'private', holder, name, now: now.value, before });
+    }
+  }
+
   #compareElements(holder: number, { properties = [] }: SnapshotNode, value: unknown[]): void {
     let isSame = properties.length === Object.keys(value).length;
     for (const [key, reference] of properties) {
@@ -283,10 +302,12 @@ export class Comparison {
     this.differences.push({ type: 'entries', holder, isMap, now: parts.entries.slice(kept), kept });
   }
 
-  /** What a package itself keeps by its own objects is taken to be the same. */
-  #leaveOutPairs(): void {
+  /** What a package itself keeps by its own objects is taken to be the same, and random bytes are each process's own. */
+  #leaveOut(): void {
     const differences = this.differences.splice(0);
+    const pools = new Set(differences.filter((each) => isPool(each, this.snapshot)).map(placeOf));
     for (const difference of differences) {
+      if (isOfPool(difference, this.snapshot) && pools.has(placeOf(difference))) continue;
       if (difference.type !== 'weak') this.differences.push(difference);
       else {
         const entries = difference.entries.filter(({ key }) => !this.#numbers.has(key));
@@ -307,6 +328,26 @@ export class Comparison {
       this.differences.push({ type: 'variable', scope, name, now: value, before });
     }
   }
+}
+
+/** Where something differs: variables of one scope, or members of one object. */
+const placeOf = (difference: Difference): unknown => (difference.type === 'variable' ? difference.scope : difference.holder);
+
+const largestPool = 65_536;
+
+/** Whether bytes differ that a package may have drawn at random, in advance. */
+function isPool(difference: Difference, { nodes }: Snapshot): boolean {
+  if (difference.type !== 'variable' && difference.type !== 'property' && difference.type !== 'private') return false;
+  const now: unknown = difference.type === 'property' ? difference.now?.value : difference.now;
+  if (types.isUint8Array(now)) return now.byteLength <= largestPool;
+  return typeof difference.before === 'number' && nodes[difference.before]?.kind === 'binary';
+}
+
+/** Random bytes, or how many of them are left. */
+function isOfPool(difference: Difference, snapshot: Snapshot): boolean {
+  if (isPool(difference, snapshot)) return true;
+  const now: unknown = difference.type === 'property' ? difference.now?.value : 'now' in difference ? difference.now : undefined;
+  return typeof now === 'number';
 }
 
 function scopesByFunction(scopes: readonly SnapshotScope[]): ReadonlyMap<number, readonly SnapshotScope[]> {

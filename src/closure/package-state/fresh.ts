@@ -1,34 +1,76 @@
 import { spawn } from 'node:child_process';
+import { createHash, randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { LRUCache } from 'lru-cache';
-import { stateProgram } from '../../util/package-files.ts';
+import { packageVersion, stateProgram } from '../../util/package-files.ts';
 import type { LoadedFile } from '../origins.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** Longer than any package takes to load. */
 const longestMs = 60_000;
 
+const mostKept = 50;
+
 /** By the files; what a package's files say is taken not to change while the process runs that has loaded them. */
 const snapshots = new LRUCache<string, Promise<Snapshot | undefined>>({ max: 32 });
 
-const keyOf = (files: readonly LoadedFile[]): string => JSON.stringify(files);
-
-/** The state of modules of packages as they are when they were just loaded; undefined if it can't be had. */
+/**
+ * The state of modules of packages as they are when they were just loaded; undefined if it can't be had. To load them takes
+ * as long as it takes, so what was found is kept for other processes too.
+ */
 export function freshState(files: readonly LoadedFile[]): Promise<Snapshot | undefined> {
-  const key = keyOf(files);
-  const found = snapshots.get(key) ?? loadAfresh(key).catch(() => undefined);
+  const key = JSON.stringify(files);
+  const found = snapshots.get(key) ?? kept(files).catch(() => undefined);
   snapshots.set(key, found);
   return found;
 }
 
-/** Loads them in a process of their own, with what decides which of its files a package loads. */
-async function loadAfresh(files: string): Promise<Snapshot | undefined> {
+async function kept(files: readonly LoadedFile[]): Promise<Snapshot | undefined> {
   if (!existsSync(stateProgram)) return undefined;
+  const dir = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'clipper-ts', 'packages');
+  const file = join(dir, `${await fingerprint(files)}.json`);
+  const known = await readFile(file, 'utf8').catch(() => undefined);
+  if (known !== undefined) return JSON.parse(known) as Snapshot;
+  const written = await loadAfresh(JSON.stringify(files));
+  if (written === undefined) return undefined;
+  await keep(dir, file, written).catch(() => {});
+  return JSON.parse(written) as Snapshot;
+}
+
+/** Of what decides how the modules are evaluated. */
+async function fingerprint(files: readonly LoadedFile[]): Promise<string> {
+  const stamps = await Promise.all(files.map(({ file }) => stat(file).then(({ mtimeMs, size }) => `${mtimeMs} ${size}`)));
+  const { mtimeMs } = await stat(stateProgram);
+  const program = [packageVersion(), mtimeMs, process.version, process.env.NODE_ENV, flagsOfLoader()];
+  return createHash('sha256')
+    .update(JSON.stringify([files, stamps, program]))
+    .digest('hex');
+}
+
+/** Writes what was found, and removes what was found longest ago. */
+async function keep(dir: string, file: string, written: string): Promise<void> {
+  await mkdir(dir, { recursive: true, mode: 0o700 });
+  const draft = `${file}.${randomUUID()}`;
+  await writeFile(draft, written, { mode: 0o600 });
+  await rename(draft, file);
+  const others = (await readdir(dir)).map((name) => join(dir, name));
+  const ages = await Promise.all(others.map(async (path) => ({ path, written: (await stat(path)).mtimeMs })));
+  ages.sort((a, b) => b.written - a.written);
+  for (const { path } of ages.slice(mostKept)) await rm(path, { force: true });
+}
+
+/** What decides which of its files a package loads. */
+const flagsOfLoader = (): readonly string[] =>
+  process.execArgv.filter((flag) => /^(?:-C|--conditions)\b.*=|^--preserve-symlinks/.test(flag));
+
+async function loadAfresh(files: string): Promise<string | undefined> {
   const { NODE_OPTIONS: _options, ...env } = process.env;
-  const flags = process.execArgv.filter((flag) => /^(?:-C|--conditions)\b.*=|^--preserve-symlinks/.test(flag));
-  const child = spawn(process.execPath, [...flags, stateProgram, files], {
+  const child = spawn(process.execPath, [...flagsOfLoader(), stateProgram, files], {
     env,
     stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
     timeout: longestMs,
@@ -36,5 +78,5 @@ async function loadAfresh(files: string): Promise<Snapshot | undefined> {
   });
   const exited = new Promise<number | null>((resolve, reject) => child.once('error', reject).once('close', resolve));
   const [written, code] = await Promise.all([text(child.stdio[3] as Readable), exited]);
-  return code === 0 ? (JSON.parse(written) as Snapshot) : undefined;
+  return code === 0 ? written : undefined;
 }

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
+import { classesOf } from '../capture-privates.ts';
 import type { ModuleSource } from '../graph.ts';
 import type { GraphBuilder } from '../graph-builder.ts';
+import type { ScriptText } from '../script-text.ts';
 import type { Comparison } from './compare.ts';
 import type { SnapshotScope } from './snapshot.ts';
 
@@ -27,5 +29,23 @@ export function placeOf(builder: GraphBuilder, comparison: Comparison, scope: Sn
   if (constants === undefined) return undefined;
   const source = { type: 'inside', file, isModule: text.isModule } as const;
   if (at === undefined) return { source, constants };
-  return readFileSync(file, 'utf8') === text.source ? { source: { ...source, at }, constants } : undefined;
+  return isAsWritten(file, text) ? { source: { ...source, at }, constants } : undefined;
+}
+
+/** Whether offsets in a script, as it runs, are offsets in its file. */
+const isAsWritten = (file: string, { source }: ScriptText): boolean => readFileSync(file, 'utf8') === source;
+
+/** Where the class of an object, or the object that is a class itself, lets functions out that use one of its private names. */
+export function placeOfClass(builder: GraphBuilder, object: object, name: string): ModuleSource | undefined {
+  const { origins, inspector } = builder.sources;
+  const classes = typeof object === 'function' ? [object as Function] : classesOf(object).toReversed();
+  for (const owner of classes) {
+    const { scriptId, location } = inspector.facts(owner);
+    const file = scriptId === undefined || origins.owner(scriptId) !== 'package' ? undefined : origins.file(scriptId);
+    if (scriptId === undefined || file === undefined) continue;
+    const text = origins.text(scriptId);
+    const at = text.classAround(Function.prototype.toString.call(owner), location, name);
+    if (at !== undefined) return isAsWritten(file, text) ? { type: 'inside', file, isModule: text.isModule, at } : undefined;
+  }
+  return undefined;
 }

@@ -21,6 +21,8 @@ export type Kind =
   /** What is told by its tag alone. */
   | 'leaf'
   | 'binary'
+  /** What is so far away that it is not looked at. */
+  | 'beyond'
   | 'symbol'
   | 'function'
   | 'object'
@@ -36,6 +38,8 @@ export interface SnapshotNode {
   prototype?: Reference;
   /** A string key as it is, a symbol as its reference. An accessor has two references. */
   properties?: (readonly [key: string | readonly [Reference], value: Reference, set?: Reference])[];
+  /** Private fields by their names, with the `#`. */
+  privates?: (readonly [name: string, value: Reference])[];
   /** Of a Map keys and values, of a Set values. */
   entries?: (readonly [key: Reference, value?: Reference])[];
 }
@@ -216,8 +220,10 @@ function isAddition(names: Names, { expression, key, descriptor }: Member): bool
   );
 }
 
+const notWalked = new Set<Kind>(['known', 'leaf', 'binary', 'symbol', 'beyond']);
+
 /** Whether there is more to a value than its identity. */
-export const isWalked = (kind: Kind): boolean => kind !== 'known' && kind !== 'leaf' && kind !== 'binary' && kind !== 'symbol';
+export const isWalked = (kind: Kind): boolean => !notWalked.has(kind);
 
 /** Names that are no variables, and variables that every CommonJS module has. */
 const noVariables = new Set(['module', 'require', 'exports', 'this', 'arguments', 'new.target']);

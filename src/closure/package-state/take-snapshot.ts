@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { isOwnCode } from '../../util/package-files.ts';
 import { Builtins } from '../builtins.ts';
+import { hasPrivateNames, mayHavePrivates } from '../capture-privates.ts';
 import { isPrimitive } from '../graph.ts';
 import { HeapInspector } from '../inspector.ts';
 import { Intrinsics } from '../intrinsics.ts';
@@ -42,6 +43,10 @@ export async function takeSnapshot(common: Readonly<Record<string, { exports: un
   }
   return new Walk(inspector).from(modules);
 }
+
+/** Of packages with more, the inner parts are not compared. */
+const mostNodes = 50_000;
+const beyond: SnapshotNode = { kind: 'beyond', tag: '' };
 
 class Walk {
   readonly #sources: Sources;
@@ -88,7 +93,8 @@ class Walk {
     if (isPrimitive(value)) return primitiveReference(value);
     const known = this.#numbers.get(value);
     if (known !== undefined) return known;
-    const number = this.#nodes.push(identify(this.#sources, value as object)) - 1;
+    const isBeyond = this.#nodes.length >= mostNodes;
+    const number = this.#nodes.push(isBeyond ? beyond : identify(this.#sources, value as object)) - 1;
     this.#numbers.set(value, number);
     this.#values.push(value);
     return number;
@@ -101,6 +107,11 @@ class Walk {
     const { prototype, entries } = parts;
     node.prototype = this.#reference(prototype);
     this.#fillProperties(node, parts);
+    const isClass = typeof value === 'function' && hasPrivateNames(value);
+    if (isClass || mayHavePrivates(this.#sources, value as object)) {
+      const { fields } = this.#sources.inspector.privateState(value as object);
+      if (fields.length > 0) node.privates = fields.map(({ name, value: held }) => [name, this.#reference(held)]);
+    }
     if (entries.length > 0) {
       const isMap = node.kind === 'map';
       node.entries = entries.map(([key, held]) =>
