@@ -41,7 +41,11 @@ export async function captureModel(config: FunctionConfig, progress: Progress): 
   const roots = rootsOf(config);
   cancelledIf(config.signal, config.name);
   progress.report('capture', 'capturing the function');
-  const captured = await captureRoots(roots, { secrets: config.secrets });
+  const watch = { signal: config.signal, onProgress: (message: string) => progress.report('capture', message) };
+  const captured = await captureRoots(roots, { secrets: config.secrets }, watch).catch((error: unknown) => {
+    cancelledIf(config.signal, config.name);
+    throw error;
+  });
   for (const { path, what, fix } of captured.warnings) progress.warn('capture', `warning: ${path}: ${what}. Fix: ${fix}`);
   cancelledIf(config.signal, config.name);
   const { length } = captured.functions;

@@ -55,7 +55,7 @@ function capturePackaged(builder: GraphBuilder, fn: Function, found: Found & { s
       (builder.patches.has(fn) ? undefined : origins.reExported(fn)),
   );
   if (member !== undefined) return capturePackageFunction(builder, fn, builder.exported(member, path));
-  return capturePackageMethod(builder, fn, { facts, path }) ?? foundState(builder, fn);
+  return capturePackageMethod(builder, fn, { facts, path }) ?? foundState(builder, fn) ?? builder.lookUpLater(scriptId, path);
 }
 
 /** A function that the package keeps somewhere. */

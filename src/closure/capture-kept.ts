@@ -65,7 +65,7 @@ function readSurroundings({ sources: { inspector, origins } }: GraphBuilder, own
 }
 
 /** The classes of an instance, up to those of the language and of Node; to look behind a proxy would run its handler. */
-function ownClasses({ sources: { intrinsics, builtins } }: GraphBuilder, instance: object): readonly Function[] {
+export function ownClasses({ sources: { intrinsics, builtins } }: GraphBuilder, instance: object): readonly Function[] {
   const classes: Function[] = [];
   for (let each = Reflect.getPrototypeOf(instance); each !== null && !types.isProxy(each); each = Reflect.getPrototypeOf(each)) {
     if ((intrinsics.find(each) ?? builtins.find(each)) !== undefined) break;

@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import { readProperty } from './capture-properties.ts';
-import type { ModuleNode, Node, Shell } from './graph.ts';
+import { isNode, type ModuleNode } from './graph.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 
 /** Scripts of functions that were looked at; undefined for those without one. */
@@ -19,8 +19,10 @@ export function capturePatches(builder: GraphBuilder, node: ModuleNode, value: o
   if (typeof prototype !== 'object' || prototype === null) return;
   const onPrototype = patchesOf(builder, value, prototype);
   if (onPrototype.length === 0) return;
-  const member: Shell & Partial<Node> = builder.value(prototype, { parent: node.path, label: 'prototype' }) as Node;
-  builder.extras.push(member as Node);
+  const member = builder.value(prototype, { parent: node.path, label: 'prototype' });
+  // One that travels by value has them already.
+  if (!isNode(member) || member.kind === 'object') return;
+  builder.extras.push(member);
   for (const patch of onPrototype) member.properties.push(readProperty(builder, patch.key, { ...patch, owner: member.path }));
 }
 

@@ -11,9 +11,10 @@ import type { CapturedClosure } from './graph.ts';
 import { type CaptureByValue, GraphBuilder, type Problem } from './graph-builder.ts';
 import { HeapInspector } from './inspector.ts';
 import { Intrinsics } from './intrinsics.ts';
-import { CaptureOptions } from './options.ts';
+import { CaptureOptions, type CaptureWatch } from './options.ts';
 import { Origins } from './origins.ts';
 import { PackageState } from './package-state/package-state.ts';
+import { joinProblems } from './problems-of-packages.ts';
 import { keptExternal } from './refusals.ts';
 import { findSecrets, plainProblem } from './secrets.ts';
 
@@ -32,8 +33,12 @@ export async function captureClosure(fn: Function, options: CaptureOptions = {})
 }
 
 /** Captures several functions as one closure; see captureClosure. */
-export async function captureRoots(roots: Roots, options: Required<CaptureOptions>): Promise<CapturedClosure> {
-  const { captured, problems } = await readGraph(roots, options);
+export async function captureRoots(
+  roots: Roots,
+  options: Required<CaptureOptions>,
+  watch: CaptureWatch = {},
+): Promise<CapturedClosure> {
+  const { captured, problems } = await readGraph(roots, options, watch);
   if (problems.length > 0) throw refusal(problems);
   return captured;
 }
@@ -42,9 +47,11 @@ export async function captureRoots(roots: Roots, options: Required<CaptureOption
 export async function readGraph(
   roots: Roots,
   options: Required<CaptureOptions>,
+  watch: CaptureWatch = {},
 ): Promise<{ captured: CapturedClosure; problems: readonly Problem[] }> {
   const state = new PackageState(Object.values(roots)[0] as Function);
   for (;;) {
+    watch.signal?.throwIfAborted();
     using inspector = new HeapInspector();
     const origins = new Origins(inspector);
     builtins.refresh();
@@ -54,15 +61,18 @@ export async function readGraph(
     const captured = build(builder, roots);
     // The exports of an ES module come by a promise only; the heap is then read anew, in one go.
     if (origins.wanted.size > 0) await origins.learnNamespaces();
-    else if (await state.isWhole(captured.packageFiles, builder)) {
+    else if (await state.isWhole(captured.packageFiles, builder, watch)) {
       return judged({ ...captured, warnings: state.warnings }, explained(builder), options);
     }
   }
 }
 
 /** The problems, of which a package that was bundled into the program may be the cause. */
-function explained({ problems, functions, sources: { origins } }: GraphBuilder): readonly Problem[] {
+function explained(builder: GraphBuilder): readonly Problem[] {
+  const { functions, sources } = builder;
+  const problems = joinProblems(builder);
   if (problems.length === 0) return problems;
+  const { origins } = sources;
   const file = origins.bundledProgram(functions.map(({ scriptId }) => scriptId));
   if (file === undefined) return problems;
   return problems.map((problem) => ({ ...problem, fix: keptExternal(file, problem.fix) }));

@@ -28,6 +28,11 @@ export interface Problem extends Refusal {
   readonly path: string;
 }
 
+/** The same with where it is. */
+export interface FoundProblem extends Problem {
+  readonly at: Path;
+}
+
 /** Makes the node of an object that must travel by value; undefined where it is refused. */
 export type CaptureByValue = (builder: GraphBuilder, value: object, path: Path) => Node | undefined;
 
@@ -53,7 +58,7 @@ export class GraphBuilder {
   readonly extras: Value[] = [];
   /** What is read by code that makes other values. */
   readonly evaluated: Value[] = [];
-  readonly problems: Problem[] = [];
+  readonly problems: FoundProblem[] = [];
   /** Modules of the user's own of which only some members were asked for. */
   readonly viewed = new Map<object, ObjectNode>();
   /** Namespaces of ES modules of the user's own. */
@@ -66,11 +71,14 @@ export class GraphBuilder {
   readonly membersOf = new WeakMap<object, ReadonlySet<unknown>>();
   /** What the process changed in packages that the closure uses; undefined while nothing is known of that. */
   state: CarriedState | undefined;
+  /** Scripts of packages of which functions are captured that nothing is known of yet; undefined: they are captured as they are. */
+  unknown: Set<string> | undefined;
   /** Of problems in the state of packages, where in that. */
   readonly lostState = new Map<string, Problem>();
   /** Functions of clipper-ts itself that are sent along. */
   readonly travelling = new Set<unknown>();
   readonly #nodes = new Map<unknown, Node>();
+  readonly #refused = new Map<Path, unknown>();
   readonly #modulesByKey = new Map<string, ModuleNode>();
   readonly #capture: CaptureByValue;
   readonly #capturePatches: CapturePatches;
@@ -89,7 +97,8 @@ export class GraphBuilder {
   value(value: unknown, path: Path): Value {
     if (isPrimitive(value)) return value;
     const node = this.#nodes.get(value) ?? this.#reference(value as object, path) ?? this.#capture(this, value as object, path);
-    if (node !== undefined) node.references++;
+    if (node === undefined) this.#refused.set(path, value);
+    else node.references++;
     return node;
   }
 
@@ -97,6 +106,14 @@ export class GraphBuilder {
   register<N extends Node>(value: unknown, node: N): N {
     this.#nodes.set(value, node);
     return node;
+  }
+
+  /** All values, by the ways in words that they were reached on. */
+  valuesByPath(): ReadonlyMap<string, unknown> {
+    const nodes = [...this.#nodes].map(([value, { path }]) => [path, value] as const);
+    const all = [...nodes, ...this.#refused].filter(([, value]) => typeof value !== 'symbol');
+    // What was found with the first on one way comes after it.
+    return new Map(all.reverse().map(([path, value]) => [printPath(path), value]));
   }
 
   known(value: unknown): Node | undefined {
@@ -154,8 +171,14 @@ export class GraphBuilder {
     }
   }
 
+  /** A stand-in for a function of a package, of which another reading of the heap will know more. */
+  lookUpLater(scriptId: string, path: Path): Node | undefined {
+    this.unknown?.add(scriptId);
+    return this.unknown === undefined ? undefined : this.intrinsic('undefined', path);
+  }
+
   refuse(path: Path, { what, fix }: Refusal): undefined {
-    const problem = { path: printPath(path), what, fix };
+    const problem = { path: printPath(path), what, fix, at: path };
     const root = rootOf(path);
     if (this.state?.paths.has(root) === true) this.lostState.set(String(root.label), problem);
     else this.problems.push(problem);
@@ -186,6 +209,10 @@ export class GraphBuilder {
       const root = source.type === 'import' ? installedRoot(source) : packageRootOf(source.file);
       const isModule = source.type === 'import' || (source.type === 'inside' && source.isModule);
       if (root !== undefined) (isModule ? modules : common).add(root);
+    }
+    for (const scriptId of this.unknown ?? []) {
+      const root = packageRootOf(this.sources.origins.file(scriptId) ?? '');
+      if (root !== undefined) (this.sources.origins.isModule(scriptId) ? modules : common).add(root);
     }
     for (const root of this.sources.origins.loadedForEffect(this.functions.map(({ scriptId }) => scriptId))) modules.add(root);
     // An import may lead to CommonJS.

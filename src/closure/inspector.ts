@@ -63,6 +63,8 @@ function* endless(): Generator<object> {
   for (let count = 0; count < 64; count++) yield anyArgument;
 }
 
+const mostOpenings = 4;
+
 interface Breakpoint {
   readonly breakpointId: string;
 }
@@ -90,6 +92,9 @@ export class HeapInspector implements Disposable {
   readonly #session = new InspectorSession();
   #isDebugging = false;
   #isListed = false;
+  #openings = 0;
+  /** While the debugger is open it tells of scripts as they are loaded. */
+  #unlisten: (() => void) | undefined;
 
   /** Every script that is loaded, as of the first time that this is asked. */
   get scripts(): Iterable<Script> {
@@ -219,30 +224,39 @@ export class HeapInspector implements Disposable {
     this.#session[Symbol.dispose]();
   }
 
-  /** The debugger lists scripts as it opens. It is closed again, for while it is open our own expressions are kept too. */
+  /**
+   * The debugger lists scripts as it opens. It is closed again, for while it is open our own expressions are kept too, until
+   * it was opened so often that it costs less to leave it open.
+   */
   #debugging<T>(work: () => T): T {
     const wasOpen = this.#isDebugging;
     this.#debug();
     try {
       return work();
     } finally {
-      if (!wasOpen) this.#session.post('Debugger.disable');
-      this.#isDebugging = wasOpen;
+      const isClosed = !wasOpen && ++this.#openings < mostOpenings;
+      if (isClosed) this.#close();
+      this.#isDebugging = !isClosed;
     }
+  }
+
+  #close(): void {
+    this.#session.post('Debugger.disable');
+    this.#unlisten?.();
+    this.#unlisten = undefined;
   }
 
   #debug(): void {
     if (this.#isDebugging) return;
     this.#isDebugging = true;
     this.#isListed = true;
-    const unlisten = this.#session.on<Parsed>(
+    this.#unlisten ??= this.#session.on<Parsed>(
       'Debugger.scriptParsed',
       ({ scriptId, url, isModule = false, sourceMapURL = '' }) => {
         knownScripts.set(scriptId, { id: scriptId, url, isModule, sourceMapUrl: sourceMapURL });
       },
     );
     this.#session.post('Debugger.enable');
-    unlisten();
   }
 
   #breakOnCall(fn: Function, condition: string): Breakpoint {

@@ -10,3 +10,9 @@ export interface CaptureOptions {
   /** What to do about captured values that look like credentials: `warn` by default. */
   readonly secrets?: 'warn' | 'refuse' | 'allow';
 }
+
+/** What whoever waits for a capture wants to know of it, and a way to end it. */
+export interface CaptureWatch {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: (message: string) => void;
+}

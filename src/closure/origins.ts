@@ -56,6 +56,7 @@ export interface PackageRoots {
 export class Origins {
   readonly #inspector: HeapInspector;
   readonly #exports = new Map<unknown, string>();
+  #wantsAll = false;
   #urlsByFile: ReadonlyMap<string, string> | undefined;
   /** URLs of ES modules whose exports are needed and not yet known. */
   readonly wanted = new Set<string>();
@@ -74,6 +75,7 @@ export class Origins {
   async learnNamespaces(): Promise<void> {
     const urls = [...this.wanted];
     this.wanted.clear();
+    this.#wantsAll = false;
     for (const url of urls) {
       const namespace = (await import(url).catch(() => undefined)) as object | undefined;
       namespaces.set(url, namespace);
@@ -89,7 +91,8 @@ export class Origins {
   }
 
   #wantNamespaces(): void {
-    if (!isMainRealm) return;
+    if (!isMainRealm || this.#wantsAll) return;
+    this.#wantsAll = true;
     for (const { isModule, url } of this.#inspector.scripts) {
       if (isModule && url.startsWith('file:') && inPackage(url) && !namespaces.has(url)) this.wanted.add(url);
     }
@@ -120,6 +123,10 @@ export class Origins {
   hasModules(root: string): boolean {
     const prefix = `${pathToFileURL(root).href}/`;
     return [...this.#inspector.listed].some(({ isModule, url }) => isModule && url.startsWith(prefix));
+  }
+
+  isModule(scriptId: string): boolean {
+    return this.#script(scriptId)?.isModule === true;
   }
 
   owner(scriptId: string): Owner {
@@ -305,8 +312,8 @@ export class Origins {
     if (url === undefined) return undefined;
     const script = this.text(scriptId);
     const start = script.startOf(text, inside);
-    const map = this.#map(scriptId, url);
     if (start === undefined) return undefined;
+    const map = this.#map(scriptId, url);
     return {
       original: (offset) => {
         const place = script.placeOf(start + offset);

@@ -22,6 +22,10 @@ export const inPackage = (path: string): boolean => /[\\/]node_modules[\\/]/.tes
 export const packageRootOf = (file: string): string | undefined =>
   /^.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+/.exec(file)?.[0];
 
+/** The name of the package that a file is of. */
+export const packageNameOf = (file: string): string =>
+  /^.*[\\/]node_modules[\\/]((?:@[^\\/]+[\\/])?[^\\/]+)/.exec(file)?.[1] ?? file;
+
 /** The folder of the package that an import leads to, as it is installed. */
 export function installedRoot({ specifier, from }: { specifier: string; from: string }): string | undefined {
   if (isAbsolute(specifier)) return packageRootOf(specifier);

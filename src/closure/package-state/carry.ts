@@ -3,7 +3,7 @@ import { readProperty } from '../capture-properties.ts';
 import { captureWeakEntries } from '../capture-weak.ts';
 import { isNode, isPrimitive, type Node, type Path, type Property, type Value } from '../graph.ts';
 import type { GraphBuilder } from '../graph-builder.ts';
-import type { PackageMember } from '../package-members.ts';
+import { type PackageMember, packageNameOf } from '../package-members.ts';
 import type { Comparison, Difference, Step } from './compare.ts';
 import { placeOf, placeOfClass, type ScopePlace } from './scope-places.ts';
 import { primitiveReference, printReference, type SnapshotScope } from './snapshot.ts';
@@ -227,16 +227,14 @@ export class CarriedState {
   }
 }
 
-const packageName = (file: string): string => /^.*[\\/]node_modules[\\/]((?:@[^\\/]+[\\/])?[^\\/]+)/.exec(file)?.[1] ?? file;
-
 const printKey = (key: string | symbol): string =>
   typeof key === 'symbol' || !/^[\w$]+$/.test(key) ? `[${String(key)}]` : `.${key}`;
 
 /** `decimal.js .precision`, as a person would find it. */
 function printStep(comparison: Comparison, step: Step): string {
-  if (step.type === 'module') return packageName(step.file);
+  if (step.type === 'module') return packageNameOf(step.file);
   if (step.type === 'intrinsic') return step.expression;
-  if (step.type === 'variable') return `${packageName(step.scope.file)} ${step.name}`;
+  if (step.type === 'variable') return `${packageNameOf(step.scope.file)} ${step.name}`;
   const start = printHolder(comparison, step.from);
   if (step.type === 'prototype') return `${start} prototype`;
   if (step.type === 'private') return `${start}.${step.name}`;
@@ -252,7 +250,7 @@ function printHolder(comparison: Comparison, number: number): string {
 export function printDifference(comparison: Comparison, difference: Difference): { what: string; how: string } {
   const { nodes } = comparison.snapshot;
   if (difference.type === 'variable') {
-    const what = `${packageName(difference.scope.file)} ${difference.name}`;
+    const what = `${packageNameOf(difference.scope.file)} ${difference.name}`;
     return { what, how: `${printReference(difference.before, nodes)} when loaded, ${short(difference.now)} now` };
   }
   const start = printHolder(comparison, difference.holder);

@@ -173,7 +173,9 @@ export class Comparison {
       const isNew = ([key]: readonly [string | symbol, unknown]): boolean =>
         typeof key === 'string' && node.properties?.some(([each]) => each === key) !== true;
       const properties = parts.properties.filter((each) => !isNew(each) || isNamed(this.snapshot, String(each[0])));
-      this.#compareProperties(number, node, { ...parts, properties });
+      // What is missing here was no program's doing: Node has it in one process and in another not yet.
+      const before = (node.properties ?? []).filter(([key]) => typeof key !== 'string' || Object.hasOwn(holder, key));
+      this.#compareProperties(number, { ...node, properties: before }, { ...parts, properties });
     }
   }
 

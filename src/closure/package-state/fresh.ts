@@ -8,7 +8,9 @@ import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { LRUCache } from 'lru-cache';
 import { packageVersion, stateProgram } from '../../util/package-files.ts';
+import type { CaptureWatch } from '../options.ts';
 import type { LoadedFile } from '../origins.ts';
+import { packageNameOf } from '../package-members.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** Longer than any package takes to load. */
@@ -23,20 +25,26 @@ const snapshots = new LRUCache<string, Promise<Snapshot | undefined>>({ max: 32 
  * The state of modules of packages as they are when they were just loaded; undefined if it can't be had. To load them takes
  * as long as it takes, so what was found is kept for other processes too.
  */
-export function freshState(files: readonly LoadedFile[]): Promise<Snapshot | undefined> {
+export async function freshState(files: readonly LoadedFile[], watch: CaptureWatch): Promise<Snapshot | undefined> {
   const key = JSON.stringify(files);
-  const found = snapshots.get(key) ?? kept(files).catch(() => undefined);
+  const found = snapshots.get(key) ?? kept(files, watch).catch(() => undefined);
   snapshots.set(key, found);
-  return found;
+  const snapshot = await found;
+  if (watch.signal?.aborted === true) snapshots.delete(key);
+  return snapshot;
 }
 
-async function kept(files: readonly LoadedFile[]): Promise<Snapshot | undefined> {
+async function kept(files: readonly LoadedFile[], { signal, onProgress }: CaptureWatch): Promise<Snapshot | undefined> {
   if (!existsSync(stateProgram)) return undefined;
   const dir = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'clipper-ts', 'packages');
   const file = join(dir, `${await fingerprint(files)}.json`);
   const known = await readFile(file, 'utf8').catch(() => undefined);
   if (known !== undefined) return JSON.parse(known) as Snapshot;
-  const written = await loadAfresh(JSON.stringify(files));
+  const names = new Set(files.map((each) => packageNameOf(each.file)));
+  onProgress?.(
+    `loading ${[...names].slice(0, 5).join(', ')}${names.size > 5 ? ', …' : ''} afresh, to see what was changed of it`,
+  );
+  const written = await loadAfresh(JSON.stringify(files), signal);
   if (written === undefined) return undefined;
   await keep(dir, file, written).catch(() => {});
   return JSON.parse(written) as Snapshot;
@@ -68,13 +76,14 @@ async function keep(dir: string, file: string, written: string): Promise<void> {
 const flagsOfLoader = (): readonly string[] =>
   process.execArgv.filter((flag) => /^(?:-C|--conditions)\b.*=|^--preserve-symlinks/.test(flag));
 
-async function loadAfresh(files: string): Promise<string | undefined> {
+async function loadAfresh(files: string, signal: AbortSignal | undefined): Promise<string | undefined> {
   const { NODE_OPTIONS: _options, ...env } = process.env;
   const child = spawn(process.execPath, [...flagsOfLoader(), stateProgram, files], {
     env,
     stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
     timeout: longestMs,
     killSignal: 'SIGKILL',
+    ...(signal && { signal }),
   });
   const exited = new Promise<number | null>((resolve, reject) => child.once('error', reject).once('close', resolve));
   const [written, code] = await Promise.all([text(child.stdio[3] as Readable), exited]);

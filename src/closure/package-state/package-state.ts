@@ -1,4 +1,5 @@
 import type { GraphBuilder, Problem } from '../graph-builder.ts';
+import type { CaptureWatch } from '../options.ts';
 import type { LoadedFile } from '../origins.ts';
 import { CarriedState } from './carry.ts';
 import { Comparison } from './compare.ts';
@@ -18,6 +19,8 @@ export class PackageState {
   readonly #key: Function;
   #files: string;
   #snapshot: Snapshot | undefined;
+  /** Whether it is still to be found out which packages there are. */
+  #isUnknown: boolean;
 
   /** `fn` stands for the closure, whose packages are mostly those that it had when it was captured before. */
   constructor(fn: Function) {
@@ -25,6 +28,7 @@ export class PackageState {
     const { files = '[]', snapshot } = used.get(fn) ?? {};
     this.#files = files;
     this.#snapshot = snapshot;
+    this.#isUnknown = snapshot === undefined;
   }
 
   get warnings(): readonly Problem[] {
@@ -33,20 +37,22 @@ export class PackageState {
 
   /** Has a reading of the heap take account of what is known. */
   enter(builder: GraphBuilder): void {
+    if (this.#isUnknown) builder.unknown = new Set();
     if (this.#snapshot === undefined) return;
     const comparison = new Comparison(builder.sources, this.#snapshot);
     builder.state = new CarriedState(builder, comparison, (what) => this.#lost.has(what));
   }
 
   /** Whether a reading took account of everything; if not, it is to be done again. */
-  async isWhole(files: readonly LoadedFile[], builder: GraphBuilder): Promise<boolean> {
+  async isWhole(files: readonly LoadedFile[], builder: GraphBuilder, watch: CaptureWatch): Promise<boolean> {
     const wanted = JSON.stringify(files);
     if (wanted !== this.#files) {
       this.#files = wanted;
-      this.#snapshot = files.length === 0 ? undefined : await freshState(files);
-      const isWhole = this.#snapshot === undefined || (await this.#isUnchanged(this.#snapshot, builder));
+      this.#snapshot = files.length === 0 ? undefined : await freshState(files, watch);
+      this.#isUnknown = false;
       if (this.#snapshot !== undefined) used.set(this.#key, { files: wanted, snapshot: this.#snapshot });
-      return isWhole;
+      if (builder.unknown !== undefined && builder.unknown.size > 0) return false;
+      return this.#snapshot === undefined || (await this.#isUnchanged(this.#snapshot, builder));
     }
     for (const [what, problem] of builder.lostState) {
       const how = builder.state?.describe(what) ?? '';

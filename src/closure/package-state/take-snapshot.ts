@@ -45,7 +45,7 @@ export async function takeSnapshot(common: Readonly<Record<string, { exports: un
 }
 
 /** Of packages with more, the inner parts are not compared. */
-const mostNodes = 50_000;
+const mostNodes = 20_000;
 const beyond: SnapshotNode = { kind: 'beyond', tag: '' };
 
 class Walk {
