@@ -34,6 +34,15 @@ const tables = new Map<string, ModuleTable>();
 const texts = new LRUCache<string, ScriptText>({ max: 500 });
 const maps = new Map<string, ScriptMap | undefined>();
 
+/** What a script of the user's loads for the effect: the folders of packages, and of the user's own the scripts. */
+interface Effects {
+  readonly roots: readonly string[];
+  readonly own: readonly string[];
+}
+
+/** By script id; what a module imports was loaded before it. */
+const effects = new Map<string, Effects>();
+
 /** As esbuild, Rolldown and webpack name the modules of packages in what they write. */
 const bundlerComment = /^\s*(?:\/\/ |\/\/#region |\/\*\*\*\/ |!\*\*\* )?["']?\.?(?:[.\w-]*\/)*node_modules\/.*\.[cm]?js\b/m;
 
@@ -246,22 +255,26 @@ export class Origins {
    * the folders of those.
    */
   loadedForEffect(scriptIds: Iterable<string>): ReadonlySet<string> {
-    const roots = new Set<string>();
+    const all = new Set<string>();
     const seen = new Set(scriptIds);
     for (const scriptId of seen) {
-      const from = this.owner(scriptId) === 'user' ? this.file(scriptId) : undefined;
-      if (from === undefined) continue;
-      const { effects, specifiers } = this.#imports(scriptId);
-      for (const specifier of effects.filter((each) => this.isPackage(each, from))) {
-        const root = installedRoot({ specifier, from: dirname(from) });
-        if (root !== undefined) roots.add(root);
-      }
-      for (const specifier of specifiers) {
-        const own = this.#resolve(scriptId, specifier);
-        if (own !== undefined) seen.add(own.id);
-      }
+      const { roots, own } = effects.get(scriptId) ?? this.#effectsOf(scriptId);
+      effects.set(scriptId, { roots, own });
+      for (const root of roots) all.add(root);
+      for (const each of own) seen.add(each);
     }
-    return roots;
+    return all;
+  }
+
+  #effectsOf(scriptId: string): Effects {
+    const from = this.owner(scriptId) === 'user' ? this.file(scriptId) : undefined;
+    if (from === undefined) return { roots: [], own: [] };
+    const table = this.#imports(scriptId);
+    const bare = table.effects.filter((each) => this.isPackage(each, from));
+    const roots = bare.map((specifier) => installedRoot({ specifier, from: dirname(from) }));
+    const own = table.specifiers.map((specifier) => this.#resolve(scriptId, specifier)?.id);
+    const isThere = <T>(value: T | undefined): value is T => value !== undefined;
+    return { roots: roots.filter(isThere), own: own.filter(isThere) };
   }
 
   #imports(scriptId: string): Pick<ModuleTable, 'effects' | 'specifiers'> {

@@ -1,4 +1,5 @@
 import { parse } from 'acorn';
+import { analyze, type Scope } from 'eslint-scope';
 import { type Ast, isAst, type Span } from './syntax-walk.ts';
 import { bodyStart, constantNames, declaredNames, topLevelNames } from './top-level.ts';
 
@@ -7,6 +8,8 @@ export interface Place {
   readonly line: number;
   readonly column: number;
 }
+
+const scopeOptions = { ecmaVersion: 2022, ignoreEval: true } as const;
 
 /** A block of statements, or the top level of a script. */
 export interface Block {
@@ -23,6 +26,8 @@ const lenient = {
   allowReturnOutsideFunction: true,
   allowAwaitOutsideFunction: true,
   allowSuperOutsideMethod: true,
+  // As the analysis of scopes wants them.
+  ranges: true,
 } as const;
 
 /** What the source of a script says of the functions in it; parsed where a question needs that. */
@@ -33,6 +38,7 @@ export class ScriptText {
   #program: Ast | null | undefined;
   #strictSpans: readonly Span[] | undefined;
   #topLevel: ReadonlySet<string> | undefined;
+  #scopes: readonly Scope[] | undefined;
 
   constructor(source: string, isModule: boolean) {
     this.source = source;
@@ -67,6 +73,17 @@ export class ScriptText {
     this.#strictSpans ??= this.#findStrict();
     const offset = this.offsetOf(place);
     return this.#strictSpans.some((span) => holds(span, offset));
+  }
+
+  /** Whether anything assigns the variable that a name means around a place, beside its declaration. */
+  assigns(name: string, place: Place): boolean {
+    this.#program ??= this.#parse();
+    if (this.#program === null) return true;
+    this.#scopes ??= analyze(this.#program as never, { ...scopeOptions, sourceType: this.isModule ? 'module' : 'script' }).scopes;
+    const offset = this.offsetOf(place);
+    const around = this.#scopes.filter(({ block, set }) => holds(block as unknown as Ast, offset) && set.has(name));
+    const variable = around.at(-1)?.set.get(name);
+    return variable?.references.some((reference) => reference.isWrite() && reference.init !== true) ?? true;
   }
 
   /** Whether the script declares a variable at its top level. */

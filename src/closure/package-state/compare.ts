@@ -96,6 +96,9 @@ export class Comparison {
   readonly #steps: Step[] = [];
   readonly #queue: number[] = [];
   #walked = 0;
+  /** Scopes without state of their own, which are read only if something is looked for. */
+  readonly #quiet: [number, SnapshotScope][] = [];
+  #isThorough = false;
   readonly #scopes: ReadonlyMap<number, readonly SnapshotScope[]>;
 
   constructor(sources: Sources, snapshot: Snapshot) {
@@ -121,7 +124,8 @@ export class Comparison {
       const number = this.#queue[this.#walked] as number;
       this.#compare(number);
       for (const scope of this.#scopes.get(number) ?? []) {
-        if (scope.isOnly) this.#compareScope(this.#values[number] as Function, scope);
+        if (scope.isQuiet && !this.#isThorough) this.#quiet.push([number, scope]);
+        else if (scope.isOnly) this.#compareScope(this.#values[number] as Function, scope);
         else late.push([number, scope]);
       }
       // What is also reached in another way is known by that.
@@ -132,6 +136,12 @@ export class Comparison {
 
   /** The number of the fresh counterpart of a value. */
   numberOf(value: unknown): number | undefined {
+    const number = this.#numbers.get(value);
+    if (number !== undefined || this.#quiet.length === 0 || typeof value !== 'function') return number;
+    // Nothing differs in there, but it may be what leads to this one.
+    this.#isThorough = true;
+    for (const [through, scope] of this.#quiet.splice(0)) this.#compareScope(this.#values[through] as Function, scope);
+    this.#walk();
     return this.#numbers.get(value);
   }
 

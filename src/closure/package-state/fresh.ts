@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -19,23 +18,25 @@ const longestMs = 60_000;
 const mostKept = 50;
 
 /** By the files; what a package's files say is taken not to change while the process runs that has loaded them. */
-const snapshots = new LRUCache<string, Promise<Snapshot | undefined>>({ max: 32 });
+const snapshots = new LRUCache<string, Promise<Snapshot>>({ max: 32 });
 
 /**
- * The state of modules of packages as they are when they were just loaded; undefined if it can't be had. To load them takes
- * as long as it takes, so what was found is kept for other processes too.
+ * The state of modules of packages as they are when they were just loaded. To load them takes as long as it takes, so what was
+ * found is kept for other processes too. Rejects if they can't be loaded once more.
  */
-export async function freshState(files: readonly LoadedFile[], watch: CaptureWatch): Promise<Snapshot | undefined> {
+export async function freshState(files: readonly LoadedFile[], watch: CaptureWatch): Promise<Snapshot> {
   const key = JSON.stringify(files);
-  const found = snapshots.get(key) ?? kept(files, watch).catch(() => undefined);
+  const found = snapshots.get(key) ?? kept(files, watch);
   snapshots.set(key, found);
-  const snapshot = await found;
-  if (watch.signal?.aborted === true) snapshots.delete(key);
-  return snapshot;
+  try {
+    return await found;
+  } catch (error) {
+    snapshots.delete(key);
+    throw error;
+  }
 }
 
-async function kept(files: readonly LoadedFile[], { signal, onProgress }: CaptureWatch): Promise<Snapshot | undefined> {
-  if (!existsSync(stateProgram)) return undefined;
+async function kept(files: readonly LoadedFile[], { signal, onProgress }: CaptureWatch): Promise<Snapshot> {
   const dir = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'clipper-ts', 'packages');
   const file = join(dir, `${await fingerprint(files)}.json`);
   const known = await readFile(file, 'utf8').catch(() => undefined);
@@ -45,7 +46,6 @@ async function kept(files: readonly LoadedFile[], { signal, onProgress }: Captur
     `loading ${[...names].slice(0, 5).join(', ')}${names.size > 5 ? ', …' : ''} afresh, to see what was changed of it`,
   );
   const written = await loadAfresh(JSON.stringify(files), signal);
-  if (written === undefined) return undefined;
   await keep(dir, file, written).catch(() => {});
   return JSON.parse(written) as Snapshot;
 }
@@ -76,16 +76,19 @@ async function keep(dir: string, file: string, written: string): Promise<void> {
 const flagsOfLoader = (): readonly string[] =>
   process.execArgv.filter((flag) => /^(?:-C|--conditions)\b.*=|^--preserve-symlinks/.test(flag));
 
-async function loadAfresh(files: string, signal: AbortSignal | undefined): Promise<string | undefined> {
+async function loadAfresh(files: string, signal: AbortSignal | undefined): Promise<string> {
   const { NODE_OPTIONS: _options, ...env } = process.env;
   const child = spawn(process.execPath, [...flagsOfLoader(), stateProgram, files], {
     env,
-    stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+    stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
     timeout: longestMs,
     killSignal: 'SIGKILL',
     ...(signal && { signal }),
   });
-  const exited = new Promise<number | null>((resolve, reject) => child.once('error', reject).once('close', resolve));
-  const [written, code] = await Promise.all([text(child.stdio[3] as Readable), exited]);
-  return code === 0 ? written : undefined;
+  const exited = new Promise<number | string | null>((resolve, reject) =>
+    child.once('error', reject).once('close', (code, killed) => resolve(code ?? killed)),
+  );
+  const [written, said, code] = await Promise.all([text(child.stdio[3] as Readable), text(child.stderr as Readable), exited]);
+  if (code !== 0) throw new Error(`that ended with ${code}: ${said.trim().slice(-500)}`);
+  return written;
 }

@@ -1,6 +1,8 @@
+import { messageOf } from '../../errors.ts';
 import type { GraphBuilder, Problem } from '../graph-builder.ts';
 import type { CaptureWatch } from '../options.ts';
 import type { LoadedFile } from '../origins.ts';
+import { packageNameOf } from '../package-members.ts';
 import { CarriedState } from './carry.ts';
 import { Comparison } from './compare.ts';
 import { freshState } from './fresh.ts';
@@ -48,7 +50,7 @@ export class PackageState {
     const wanted = JSON.stringify(files);
     if (wanted !== this.#files) {
       this.#files = wanted;
-      this.#snapshot = files.length === 0 ? undefined : await freshState(files, watch);
+      this.#snapshot = files.length === 0 ? undefined : await this.#freshState(files, watch);
       this.#isUnknown = false;
       if (this.#snapshot !== undefined) used.set(this.#key, { files: wanted, snapshot: this.#snapshot });
       if (builder.unknown !== undefined && builder.unknown.size > 0) return false;
@@ -63,6 +65,21 @@ export class PackageState {
       });
     }
     return builder.lostState.size === 0;
+  }
+
+  async #freshState(files: readonly LoadedFile[], watch: CaptureWatch): Promise<Snapshot | undefined> {
+    try {
+      return await freshState(files, watch);
+    } catch (error) {
+      watch.signal?.throwIfAborted();
+      const names = [...new Set(files.map(({ file }) => packageNameOf(file)))].join(', ');
+      this.#lost.set(names, {
+        path: names,
+        what: `could not be loaded once more, to see what was changed in this process: ${messageOf(error)}`,
+        fix: 'set in `setup` what you set in there',
+      });
+      return undefined;
+    }
   }
 
   async #isUnchanged(snapshot: Snapshot, builder: GraphBuilder): Promise<boolean> {

@@ -56,6 +56,8 @@ export interface SnapshotScope {
   readonly through: number[];
   /** Whether its function was called no more than once, as far as is known. */
   isOnly: boolean;
+  /** Whether its variables are never assigned, and hold functions that have nothing of their own. */
+  isQuiet: boolean;
 }
 
 export interface Snapshot {

@@ -54,6 +54,8 @@ class Walk {
   readonly #values: unknown[] = [];
   readonly #nodes: SnapshotNode[] = [];
   readonly #scopes: SnapshotScope[] = [];
+  /** How many scopes functions of packages have. */
+  readonly #depths = new Map<number, number>();
   readonly #scopesByFunction = new Map<string, SnapshotScope[]>();
   /** By what tells scopes apart: the scope, and the places of the functions that showed it. */
   readonly #scopesByKey = new Map<string, { readonly scope: SnapshotScope; readonly places: Set<string> }>();
@@ -86,6 +88,7 @@ class Walk {
       this.#fillProperties(this.#nodes.at(-1) as SnapshotNode, found.parts);
     }
     for (let number = 0; number < this.#values.length; number++) this.#fill(number);
+    for (const scope of this.#scopes) scope.isQuiet = this.#isQuiet(scope);
     return { modules, additions, nodes: this.#nodes, scopes: this.#scopes };
   }
 
@@ -136,6 +139,7 @@ class Walk {
     const file = scriptId === undefined || origins.owner(scriptId) !== 'package' ? undefined : origins.file(scriptId);
     if (scriptId === undefined || file === undefined) return;
     const own = scopes.filter(isOwnScope);
+    this.#depths.set(number, own.length);
     for (const [index, scope] of own.entries()) {
       const names = Object.getOwnPropertyNames(scope.variables).filter(
         (name) => isVariable(name) && origins.importOf(scriptId, name) === undefined,
@@ -143,13 +147,26 @@ class Walk {
       const values = names.map((name) => this.#reference(peekVariable(scope, name)));
       const depth = own.length - index - 1;
       this.#note(
-        { file, isModule: scope.type === 'module', names, values, depth, through: [number], isOnly: true },
+        { file, isModule: scope.type === 'module', names, values, depth, through: [number], isOnly: true, isQuiet: false },
         {
           kind: `${scriptId} ${scope.description}`,
           place: `${location.line}:${location.column}`,
         },
       );
     }
+  }
+
+  #isQuiet({ through, names, values, depth }: SnapshotScope): boolean {
+    const { scriptId, location } = this.#sources.inspector.facts(this.#values[through[0] ?? -1] as Function);
+    const text = scriptId === undefined ? undefined : this.#sources.origins.text(scriptId);
+    return values.every((value, index) => {
+      if (text === undefined || text.assigns(names[index] ?? '', location)) return false;
+      const node = typeof value === 'number' ? this.#nodes[value] : undefined;
+      if (node?.kind !== 'function') return node === undefined || !isWalked(node.kind);
+      const isMethod = (each: Reference): boolean => typeof each === 'number' && this.#nodes[each]?.kind === 'function';
+      const isPlain = (node.properties ?? []).every(([key, each]) => key === 'prototype' || isMethod(each));
+      return isPlain && (this.#depths.get(Number(value)) ?? 0) <= depth + 2;
+    });
   }
 
   /** Whether one of the variables holds a function that was made in the very scope, as no other call has it. */
