@@ -102,10 +102,7 @@ async function writeBundle(
   await mkdir(dir, { recursive: true });
   const [written, packing] = await Promise.allSettled([
     writeAssets(dir, assets, signal),
-    packPackages(
-      { packages, evaluated: captured.packageFiles.map(({ file }) => file), projectDir: captured.projectDir },
-      { ...settings, signal },
-    ),
+    packPackages({ packages, evaluated: captured.packageFiles, projectDir: captured.projectDir }, { ...settings, signal }),
   ]);
   // Both have ended then, and no one writes or installs any more.
   if (written.status === 'rejected') throw written.reason;

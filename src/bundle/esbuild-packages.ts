@@ -1,5 +1,6 @@
 import { type BuildFailure, type BuildOptions, build, type Message, type Metafile, type Plugin } from 'esbuild';
 import type { PackageImport } from '../closure/emit-modules.ts';
+import type { LoadedFile } from '../closure/origins.ts';
 import { insideFunction, insidesOf, insideVariable } from './module-insides.ts';
 import type { KeptPackages } from './package-dirs.ts';
 
@@ -31,7 +32,7 @@ export interface PackageBuild {
 
 export interface BuildRequest {
   readonly packages: readonly PackageImport[];
-  readonly evaluated: readonly string[];
+  readonly evaluated: readonly LoadedFile[];
   readonly projectDir: string;
   readonly kept: KeptPackages;
 }
@@ -47,7 +48,7 @@ export async function buildPackages(request: BuildRequest): Promise<PackageBuild
   const { packages, evaluated, projectDir, kept } = request;
   const found: Findings = { imports: [], members: [] };
   // As in the process: entries before what they load, and all that the modules do as they are evaluated.
-  const first = evaluated.flatMap((file, index) => (kept.has(file) ? [] : [`import "${evaluatedPrefix}${index}";`]));
+  const first = evaluated.flatMap(({ file }, index) => (kept.has(file) ? [] : [`import "${evaluatedPrefix}${index}";`]));
   const contents = [...first, ...packages.map((_, index) => `export * from "${namespace}:${index}";`)].join('\n');
   const bundled = packages.filter(({ source }) => source.type !== 'inside' || !kept.has(source.file));
   const plugins = [importsOf(request, found), insidesOf(bundled), keptFilesOf(kept, found)];
@@ -109,7 +110,7 @@ const importsOf = ({ packages, evaluated, kept }: BuildRequest, { members }: Fin
         : source.file;
     // To resolve them here makes nothing of a package's word that its modules do nothing when they are evaluated.
     onResolve({ filter: new RegExp(`^${evaluatedPrefix}`) }, ({ path }) => ({
-      path: evaluated[Number(path.slice(evaluatedPrefix.length))] ?? '',
+      path: evaluated[Number(path.slice(evaluatedPrefix.length))]?.file ?? '',
     }));
     onResolve({ filter: new RegExp(`^${namespace}:`) }, ({ path }) => ({ path: path.slice(namespace.length + 1), namespace }));
     onLoad({ filter: /.*/, namespace }, async ({ path }) => {
@@ -147,10 +148,11 @@ function exportStatement({ name, source, member }: PackageImport): string {
   if (source.type === 'inside') {
     const file = JSON.stringify(source.file);
     const keys = member.map((key) => `[${JSON.stringify(key)}]`).join('');
-    const inFunction = source.at === undefined ? undefined : insideFunction(source.file, source.at);
-    if (!source.isModule)
-      return `export const ${name} = (require(${file}), ${inFunction ?? `__clipperInsides[${file}]`})${keys};`;
-    if (inFunction !== undefined) return `import ${file};\nexport const ${name} = ${inFunction}${keys};`;
+    const inFunction = source.at === undefined ? undefined : insideFunction(source.file, source.at, member);
+    if (!source.isModule) {
+      return `export const ${name} = (require(${file}), ${inFunction ?? `__clipperInsides[${file}]${keys}`});`;
+    }
+    if (inFunction !== undefined) return `import ${file};\nexport const ${name} = ${inFunction};`;
     const inside = insideVariable(source.file);
     return `import { ${inside} } from ${file};\nexport const ${name} = ${inside}${keys};`;
   }

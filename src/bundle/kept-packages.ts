@@ -1,6 +1,7 @@
 import { lstatSync, readlinkSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join, parse, posix, resolve } from 'node:path';
+import type { LoadedFile } from '../closure/origins.ts';
 import { ClipperError, messageOf } from '../errors.ts';
 import type { KeptMember, PackageBuild } from './esbuild-packages.ts';
 import { insideFunction, insideVariable, keptInsidesOf } from './module-insides.ts';
@@ -87,33 +88,39 @@ const isLink = (file: string): boolean => lstatSync(file).isSymbolicLink();
  * Writes an ES module that adds members of kept packages to the exports of modules.cjs. Packages that were imported are
  * imported again: CommonJS can't load ES modules, and only Node itself knows what an import of CommonJS gives.
  */
-export function printKept(members: readonly KeptMember[], place: (file: string) => string): string {
+export function printKept(
+  members: readonly KeptMember[],
+  place: (file: string) => string,
+  evaluated: readonly LoadedFile[],
+): string {
   const imports = new Map<string, string>();
   const values = members.map(({ name, file, source, member }) => {
     const path = `./${place(file)}`;
     if (source.type === 'require') return `${name}: require(${JSON.stringify(path)})${keysOf(member)}`;
     if (source.type === 'inside' && !source.isModule) {
       const id = JSON.stringify(path);
-      if (source.at !== undefined) return `${name}: (require(${id}), ${insideFunction(file, source.at)})${keysOf(member)}`;
+      if (source.at !== undefined) return `${name}: (require(${id}), ${insideFunction(file, source.at, member)})`;
       return `${name}: (require(${id}), require.cache[require.resolve(${id})].__clipperInside)${keysOf(member)}`;
     }
     const local = imports.get(path) ?? `kept${imports.size}`;
     imports.set(path, local);
-    if (source.type === 'inside' && source.at !== undefined)
-      return `${name}: ${insideFunction(file, source.at)}${keysOf(member)}`;
+    if (source.type === 'inside' && source.at !== undefined) return `${name}: ${insideFunction(file, source.at, member)}`;
     return `${name}: ${local}${source.type === 'inside' ? `.${insideVariable(file)}` : ''}${keysOf(member)}`;
   });
   return [
     'import { createRequire } from "node:module";',
-    ...[...imports].map(
-      ([path, local]) => `import * as ${local} from ${JSON.stringify(path.replace(/[%?#\\]/g, encodeURIComponent))};`,
-    ),
+    ...[...imports].map(([path, local]) => `import * as ${local} from ${asUrl(path)};`),
+    ...evaluated.filter(({ isModule }) => isModule).map(({ file }) => `import ${asUrl(`./${place(file)}`)};`),
     'const require = createRequire(import.meta.url);',
+    // As in the process: entries before what they load.
+    ...evaluated.filter(({ isModule }) => !isModule).map(({ file }) => `require(${JSON.stringify(`./${place(file)}`)});`),
     'Object.assign(require("./modules.cjs"), {',
     ...values.map((value) => `  ${value},`),
     '});',
     '',
   ].join('\n');
 }
+
+const asUrl = (path: string): string => JSON.stringify(path.replace(/[%?#\\]/g, encodeURIComponent));
 
 const keysOf = (member: readonly string[]): string => member.map((key) => `[${JSON.stringify(key)}]`).join('');

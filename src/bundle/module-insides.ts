@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Plugin } from 'esbuild';
 import type { PackageImport } from '../closure/emit-modules.ts';
+import { allCalls } from '../closure/graph.ts';
 
 /** Variables of a module that it keeps to itself, and that are wanted: those of its top level, or of a function in it. */
 interface Inside {
@@ -20,7 +21,7 @@ function insidesByFile(packages: readonly PackageImport[]): ReadonlyMap<string, 
     const insides = byFile.get(source.file) ?? [];
     byFile.set(source.file, insides);
     const inside = insides.find((each) => each.at === at) ?? { isModule, at, names: new Set() };
-    inside.names.add(member[0] ?? '');
+    for (const name of member[0] === allCalls ? member.slice(1) : member.slice(0, 1)) inside.names.add(name);
     if (!insides.includes(inside)) insides.push(inside);
   }
   return byFile;
@@ -41,9 +42,13 @@ function printInside({ names }: Inside): string {
   return `{ ${members.join(', ')} }`;
 }
 
-/** Where a function in a module lets its variables out; of several calls the first does. */
-export const insideFunction = (file: string, at: number): string =>
-  `(globalThis[Symbol.for("clipper-ts.insides")] ??= {})[${JSON.stringify(`${file}:${at}`)}]`;
+/** Where a function in a module lets its variables out: a list, by its calls. */
+const insideCalls = (file: string, at: number): string =>
+  `((globalThis["clipper-ts.insides"] ??= {})[${JSON.stringify(`${file}:${at}`)}] ??= [])`;
+
+/** What a closure takes of the variables of a function in a module: a member of those of its first call, or all calls. */
+export const insideFunction = (file: string, at: number, member: readonly string[]): string =>
+  insideCalls(file, at) + (member[0] === allCalls ? '' : `[0]?.[${JSON.stringify(member[0])}]`);
 
 /** The text of a module that lets variables out: those of its top level at its end. */
 function lettingOut(file: string, text: string, { insides, target }: { insides: readonly Inside[]; target: string }): string {
@@ -51,7 +56,7 @@ function lettingOut(file: string, text: string, { insides, target }: { insides: 
   let changed = text;
   const inner = insides.filter((each): each is Inside & { at: number } => each.at !== undefined);
   for (const inside of inner.sort((a, b) => b.at - a.at)) {
-    const letOut = `${insideFunction(file, inside.at)} ??= ${printInside(inside)};`;
+    const letOut = `${insideCalls(file, inside.at)}.push(${printInside(inside)});`;
     const isOfClass = [...inside.names].some((name) => privateAccess.test(name));
     const statement = isOfClass ? ` static { ${letOut} }` : `;${letOut}`;
     changed = `${changed.slice(0, inside.at)}${statement}${changed.slice(inside.at)}`;

@@ -5,6 +5,7 @@ import type { Message } from 'esbuild';
 import { LRUCache } from 'lru-cache';
 import type { EmittedFile } from '../closure/emit-format.ts';
 import type { PackageImport } from '../closure/emit-modules.ts';
+import type { LoadedFile } from '../closure/origins.ts';
 import { ClipperError, messageOf } from '../errors.ts';
 import { identityOf, withAdded } from './added-layout.ts';
 import type { AddedPackages } from './added-packages.ts';
@@ -38,7 +39,7 @@ interface Made {
 export interface PackageRequest {
   readonly packages: readonly PackageImport[];
   /** Modules of these packages that the process evaluated, in its order. */
-  readonly evaluated: readonly string[];
+  readonly evaluated: readonly LoadedFile[];
   readonly projectDir: string;
   readonly target: Target;
   readonly added: AddedPackages | undefined;
@@ -134,10 +135,19 @@ function pack(
   if (packages.length + request.evaluated.length === 0) return { code: [], files };
   // What only bundled modules use, they `require`.
   if (keptMembers.length === 0) return { code: [modules], files };
-  return { code: [modules, { name: keptName, text: printKept(keptMembers, kept.place) }], files };
+  return {
+    code: [modules, { name: keptName, text: printKept(keptMembers, kept.place, keptOf(request.evaluated, trace)) }],
+    files,
+  };
 }
 
 const nothingKept: KeptFiles = { files: [], place: (file) => file };
+
+/** The modules of kept packages that the process evaluated, of those that the closure comes with. */
+function keptOf(evaluated: readonly LoadedFile[], trace: Trace | undefined): readonly LoadedFile[] {
+  const files = new Set(trace?.files);
+  return evaluated.filter(({ file }) => files.has(file));
+}
 
 /** What is added as it is installed lies with what the closure uses of it. */
 const withFilesOf = (trace: Trace, added: AddedPackages | undefined): Trace =>

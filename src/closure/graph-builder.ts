@@ -179,8 +179,8 @@ export class GraphBuilder {
 
   refuse(path: Path, { what, fix }: Refusal): undefined {
     const problem = { path: printPath(path), what, fix, at: path };
-    const root = rootOf(path);
-    if (this.state?.paths.has(root) === true) this.lostState.set(String(root.label), problem);
+    const root = String(rootOf(path).label);
+    if (this.state?.isCarrying(root) === true) this.lostState.set(root, problem);
     else this.problems.push(problem);
   }
 

@@ -74,6 +74,8 @@ export interface ModuleNode extends Shell {
   kept?: [key: Value, value?: Value][];
 }
 
+export const allCalls = '*';
+
 export type ModuleSource =
   /** A builtin, by its `node:` name. */
   | { readonly type: 'builtin'; readonly name: string }
@@ -84,7 +86,8 @@ export type ModuleSource =
   /**
    * What a package's module keeps to itself: its top-level variables as members, or those of the function whose body begins
    * `at` an offset of the text; `set x` is a function that assigns `x`. Of a class whose body begins there, `get #x` and `set #x`
-   * are functions that take an instance.
+   * are functions that take an instance. Of a function that is called several times the variables are those of its first call;
+   * `allCalls` as the first member stands for the list of all, and the others for what is wanted of each.
    */
   | { readonly type: 'inside'; readonly file: string; readonly isModule: boolean; readonly at?: number };
 

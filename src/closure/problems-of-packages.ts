@@ -6,6 +6,7 @@ import { ownName } from './capture-properties.ts';
 import { type Path, printPath } from './graph.ts';
 import type { FoundProblem, GraphBuilder, Problem } from './graph-builder.ts';
 import { packageNameOf, packageRootOf } from './package-members.ts';
+import { refusalsOfText } from './refusals.ts';
 
 /** An object or a function that a package made for the user, and that can't travel for what is in it. */
 interface Foreign {
@@ -27,7 +28,7 @@ export function joinProblems(builder: GraphBuilder): readonly Problem[] {
   const joined = new Map<string, { readonly foreign: Foreign; readonly problems: FoundProblem[] }>();
   const others: Problem[] = [];
   for (const problem of builder.problems) {
-    const foreign = foreignOf(builder, values, problem.at);
+    const foreign = problem.what === refusalsOfText.ourselves.what ? undefined : foreignOf(builder, values, problem.at);
     if (foreign === undefined) others.push(plain(problem));
     else {
       const group = joined.get(printPath(foreign.at)) ?? { foreign, problems: [] };

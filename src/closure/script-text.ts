@@ -1,7 +1,7 @@
 import { parse } from 'acorn';
 import { analyze, type Scope } from 'eslint-scope';
 import { type Ast, isAst, type Span } from './syntax-walk.ts';
-import { bodyStart, constantNames, declaredNames, topLevelNames } from './top-level.ts';
+import { bodyStart, constantNames, declaredNames, functionNames, topLevelNames } from './top-level.ts';
 
 /** A place in a script; 0 is the first line and column. */
 export interface Place {
@@ -17,6 +17,8 @@ export interface Block {
   readonly start: number | undefined;
   /** Those of its variables that are never assigned. */
   readonly constants: ReadonlySet<string>;
+  /** The functions that it declares. */
+  readonly functions: ReadonlySet<string>;
 }
 
 /** Scripts come as wrapped as their loader made them. */
@@ -100,11 +102,12 @@ export class ScriptText {
     for (const block of around.filter(({ type }) => type === 'BlockStatement').toReversed()) {
       const params = around.find(({ body }) => body === block)?.params;
       const declared = declaredNames(params, block);
-      if (names.every((name) => declared.has(name))) return { start: bodyStart(block), constants: constantNames(block) };
+      if (names.every((name) => declared.has(name)))
+        return { start: bodyStart(block), constants: constantNames(block), functions: functionNames(block) };
     }
     const program = around[0];
     return program !== undefined && names.every((name) => this.declares(name))
-      ? { start: undefined, constants: constantNames(program) }
+      ? { start: undefined, constants: constantNames(program), functions: functionNames(program) }
       : undefined;
   }
 

@@ -32,6 +32,12 @@ export function constantNames({ body }: Ast): ReadonlySet<string> {
   return names;
 }
 
+/** The functions that a block declares. */
+export const functionNames = ({ body }: Ast): ReadonlySet<string> =>
+  new Set(
+    (body as readonly Ast[]).flatMap(({ type, id }) => (type === 'FunctionDeclaration' && isAst(id) ? [String(id.name)] : [])),
+  );
+
 /** Where the statements of a function begin, behind its directives. */
 export function bodyStart({ start, body }: Ast): number {
   const directives = (body as readonly Ast[]).filter(({ directive }) => directive !== undefined);

@@ -28,6 +28,21 @@ const packages = {
     },
   ),
   ...installed(
+    'node_modules/twice',
+    {},
+    {
+      'index.js': `
+      const factory = () => {
+        var Symbol = undefined, map = { a: 'A' };
+        function slug(s) { return [...s].map((each) => map[each] ?? each).join(''); }
+        slug.extend = (more) => { Object.assign(map, more); };
+        return slug;
+      };
+      module.exports = factory();
+      module.exports.default = factory();`,
+    },
+  ),
+  ...installed(
     'node_modules/registry',
     {},
     {
@@ -126,6 +141,11 @@ test.each([
     'variables of a function around a whole package, with functions of the user',
     "import Num from 'umd'; const unit = 'kg'; Num.config(2); Num.use((x) => x + unit); const fn = () => Num(1);",
     '1.00,1kg',
+  ],
+  [
+    'variables of one of several calls of a function',
+    "import slug from 'twice'; slug.extend({ b: 'B' }); const fn = () => [slug('ab'), slug.default('ab')];",
+    ['AB', 'Ab'],
   ],
   [
     'Maps, Sets and lists that things are registered in',

@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import { readProperty } from '../capture-properties.ts';
 import { captureWeakEntries } from '../capture-weak.ts';
-import { isNode, isPrimitive, type Node, type Path, type Property, type Value } from '../graph.ts';
+import { allCalls, isNode, isPrimitive, type Node, type Path, type Property, type Value } from '../graph.ts';
 import type { GraphBuilder } from '../graph-builder.ts';
 import { type PackageMember, packageNameOf } from '../package-members.ts';
 import type { Comparison, Difference, Step } from './compare.ts';
@@ -10,8 +10,6 @@ import { primitiveReference, printReference, type SnapshotScope } from './snapsh
 
 /** What is done to the fresh state of a package in the replica, and what is found there before any of it is done. */
 export class CarriedState {
-  /** Where the captures of differences begin. */
-  readonly paths = new Set<Path>();
   readonly changes: Node[] = [];
   readonly found: Node[] = [];
   readonly #builder: GraphBuilder;
@@ -51,9 +49,13 @@ export class CarriedState {
       if (this.#isLeftOut(what)) continue;
       this.#hows.set(what, how);
       const path = { parent: undefined, label: what };
-      this.paths.add(path);
       this.#carry(difference, path);
     }
+  }
+
+  /** Whether the values at a place in a package are captured because they differ. */
+  isCarrying(what: string): boolean {
+    return this.#hows.has(what);
   }
 
   /** What was there when the package was loaded, and what is now. */
@@ -130,8 +132,26 @@ export class CarriedState {
     if (place.constants.has(name)) return;
     const value = this.#value(now, path);
     if (!isPrimitive(now) && value === undefined) return;
-    const setter = this.#builder.module(place.source, [`set ${name}`], path);
+    const setter = this.#variable(place, { scope, name: `set ${name}`, path });
+    if (setter === undefined) return this.#unreachable(path);
     this.#change('((set, value) => set(value))', [setter, value], path);
+  }
+
+  /** What the module in the bundle lets out of a scope under a name. */
+  #variable(
+    { source, call }: ScopePlace,
+    { scope, name, path }: { scope: SnapshotScope; name: string; path: Path },
+  ): Node | undefined {
+    if (call === undefined) return this.#builder.module(source, [name], path);
+    const fn = this.#node(call.fn);
+    if (fn === undefined) return undefined;
+    const wanted = scope.names.flatMap((each) => [each, `set ${each}`]);
+    const calls = this.#builder.module(source, [allCalls, call.name, ...wanted], path);
+    return this.#made(
+      '((calls, key, fn, name) => calls.find((each) => each[key] === fn)[name])',
+      [calls, call.name, fn, name],
+      path,
+    );
   }
 
   #setPrivate(holder: Node, { holder: number, name, now }: Difference & { type: 'private' }, path: Path): void {
@@ -199,10 +219,11 @@ export class CarriedState {
     if (step.type === 'intrinsic') return this.#builder.intrinsic(step.expression, path);
     if (step.type === 'variable') {
       const place = this.#placeOf(step.scope);
-      return place === undefined ? undefined : this.#builder.module(place.source, [step.name], path);
+      return place === undefined ? undefined : this.#variable(place, { scope: step.scope, name: step.name, path });
     }
     const from = this.#node(step.from);
     if (from === undefined) return undefined;
+    if (step.type === 'bound') return undefined;
     if (step.type === 'prototype') return this.#made('Object.getPrototypeOf', [from], path);
     if (step.type === 'private') {
       const getter = this.#privateAccess(step.from, `get ${step.name}`, path);
@@ -236,7 +257,7 @@ function printStep(comparison: Comparison, step: Step): string {
   if (step.type === 'intrinsic') return step.expression;
   if (step.type === 'variable') return `${packageNameOf(step.scope.file)} ${step.name}`;
   const start = printHolder(comparison, step.from);
-  if (step.type === 'prototype') return `${start} prototype`;
+  if (step.type === 'prototype' || step.type === 'bound') return `${start} ${step.type}`;
   if (step.type === 'private') return `${start}.${step.name}`;
   return step.type === 'entry' ? `${start} entry ${step.index}` : `${start}${printKey(step.key)}`;
 }

@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { types } from 'node:util';
-import { isPrimitive } from '../graph.ts';
+import { isPrimitive, type Primitive } from '../graph.ts';
 import type { PackageMember } from '../package-members.ts';
 import { peekVariable } from '../scopes.ts';
 import type { Sources } from '../sources.ts';
 import {
   additionsTo,
+  boundParts,
   extensible,
   identify,
   isWalked,
@@ -18,6 +19,14 @@ import {
   type SnapshotScope,
 } from './snapshot.ts';
 import { isOwnScope } from './take-snapshot.ts';
+
+/** Whether a number is the process's own id, or the time at which it loaded something. */
+function isOfProcess(value: Primitive, reference: Reference, { pid, began, ended }: Snapshot): boolean {
+  if (typeof value !== 'number' || typeof reference !== 'string') return false;
+  const before = Number(reference.slice(1));
+  const isTime = before >= began && before <= ended && value >= Math.floor(performance.timeOrigin) && value <= Date.now();
+  return isTime || (value === process.pid && before === pid);
+}
 
 /** By snapshot: whether the text of any of its modules has a name. */
 const named = new WeakMap<Snapshot, Map<string, boolean>>();
@@ -36,6 +45,8 @@ export type Step =
   | { readonly type: 'intrinsic'; readonly expression: string }
   | { readonly type: 'property'; readonly from: number; readonly key: string | symbol; readonly role: 'value' | 'get' | 'set' }
   | { readonly type: 'prototype'; readonly from: number }
+  /** Behind a bound function, where no code gets at it. */
+  | { readonly type: 'bound'; readonly from: number }
   | { readonly type: 'private'; readonly from: number; readonly name: string }
   /** A value of a Map, a key of one or of a Set, by its place in there. */
   | { readonly type: 'entry'; readonly from: number; readonly index: number; readonly role: 'key' | 'value' }
@@ -191,7 +202,9 @@ export class Comparison {
 
   /** Whether a value is, or is the counterpart of, what the snapshot has. */
   #pair(value: unknown, reference: Reference, step: Step): boolean {
-    if (typeof reference === 'string') return isPrimitive(value) && primitiveReference(value) === reference;
+    if (typeof reference === 'string') {
+      return isPrimitive(value) && (primitiveReference(value) === reference || isOfProcess(value, reference, this.snapshot));
+    }
     if (isPrimitive(value)) return false;
     const known = this.#numbers.get(value);
     if (known !== undefined || this.#steps[reference] !== undefined) return known === reference;
@@ -217,6 +230,7 @@ export class Comparison {
     }
     if (node.kind === 'array') this.#compareElements(holder, node, value as unknown[]);
     else this.#compareProperties(holder, node, parts);
+    if (node.bound !== undefined) this.#compareBound(holder, node.bound);
     if (node.privates !== undefined) this.#comparePrivates(holder, node.privates);
     if (node.kind === 'map' || node.kind === 'set') this.#compareEntries(holder, node, parts);
     if (node.kind === 'weak') {
@@ -279,6 +293,15 @@ export class Comparison {
     if (!isAccessor) return this.#pair(descriptor.value, value, step('value'));
     const isSameGet = this.#pair(descriptor.get, value, step('get'));
     return this.#pair(descriptor.set, setter as Reference, step('set')) && isSameGet;
+  }
+
+  /** What differs in a bound function is none that the program could have changed: it is another function. */
+  #compareBound(holder: number, before: readonly Reference[]): void {
+    const { bound } = this.#sources.inspector.facts(this.#values[holder] as Function);
+    if (bound === undefined) return;
+    for (const [index, value] of boundParts(bound).entries()) {
+      if (before[index] !== undefined) this.#pair(value, before[index], { type: 'bound', from: holder });
+    }
   }
 
   #comparePrivates(holder: number, privates: NonNullable<SnapshotNode['privates']>): void {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { classesOf } from '../capture-privates.ts';
+import { ownName } from '../capture-properties.ts';
 import type { ModuleSource } from '../graph.ts';
 import type { GraphBuilder } from '../graph-builder.ts';
 import type { ScriptText } from '../script-text.ts';
@@ -9,27 +10,32 @@ import type { SnapshotScope } from './snapshot.ts';
 /** How a replica gets at the variables of a scope. */
 export interface ScopePlace {
   readonly source: ModuleSource;
+  /** If its function was called several times: the function that the right call made, and the variable that holds it. */
+  readonly call: { readonly name: string; readonly fn: number } | undefined;
   /** The variables that can't be assigned. */
   readonly constants: ReadonlySet<string>;
 }
 
 /**
  * Where a module in the bundle is to let the variables of a scope out: at its end, or at the beginning of the block whose
- * they are. Undefined if that block may have run several times, or the text has no place for it.
+ * they are. Undefined if it can't be told which run of that block is meant, or the text has no place for it.
  */
 export function placeOf(builder: GraphBuilder, comparison: Comparison, scope: SnapshotScope): ScopePlace | undefined {
   const { file, isOnly, through, names } = scope;
-  const fn = isOnly ? comparison.valueOf(through[0] ?? -1) : undefined;
+  const number = through.length === 1 ? (through[0] ?? -1) : -1;
+  const fn = comparison.valueOf(number);
   if (typeof fn !== 'function') return undefined;
   const { origins, inspector } = builder.sources;
   const { scriptId, location } = inspector.facts(fn);
   if (scriptId === undefined) return undefined;
   const text = origins.text(scriptId);
-  const { start: at, constants } = text.scopeAround(location, names) ?? {};
+  const { start: at, constants, functions } = text.scopeAround(location, names) ?? {};
   if (constants === undefined) return undefined;
+  const call = isOnly ? undefined : { name: ownName(fn), fn: number };
+  if (call !== undefined && functions?.has(call.name) !== true) return undefined;
   const source = { type: 'inside', file, isModule: text.isModule } as const;
-  if (at === undefined) return { source, constants };
-  return isAsWritten(file, text) ? { source: { ...source, at }, constants } : undefined;
+  if (at === undefined) return { source, call, constants };
+  return isAsWritten(file, text) ? { source: { ...source, at }, call, constants } : undefined;
 }
 
 /** Whether offsets in a script, as it runs, are offsets in its file. */

@@ -6,6 +6,7 @@ import { classOf } from '../capture-privates.ts';
 import { ownName } from '../capture-properties.ts';
 import { isRequire } from '../capture-uses.ts';
 import { isPrimitive, type Primitive } from '../graph.ts';
+import type { BoundFacts } from '../inspector.ts';
 import { type Intrinsics, isNative, symbolExpression } from '../intrinsics.ts';
 import { readExport } from '../package-members.ts';
 import { refusalByKind } from '../refusals.ts';
@@ -25,6 +26,7 @@ export type Kind =
   | 'beyond'
   | 'symbol'
   | 'function'
+  | 'bound'
   | 'object'
   | 'array'
   | 'map'
@@ -40,6 +42,8 @@ export interface SnapshotNode {
   properties?: (readonly [key: string | readonly [Reference], value: Reference, set?: Reference])[];
   /** Private fields by their names, with the `#`. */
   privates?: (readonly [name: string, value: Reference])[];
+  /** Of a bound function what it calls, with what `this` and arguments. */
+  bound?: readonly Reference[];
   /** Of a Map keys and values, of a Set values. */
   entries?: (readonly [key: Reference, value?: Reference])[];
 }
@@ -61,6 +65,10 @@ export interface SnapshotScope {
 }
 
 export interface Snapshot {
+  /** Of the process that it was taken in, which began and ended then, in milliseconds since 1970. */
+  readonly pid: number;
+  readonly began: number;
+  readonly ended: number;
   /** By file: the node of what the module exports. */
   readonly modules: Readonly<Record<string, { readonly isModule: boolean; readonly node: number }>>;
   /** The nodes of what was put on the language's own objects, by the expressions of those. */
@@ -100,6 +108,12 @@ function textTag(fn: Function): string {
   return tag;
 }
 
+export const boundParts = ({ target, boundThis, boundArguments }: BoundFacts): readonly unknown[] => [
+  target,
+  boundThis,
+  ...boundArguments,
+];
+
 /** What can be told of a value without looking at what it leads to. */
 export function identify(names: Names, value: object | symbol): Identity {
   if (typeof value === 'symbol') {
@@ -115,7 +129,10 @@ export function identify(names: Names, value: object | symbol): Identity {
 }
 
 function identifyFunction(fn: Function): Identity {
-  if (isNative(fn)) return { kind: 'leaf', tag: `native ${ownName(fn)}` };
+  if (isNative(fn)) {
+    const name = ownName(fn);
+    return name.startsWith('bound ') ? { kind: 'bound', tag: name } : { kind: 'leaf', tag: `native ${name}` };
+  }
   return isRequire(fn) ? { kind: 'leaf', tag: 'require' } : { kind: 'function', tag: textTag(fn) };
 }
 

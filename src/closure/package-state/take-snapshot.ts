@@ -11,6 +11,7 @@ import { peekVariable, type Scope } from '../scopes.ts';
 import type { Sources } from '../sources.ts';
 import {
   additionsTo,
+  boundParts,
   extensible,
   identify,
   isVariable,
@@ -89,7 +90,8 @@ class Walk {
     }
     for (let number = 0; number < this.#values.length; number++) this.#fill(number);
     for (const scope of this.#scopes) scope.isQuiet = this.#isQuiet(scope);
-    return { modules, additions, nodes: this.#nodes, scopes: this.#scopes };
+    const process = { pid: globalThis.process.pid, began: Math.floor(performance.timeOrigin), ended: Date.now() };
+    return { ...process, modules, additions, nodes: this.#nodes, scopes: this.#scopes };
   }
 
   #reference(value: unknown): Reference {
@@ -120,6 +122,10 @@ class Walk {
       node.entries = entries.map(([key, held]) =>
         isMap ? [this.#reference(key), this.#reference(held)] : [this.#reference(key)],
       );
+    }
+    if (node.kind === 'bound') {
+      const { bound } = this.#sources.inspector.facts(value as Function);
+      if (bound !== undefined) node.bound = boundParts(bound).map((each) => this.#reference(each));
     }
     if (node.kind === 'function') this.#readScopes(value as Function, number);
   }
