@@ -11,7 +11,7 @@ const folder = join(packageDir, 'test', 'packages');
 const run = promisify(execFile);
 
 export interface Outcome {
-  readonly verdict: 'right' | 'refused' | 'wrong' | 'failed';
+  readonly verdict: 'right' | 'refused' | 'warned' | 'wrong' | 'failed';
   readonly warnings?: readonly string[];
   readonly message?: string;
   readonly fixed?: Outcome;

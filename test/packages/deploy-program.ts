@@ -40,12 +40,13 @@ async function compare(clipper: Clipper, model: string, { setup, predictOne }: P
 
 const clipper = await startClipper({ name: `program-${process.pid}`, queryPort: 0, managementPort: 0, rpcPort: 0 });
 try {
-  const outcome = await compare(clipper, 'as-held', program).catch(async (error: { code?: string; message: string }) => {
-    const isRefused = error.code === 'E_NOT_CAPTURABLE';
-    const fixed = isRefused && program.fixed ? await compare(clipper, 'fixed', program.fixed) : undefined;
-    return { verdict: isRefused ? 'refused' : 'failed', message: error.message, fixed };
+  const held = await compare(clipper, 'as-held', program).catch(async (error: { code?: string; message: string }) => {
+    return { verdict: error.code === 'E_NOT_CAPTURABLE' ? 'refused' : 'failed', message: error.message, warnings: [] };
   });
-  console.log(JSON.stringify(outcome));
+  const isWarned = held.verdict === 'wrong' && held.warnings.length > 0;
+  const mayBeFixed = (held.verdict === 'refused' || isWarned) && program.fixed !== undefined;
+  const fixed = mayBeFixed ? await compare(clipper, 'fixed', program.fixed as Parts) : undefined;
+  console.log(JSON.stringify({ ...held, verdict: isWarned ? 'warned' : held.verdict, fixed }));
 } finally {
   await clipper.stopAll();
 }

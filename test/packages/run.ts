@@ -9,8 +9,9 @@ const page = join(packageDir, 'docs', '14-packages.md');
 
 function words({ verdict, fixed, warnings = [] }: Outcome): string {
   if (verdict === 'right') return warnings.length === 0 ? 'travels' : 'travels, with a warning';
-  if (verdict !== 'refused') return verdict;
-  return fixed?.verdict === 'right' ? 'refused; travels with the `setup` that the refusal names' : 'refused';
+  const isFixed = fixed?.verdict === 'right' ? '; right with the `setup` that this names' : '';
+  if (verdict === 'warned') return `a setting stays behind, with a warning${isFixed}`;
+  return verdict === 'refused' ? `refused${isFixed}` : verdict;
 }
 
 async function main(args: readonly string[]): Promise<void> {

@@ -9,3 +9,10 @@ export const predictOne = (s: string) => {
   });
   return [[...next.seen], base.seen.size, Object.isFrozen(next)];
 };
+export const fixed = {
+  setup: () => {
+    enableMapSet();
+    setAutoFreeze(false);
+  },
+  predictOne,
+};

@@ -1,5 +1,11 @@
-import * as yaml from 'js-yaml';
-const Point = new yaml.Type('!point', { kind: 'sequence', construct: ([x, y]: number[]) => ({ x, y }) });
-const schema = yaml.DEFAULT_SCHEMA.extend([Point]);
-export const inputs = ['at: !point [1, 2]', 'a: 2024-01-01'];
-export const predictOne = (s: string) => yaml.load(s, { schema });
+import { dump, load } from 'js-yaml';
+const defaults = load('a: 1\nlist: [x, y]') as Record<string, unknown>;
+const options = { filename: 'some.yml' };
+export const inputs = ['b: 2', 'list: &l [1]\nagain: *l', 'a: ['];
+export const predictOne = (s: string) => {
+  try {
+    return [{ ...defaults, ...(load(s, options) as object) }, dump({ s })];
+  } catch (e: any) {
+    return [e.name, e.mark?.line ?? null];
+  }
+};
