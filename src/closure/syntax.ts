@@ -147,6 +147,7 @@ function freeNames(
   { shift, unused }: { shift: number; unused: readonly Span[] },
 ): Map<string, FreeName> {
   const names = new Map<string, FreeName>();
+  const seen = new Set<number>();
   for (const reference of (scopes.globalScope?.through ?? []) as Reference[]) {
     const { name, start, end } = reference.identifier as unknown as { name: string; start: number; end: number };
     // In a default of a parameter they are taken for another's.
@@ -155,7 +156,8 @@ function freeNames(
     const found = names.get(name) ?? { uses: [], written: false };
     names.set(name, found);
     // A default in a pattern is reported both as read and as written.
-    if (!found.uses.some((use) => use.start === start - shift)) {
+    if (!seen.has(start)) {
+      seen.add(start);
       const shorthand = walked.shorthands.has(start);
       const use = { start: start - shift, end: end - shift, shorthand, member: walked.memberOf.get(start) };
       found.uses.push({ ...use, pattern: walked.patternOf.get(start) });

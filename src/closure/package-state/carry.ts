@@ -3,10 +3,12 @@ import { readProperty } from '../capture-properties.ts';
 import { captureWeakEntries } from '../capture-weak.ts';
 import { allCalls, isNode, isPrimitive, type Node, type Path, type Property, type Value } from '../graph.ts';
 import type { GraphBuilder } from '../graph-builder.ts';
-import { type PackageMember, packageNameOf } from '../package-members.ts';
-import type { Comparison, Difference, Step } from './compare.ts';
+import type { PackageMember } from '../package-members.ts';
+import type { Comparison } from './compare.ts';
+import type { Difference, Step } from './differences.ts';
+import { printDifference, printStep } from './print-difference.ts';
 import { placeOf, placeOfClass, type ScopePlace } from './scope-places.ts';
-import { primitiveReference, printReference, type SnapshotScope } from './snapshot.ts';
+import type { SnapshotScope } from './snapshot.ts';
 
 /** What is done to the fresh state of a package in the replica, and what is found there before any of it is done. */
 export class CarriedState {
@@ -247,50 +249,3 @@ export class CarriedState {
     return node;
   }
 }
-
-const printKey = (key: string | symbol): string =>
-  typeof key === 'symbol' || !/^[\w$]+$/.test(key) ? `[${String(key)}]` : `.${key}`;
-
-/** `decimal.js .precision`, as a person would find it. */
-function printStep(comparison: Comparison, step: Step): string {
-  if (step.type === 'module') return packageNameOf(step.file);
-  if (step.type === 'intrinsic') return step.expression;
-  if (step.type === 'variable') return `${packageNameOf(step.scope.file)} ${step.name}`;
-  const start = printHolder(comparison, step.from);
-  if (step.type === 'prototype' || step.type === 'bound') return `${start} ${step.type}`;
-  if (step.type === 'private') return `${start}.${step.name}`;
-  return step.type === 'entry' ? `${start} entry ${step.index}` : `${start}${printKey(step.key)}`;
-}
-
-function printHolder(comparison: Comparison, number: number): string {
-  const step = comparison.stepTo(number);
-  return step === undefined ? '' : printStep(comparison, step);
-}
-
-/** What was changed, and how. */
-export function printDifference(comparison: Comparison, difference: Difference): { what: string; how: string } {
-  const { nodes } = comparison.snapshot;
-  if (difference.type === 'variable') {
-    const what = `${packageNameOf(difference.scope.file)} ${difference.name}`;
-    return { what, how: `${printReference(difference.before, nodes)} when loaded, ${short(difference.now)} now` };
-  }
-  const start = printHolder(comparison, difference.holder);
-  if (difference.type === 'private') {
-    const how = `${printReference(difference.before, nodes)} when loaded, ${short(difference.now)} now`;
-    return { what: `${start}.${difference.name}`, how };
-  }
-  if (difference.type !== 'property') return { what: start, how: 'other contents than when loaded' };
-  const { key, before, now } = difference;
-  const was = before === undefined ? 'not there' : printReference(before, nodes);
-  return { what: `${start}${printKey(key)}`, how: `${was} when loaded, ${shortProperty(now)} now` };
-}
-
-const short = (value: unknown): string =>
-  isPrimitive(value)
-    ? printReference(primitiveReference(value), []).slice(0, 40)
-    : `a ${typeof value === 'object' ? 'value' : typeof value}`;
-
-const shortProperty = (now: PropertyDescriptor | undefined): string => {
-  if (now === undefined) return 'deleted';
-  return now.get === undefined && now.set === undefined ? short(now.value) : 'an accessor';
-};

@@ -1,32 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { types } from 'node:util';
-import { isPrimitive, type Primitive } from '../graph.ts';
+import { isPrimitive } from '../graph.ts';
 import type { PackageMember } from '../package-members.ts';
 import { peekVariable } from '../scopes.ts';
 import type { Sources } from '../sources.ts';
-import {
-  additionsTo,
-  boundParts,
-  extensible,
-  identify,
-  isWalked,
-  type Parts,
-  partsOf,
-  primitiveReference,
-  type Reference,
-  type Snapshot,
-  type SnapshotNode,
-  type SnapshotScope,
-} from './snapshot.ts';
+import { type Difference, isOfProcess, type Step, withoutOwn } from './differences.ts';
+import { additionsTo, boundParts, extensible, identify, isWalked, type Parts, partsOf } from './identify.ts';
+import { primitiveReference, type Reference, type Snapshot, type SnapshotNode, type SnapshotScope } from './snapshot.ts';
 import { isOwnScope } from './take-snapshot.ts';
-
-/** Whether a number is the process's own id, or the time at which it loaded something. */
-function isOfProcess(value: Primitive, reference: Reference, { pid, began, ended }: Snapshot): boolean {
-  if (typeof value !== 'number' || typeof reference !== 'string') return false;
-  const before = Number(reference.slice(1));
-  const isTime = before >= began && before <= ended && value >= Math.floor(performance.timeOrigin) && value <= Date.now();
-  return isTime || (value === process.pid && before === pid);
-}
 
 /** By snapshot: whether the text of any of its modules has a name. */
 const named = new WeakMap<Snapshot, Map<string, boolean>>();
@@ -39,66 +20,12 @@ function isNamed(snapshot: Snapshot, name: string): boolean {
   return found;
 }
 
-/** How a value is reached from one that was reached before. */
-export type Step =
-  | { readonly type: 'module'; readonly file: string; readonly isModule: boolean }
-  | { readonly type: 'intrinsic'; readonly expression: string }
-  | { readonly type: 'property'; readonly from: number; readonly key: string | symbol; readonly role: 'value' | 'get' | 'set' }
-  | { readonly type: 'prototype'; readonly from: number }
-  /** Behind a bound function, where no code gets at it. */
-  | { readonly type: 'bound'; readonly from: number }
-  | { readonly type: 'private'; readonly from: number; readonly name: string }
-  /** A value of a Map, a key of one or of a Set, by its place in there. */
-  | { readonly type: 'entry'; readonly from: number; readonly index: number; readonly role: 'key' | 'value' }
-  | { readonly type: 'variable'; readonly scope: SnapshotScope; readonly name: string };
-
-/** Something that a package keeps, and that this process changed since the package was loaded. */
-export type Difference =
-  | {
-      readonly type: 'property';
-      readonly holder: number;
-      readonly key: string | symbol;
-      /** Undefined: it was deleted. */
-      readonly now: PropertyDescriptor | undefined;
-      readonly before: Reference | undefined;
-    }
-  | {
-      readonly type: 'private';
-      readonly holder: number;
-      readonly name: string;
-      readonly now: unknown;
-      readonly before: Reference;
-    }
-  | { readonly type: 'prototype'; readonly holder: number; readonly now: object | null; readonly before: Reference }
-  | {
-      readonly type: 'entries';
-      readonly holder: number;
-      readonly isMap: boolean;
-      readonly now: readonly (readonly [key: unknown, value?: unknown])[];
-      /** How many entries of the fresh collection stay at its beginning; the others are taken out. */
-      readonly kept: number;
-    }
-  | { readonly type: 'elements'; readonly holder: number; readonly now: readonly unknown[] }
-  | {
-      readonly type: 'weak';
-      readonly holder: number;
-      readonly isMap: boolean;
-      readonly entries: readonly { readonly key: object; readonly value: unknown }[];
-    }
-  | {
-      readonly type: 'variable';
-      readonly scope: SnapshotScope;
-      readonly name: string;
-      readonly now: unknown;
-      readonly before: Reference;
-    };
-
 /**
  * Pairs the values of this process with those of a snapshot, by the way that leads to them, and notes what is not the
  * same. When every difference is made in the fresh state, it is like this one.
  */
 export class Comparison {
-  readonly differences: Difference[] = [];
+  readonly differences: readonly Difference[];
   readonly snapshot: Snapshot;
   readonly #sources: Sources;
   readonly #numbers = new Map<unknown, number>();
@@ -106,6 +33,7 @@ export class Comparison {
   readonly #values: unknown[] = [];
   readonly #steps: Step[] = [];
   readonly #queue: number[] = [];
+  readonly #found: Difference[] = [];
   #walked = 0;
   /** Scopes without state of their own, which are read only if something is looked for. */
   readonly #quiet: [number, SnapshotScope][] = [];
@@ -126,7 +54,7 @@ export class Comparison {
     // What modules lead to is known by that.
     this.#compareAdditions();
     this.#walk();
-    this.#leaveOut();
+    this.differences = withoutOwn(this.#found, snapshot, (value) => this.#numbers.has(value));
   }
 
   #walk(): void {
@@ -226,7 +154,7 @@ export class Comparison {
     const parts = partsOf(value, node.kind);
     const before = node.prototype ?? primitiveReference(null);
     if (!this.#pair(parts.prototype, before, { type: 'prototype', from: holder })) {
-      this.differences.push({ type: 'prototype', holder, now: parts.prototype, before });
+      this.#found.push({ type: 'prototype', holder, now: parts.prototype, before });
     }
     if (node.kind === 'array') this.#compareElements(holder, node, value as unknown[]);
     else this.#compareProperties(holder, node, parts);
@@ -235,7 +163,7 @@ export class Comparison {
     if (node.kind === 'map' || node.kind === 'set') this.#compareEntries(holder, node, parts);
     if (node.kind === 'weak') {
       const entries = this.#sources.inspector.weakEntries(value);
-      if (entries.length > 0) this.differences.push({ type: 'weak', holder, isMap: types.isWeakMap(value), entries });
+      if (entries.length > 0) this.#found.push({ type: 'weak', holder, isMap: types.isWeakMap(value), entries });
     }
   }
 
@@ -248,11 +176,11 @@ export class Comparison {
       // What can't be changed only seems so, for its counterpart was taken for another's.
       const isFixed = descriptor.configurable === false && descriptor.writable !== true;
       if (tag !== 'namespace' && !(isFixed && found !== undefined))
-        this.differences.push({ type: 'property', holder, key, now: descriptor, before: found?.[1] });
+        this.#found.push({ type: 'property', holder, key, now: descriptor, before: found?.[1] });
     }
     if (tag === 'namespace') return;
     for (const [key, [, reference]] of before) {
-      this.differences.push({ type: 'property', holder, key, now: undefined, before: reference });
+      this.#found.push({ type: 'property', holder, key, now: undefined, before: reference });
     }
   }
 
@@ -309,7 +237,7 @@ export class Comparison {
     for (const [index, [name, before]] of privates.entries()) {
       const now = fields[index];
       if (now?.name !== name || this.#pair(now.value, before, { type: 'private', from: holder, name })) continue;
-      this.differences.push({ type: 'private', holder, name, now: now.value, before });
+      this.#found.push({ type: 'private', holder, name, now: now.value, before });
     }
   }
 
@@ -320,7 +248,7 @@ export class Comparison {
       const step = { type: 'property', from: holder, key, role: 'value' } as const;
       isSame = this.#pair(Reflect.getOwnPropertyDescriptor(value, key)?.value, reference, step) && isSame;
     }
-    if (!isSame) this.differences.push({ type: 'elements', holder, now: value });
+    if (!isSame) this.#found.push({ type: 'elements', holder, now: value });
   }
 
   #compareEntries(holder: number, { entries = [] }: SnapshotNode, parts: Parts): void {
@@ -334,21 +262,7 @@ export class Comparison {
     }
     if (kept === entries.length && kept === parts.entries.length) return;
     const isMap = this.snapshot.nodes[holder]?.kind === 'map';
-    this.differences.push({ type: 'entries', holder, isMap, now: parts.entries.slice(kept), kept });
-  }
-
-  /** What a package itself keeps by its own objects is taken to be the same, and random bytes are each process's own. */
-  #leaveOut(): void {
-    const differences = this.differences.splice(0);
-    const pools = new Set(differences.filter((each) => isPool(each, this.snapshot)).map(placeOf));
-    for (const difference of differences) {
-      if (isOfPool(difference, this.snapshot) && pools.has(placeOf(difference))) continue;
-      if (difference.type !== 'weak') this.differences.push(difference);
-      else {
-        const entries = difference.entries.filter(({ key }) => !this.#numbers.has(key));
-        if (entries.length > 0) this.differences.push({ ...difference, entries });
-      }
-    }
+    this.#found.push({ type: 'entries', holder, isMap, now: parts.entries.slice(kept), kept });
   }
 
   #compareScope(fn: Function, scope: SnapshotScope): void {
@@ -360,29 +274,9 @@ export class Comparison {
       if (!Object.hasOwn(now.variables, name)) continue;
       const value = peekVariable(now, name);
       if (this.#pair(value, before, { type: 'variable', scope, name })) continue;
-      this.differences.push({ type: 'variable', scope, name, now: value, before });
+      this.#found.push({ type: 'variable', scope, name, now: value, before });
     }
   }
-}
-
-/** Where something differs: variables of one scope, or members of one object. */
-const placeOf = (difference: Difference): unknown => (difference.type === 'variable' ? difference.scope : difference.holder);
-
-const largestPool = 65_536;
-
-/** Whether bytes differ that a package may have drawn at random, in advance. */
-function isPool(difference: Difference, { nodes }: Snapshot): boolean {
-  if (difference.type !== 'variable' && difference.type !== 'property' && difference.type !== 'private') return false;
-  const now: unknown = difference.type === 'property' ? difference.now?.value : difference.now;
-  if (types.isUint8Array(now)) return now.byteLength <= largestPool;
-  return typeof difference.before === 'number' && nodes[difference.before]?.kind === 'binary';
-}
-
-/** Random bytes, or how many of them are left. */
-function isOfPool(difference: Difference, snapshot: Snapshot): boolean {
-  if (isPool(difference, snapshot)) return true;
-  const now: unknown = difference.type === 'property' ? difference.now?.value : 'now' in difference ? difference.now : undefined;
-  return typeof now === 'number';
 }
 
 function scopesByFunction(scopes: readonly SnapshotScope[]): ReadonlyMap<number, readonly SnapshotScope[]> {

@@ -9,21 +9,8 @@ import { Origins } from '../origins.ts';
 import { inPackage } from '../package-members.ts';
 import { peekVariable, type Scope } from '../scopes.ts';
 import type { Sources } from '../sources.ts';
-import {
-  additionsTo,
-  boundParts,
-  extensible,
-  identify,
-  isVariable,
-  isWalked,
-  type Parts,
-  partsOf,
-  primitiveReference,
-  type Reference,
-  type Snapshot,
-  type SnapshotNode,
-  type SnapshotScope,
-} from './snapshot.ts';
+import { additionsTo, boundParts, extensible, identify, isVariable, isWalked, type Parts, partsOf } from './identify.ts';
+import { primitiveReference, type Reference, type Snapshot, type SnapshotNode, type SnapshotScope } from './snapshot.ts';
 
 interface LoadedModule {
   readonly file: string;

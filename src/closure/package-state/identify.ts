@@ -1,0 +1,174 @@
+import { types } from 'node:util';
+import { runInThisContext } from 'node:vm';
+import type { Builtins } from '../builtins.ts';
+import { classOf } from '../capture-privates.ts';
+import { ownName } from '../capture-properties.ts';
+import { isRequire } from '../capture-uses.ts';
+import { isPrimitive } from '../graph.ts';
+import type { BoundFacts } from '../inspector.ts';
+import { type Intrinsics, isNative, symbolExpression } from '../intrinsics.ts';
+import { readExport } from '../package-members.ts';
+import { refusalByKind } from '../refusals.ts';
+import { hashOf, type Kind, longest, primitiveReference, type SnapshotNode } from './snapshot.ts';
+
+// What is read of values in the process that captures, and in the one that loads packages afresh: the same in both.
+
+type Names = { readonly intrinsics: Intrinsics; readonly builtins: Builtins };
+type Identity = Pick<SnapshotNode, 'kind' | 'tag'>;
+
+/** Larger contents are taken to be the same. */
+const mostBytes = 16 * 2 ** 20;
+
+const textTags = new WeakMap<Function, string>();
+
+function textTag(fn: Function): string {
+  const known = textTags.get(fn);
+  if (known !== undefined) return known;
+  const tag = hashOf(Function.prototype.toString.call(fn));
+  textTags.set(fn, tag);
+  return tag;
+}
+
+export const boundParts = ({ target, boundThis, boundArguments }: BoundFacts): readonly unknown[] => [
+  target,
+  boundThis,
+  ...boundArguments,
+];
+
+/** What can be told of a value without looking at what it leads to. */
+export function identify(names: Names, value: object | symbol): Identity {
+  if (typeof value === 'symbol') {
+    const expression = symbolExpression(value);
+    return expression === undefined ? { kind: 'symbol', tag: value.description ?? '' } : { kind: 'known', tag: expression };
+  }
+  const expression = names.intrinsics.find(value);
+  if (expression !== undefined) return { kind: 'known', tag: expression };
+  if (types.isProxy(value)) return { kind: 'leaf', tag: 'proxy' };
+  // Under which of its names it is found depends on what the process has loaded.
+  if (names.builtins.find(value) !== undefined) return { kind: 'known', tag: `builtin ${typeof value}` };
+  return typeof value === 'function' ? identifyFunction(value) : identifyObject(names, value);
+}
+
+function identifyFunction(fn: Function): Identity {
+  if (isNative(fn)) {
+    const name = ownName(fn);
+    return name.startsWith('bound ') ? { kind: 'bound', tag: name } : { kind: 'leaf', tag: `native ${name}` };
+  }
+  return isRequire(fn) ? { kind: 'leaf', tag: 'require' } : { kind: 'function', tag: textTag(fn) };
+}
+
+function identifyObject(names: Names, value: object): Identity {
+  if (Array.isArray(value)) {
+    const isData = value.length > longest && value.every(isPrimitive);
+    return isData ? { kind: 'leaf', tag: hashOf(value.map(primitiveReference).join()) } : { kind: 'array', tag: '' };
+  }
+  if (types.isMap(value)) return { kind: 'map', tag: '' };
+  if (types.isSet(value)) return { kind: 'set', tag: '' };
+  if (types.isWeakMap(value) || types.isWeakSet(value)) return { kind: 'weak', tag: String(types.isWeakMap(value)) };
+  if (ArrayBuffer.isView(value)) {
+    const { buffer, byteOffset, byteLength } = value;
+    const content = byteLength > mostBytes ? String(byteLength) : hashOf(new Uint8Array(buffer, byteOffset, byteLength));
+    const type = types.isUint8Array(value) ? 'Uint8Array' : Object.prototype.toString.call(value);
+    return { kind: 'binary', tag: `${type} ${content}` };
+  }
+  if (types.isDate(value)) return { kind: 'leaf', tag: `date ${Date.prototype.getTime.call(value)}` };
+  if (types.isRegExp(value)) return { kind: 'leaf', tag: `expression ${RegExp.prototype.toString.call(value)}` };
+  const bound = refusalByKind(value) ?? (types.isAnyArrayBuffer(value) ? { what: 'an ArrayBuffer' } : undefined);
+  return bound === undefined ? { kind: 'object', tag: classTag(names, value) } : { kind: 'leaf', tag: bound.what };
+}
+
+function classTag({ intrinsics, builtins }: Names, value: object): string {
+  if (types.isModuleNamespaceObject(value)) return 'namespace';
+  const prototype = Reflect.getPrototypeOf(value);
+  if (prototype === null) return 'null';
+  const known = intrinsics.find(prototype) ?? builtins.find(prototype)?.member.join('.');
+  if (known !== undefined || types.isProxy(prototype)) return known ?? 'proxy';
+  const owner = classOf(prototype);
+  return owner === undefined || types.isProxy(owner) ? 'instance' : textTag(owner);
+}
+
+/** What an object leads to. */
+export interface Parts {
+  readonly prototype: object | null;
+  readonly properties: readonly (readonly [key: string | symbol, descriptor: PropertyDescriptor])[];
+  readonly entries: readonly (readonly [key: unknown, value?: unknown])[];
+}
+
+const ofFunctions = new Set<string | symbol>(['length', 'name', 'arguments', 'caller']);
+
+export function partsOf(value: object, kind: Kind): Parts {
+  const properties: [string | symbol, PropertyDescriptor][] = [];
+  const isNamespace = types.isModuleNamespaceObject(value);
+  for (const key of Reflect.ownKeys(value)) {
+    if ((kind === 'function' && ofFunctions.has(key)) || (kind === 'array' && key === 'length')) continue;
+    // Where an error was made is no state.
+    if (key === 'stack' && types.isNativeError(value)) continue;
+    if (!isNamespace) properties.push([key, Reflect.getOwnPropertyDescriptor(value, key) ?? {}]);
+    else if (typeof key === 'string') properties.push([key, { value: readExport(value, key) }]);
+  }
+  const entries: [unknown, unknown?][] = [];
+  if (kind === 'map') Map.prototype.forEach.call(value, (each, key) => entries.push([key, each]));
+  if (kind === 'set') Set.prototype.forEach.call(value, (each) => entries.push([each]));
+  return { prototype: Reflect.getPrototypeOf(value), properties, entries };
+}
+
+const classes = [
+  'Object',
+  'Function',
+  'Array',
+  'String',
+  'Number',
+  'Boolean',
+  'Symbol',
+  'BigInt',
+  'Date',
+  'RegExp',
+  'Error',
+  'Promise',
+];
+const collections = ['Map', 'Set', 'WeakMap', 'WeakSet', 'ArrayBuffer', 'Uint8Array', 'Iterator'];
+
+/** What programs put members of their own on, as expressions. */
+export const extensible: readonly string[] = [
+  'globalThis',
+  ...['Reflect', 'Math', 'JSON', 'Intl'],
+  ...[...classes, ...collections].flatMap((name) => [name, `${name}.prototype`]),
+];
+
+/** What an object of the language's has that neither the language nor Node put there; undefined if there is no such object. */
+export function additionsTo(names: Names, expression: string): { readonly holder: object; readonly parts: Parts } | undefined {
+  const [name = '', ...members] = expression.split('.');
+  let holder: unknown = runInThisContext(`globalThis.${name}`);
+  for (const member of members) holder = (holder as Record<string, unknown> | undefined)?.[member];
+  if (holder === undefined) return undefined;
+  const properties = Reflect.ownKeys(holder as object).flatMap((key) => {
+    const descriptor = Reflect.getOwnPropertyDescriptor(holder as object, key);
+    return descriptor !== undefined && isAddition(names, { expression, key, descriptor }) ? [[key, descriptor] as const] : [];
+  });
+  return { holder: holder as object, parts: { prototype: null, properties, entries: [] } };
+}
+
+interface Member {
+  readonly expression: string;
+  readonly key: string | symbol;
+  readonly descriptor: PropertyDescriptor;
+}
+
+function isAddition(names: Names, { expression, key, descriptor }: Member): boolean {
+  if (expression === 'globalThis')
+    return typeof key === 'string' && 'value' in descriptor && names.intrinsics.meaning(key).kind === 'user';
+  return [descriptor.value, descriptor.get, descriptor.set].some(
+    (each: unknown) => !isPrimitive(each) && !/^(?:known|leaf)$/.test(identify(names, each as object).kind),
+  );
+}
+
+const notWalked = new Set<Kind>(['known', 'leaf', 'binary', 'symbol', 'beyond']);
+
+/** Whether there is more to a value than its identity. */
+export const isWalked = (kind: Kind): boolean => !notWalked.has(kind);
+
+/** Names that are no variables, and variables that every CommonJS module has. */
+const noVariables = new Set(['module', 'require', 'exports', 'this', 'arguments', 'new.target']);
+
+export const isVariable = (name: string): boolean =>
+  !noVariables.has(name) && /^[\p{ID_Start}_$][\p{ID_Continue}$]*$/u.test(name);
