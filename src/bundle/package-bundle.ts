@@ -5,7 +5,7 @@ import type { Message } from 'esbuild';
 import { LRUCache } from 'lru-cache';
 import type { EmittedFile } from '../closure/emit-format.ts';
 import type { PackageImport } from '../closure/emit-modules.ts';
-import type { LoadedFile } from '../closure/origins.ts';
+import type { LoadedFile } from '../closure/loaded-modules.ts';
 import { ClipperError, messageOf } from '../errors.ts';
 import { identityOf, withAdded } from './added-layout.ts';
 import type { AddedPackages } from './added-packages.ts';

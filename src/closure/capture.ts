@@ -11,6 +11,7 @@ import type { CapturedClosure } from './graph.ts';
 import { type CaptureByValue, GraphBuilder, type Problem } from './graph-builder.ts';
 import { HeapInspector } from './inspector.ts';
 import { Intrinsics } from './intrinsics.ts';
+import { LoadedModules } from './loaded-modules.ts';
 import { CaptureOptions, type CaptureWatch } from './options.ts';
 import { Origins } from './origins.ts';
 import { PackageState } from './package-state/package-state.ts';
@@ -55,7 +56,8 @@ export async function readGraph(
     using inspector = new HeapInspector();
     const origins = new Origins(inspector);
     builtins.refresh();
-    const sources = { inspector, origins, intrinsics: intrinsicsOf(inspector, origins), builtins };
+    const loaded = new LoadedModules(inspector, origins);
+    const sources = { inspector, origins, loaded, intrinsics: intrinsicsOf(inspector, origins), builtins };
     const builder = new GraphBuilder(sources, captureByValue, capturePatches);
     state.enter(builder);
     const captured = build(builder, roots);
@@ -121,7 +123,7 @@ function build(builder: GraphBuilder, roots: Roots): CapturedClosure {
     warnings: [],
     secrets: [],
     projectDir: projectDirOf(builder, roots),
-    packageFiles: builder.sources.origins.evaluatedOf(builder.packageRoots()),
+    packageFiles: builder.sources.loaded.of(builder.packageRoots()),
   };
 }
 

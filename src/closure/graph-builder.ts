@@ -17,7 +17,7 @@ import {
   type Value,
 } from './graph.ts';
 import { symbolExpression } from './intrinsics.ts';
-import type { PackageRoots } from './origins.ts';
+import type { PackageRoots } from './loaded-modules.ts';
 import { installedRoot, type PackageMember, packageRootOf } from './package-members.ts';
 import type { CarriedState } from './package-state/carry.ts';
 import { type Refusal, refusalsOfText } from './refusals.ts';
@@ -214,9 +214,9 @@ export class GraphBuilder {
       const root = packageRootOf(this.sources.origins.file(scriptId) ?? '');
       if (root !== undefined) (this.sources.origins.isModule(scriptId) ? modules : common).add(root);
     }
-    for (const root of this.sources.origins.loadedForEffect(this.functions.map(({ scriptId }) => scriptId))) modules.add(root);
+    for (const root of this.sources.loaded.forEffect(this.functions.map(({ scriptId }) => scriptId))) modules.add(root);
     // An import may lead to CommonJS.
-    for (const root of modules) if (!this.sources.origins.hasModules(root)) common.add(root);
+    for (const root of modules) if (!this.sources.loaded.hasModules(root)) common.add(root);
     return { common, modules };
   }
 

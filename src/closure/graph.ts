@@ -1,6 +1,6 @@
 import type { ArrayNode, DataNode, ObjectNode } from './data-nodes.ts';
 import type { Problem } from './graph-builder.ts';
-import type { LoadedFile } from './origins.ts';
+import type { LoadedFile } from './loaded-modules.ts';
 import type { Original } from './script-map.ts';
 import { withoutSecrets } from './secret-rules.ts';
 import type { Secret } from './secrets.ts';

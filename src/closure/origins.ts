@@ -12,12 +12,10 @@ import {
   indexMembers,
   indexNamespace,
   inPackage,
-  installedRoot,
   moduleCache,
   namespaceMembers,
   type PackageMember,
   packageMembers,
-  packageRootOf,
   readExport,
 } from './package-members.ts';
 import { ScriptMap } from './script-map.ts';
@@ -34,39 +32,17 @@ const tables = new Map<string, ModuleTable>();
 const texts = new LRUCache<string, ScriptText>({ max: 500 });
 const maps = new Map<string, ScriptMap | undefined>();
 
-/** What a script of the user's loads for the effect: the folders of packages, and of the user's own the scripts. */
-interface Effects {
-  readonly roots: readonly string[];
-  readonly own: readonly string[];
-}
-
-/** By script id; what a module imports was loaded before it. */
-const effects = new Map<string, Effects>();
-
 /** As esbuild, Rolldown and webpack name the modules of packages in what they write. */
 const bundlerComment = /^\s*(?:\/\/ |\/\/#region |\/\*\*\*\/ |!\*\*\* )?["']?\.?(?:[.\w-]*\/)*node_modules\/.*\.[cm]?js\b/m;
 
 /** Under jest, code of packages is loaded once more, and to import it here would load it anew. */
 const isMainRealm = runInThisContext('globalThis') === (globalThis as object);
 
-/** A module that this process evaluated. */
-export interface LoadedFile {
-  readonly file: string;
-  readonly isModule: boolean;
-}
-
-/** The folders of packages, by which of their modules a closure refers to. */
-export interface PackageRoots {
-  readonly common: ReadonlySet<string>;
-  readonly modules: ReadonlySet<string>;
-}
-
 /** Knows which module of the process a script, a function or an exported object belongs to. */
 export class Origins {
   readonly #inspector: HeapInspector;
   readonly #exports = new Map<unknown, string>();
   #wantsAll = false;
-  #urlsByFile: ReadonlyMap<string, string> | undefined;
   /** URLs of ES modules whose exports are needed and not yet known. */
   readonly wanted = new Set<string>();
 
@@ -105,33 +81,6 @@ export class Origins {
     for (const { isModule, url } of this.#inspector.scripts) {
       if (isModule && url.startsWith('file:') && inPackage(url) && !namespaces.has(url)) this.wanted.add(url);
     }
-  }
-
-  /**
-   * The modules of packages that this process evaluated, in the order in which it loaded them. The CommonJS ones and the ES
-   * modules of a package are copies of each other, of which the closure has one.
-   */
-  evaluatedOf({ common, modules }: PackageRoots): readonly LoadedFile[] {
-    if (common.size + modules.size === 0) return [];
-    const isOf = (roots: ReadonlySet<string>) => (file: string) =>
-      /\.[cm]?js$/.test(file) && roots.has(packageRootOf(file) ?? '');
-    const files = [...this.#inspector.listed].flatMap(({ isModule, url }) =>
-      modules.size > 0 && isModule && url.startsWith('file:') && inPackage(url)
-        ? [fileURLToPath(url.replace(/[?#].*$/, ''))]
-        : [],
-    );
-    const required = Object.keys(moduleCache()).filter(isOf(common));
-    const imported = [...new Set(files)].filter(isOf(modules));
-    return [
-      ...required.map((file) => ({ file, isModule: false })),
-      ...imported.filter((file) => !required.includes(file)).map((file) => ({ file, isModule: true })),
-    ];
-  }
-
-  /** Whether an ES module of a package was loaded, of those that are known. */
-  hasModules(root: string): boolean {
-    const prefix = `${pathToFileURL(root).href}/`;
-    return [...this.#inspector.listed].some(({ isModule, url }) => isModule && url.startsWith(prefix));
   }
 
   isModule(scriptId: string): boolean {
@@ -176,24 +125,17 @@ export class Origins {
     return now === value ? found : undefined;
   }
 
-  /** What a loaded module exports; an ES module that is not known yet is wanted. */
-  loadedModule(file: string, isModule: boolean): { readonly exports: unknown } | undefined {
-    if (!isModule) return moduleCache()[file];
-    const url = this.#urls.get(file);
-    if (url === undefined || !isMainRealm) return undefined;
-    if (!namespaces.has(url)) this.wanted.add(url);
-    const namespace = namespaces.get(url);
-    return namespace === undefined ? undefined : { exports: namespace };
+  /** The namespace of a loaded ES module; one that is not known yet is wanted. */
+  namespace(url: string): object | undefined {
+    if (!namespaces.has(url) && isMainRealm) this.wanted.add(url);
+    return namespaces.get(url);
   }
 
-  /** The ES modules of packages that were loaded: their URLs by their files. */
-  get #urls(): ReadonlyMap<string, string> {
-    this.#urlsByFile ??= new Map(
-      [...this.#inspector.listed]
-        .filter(({ isModule, url }) => isModule && url.startsWith('file:') && inPackage(url))
-        .map(({ url }) => [fileURLToPath(url.replace(/[?#].*$/, '')), url]),
-    );
-    return this.#urlsByFile;
+  /** What a script of the user's imports, of a CommonJS one no more than what it loads for the effect. */
+  imports(scriptId: string): Pick<ModuleTable, 'effects' | 'specifiers'> {
+    if (this.isModule(scriptId)) return this.#table(scriptId);
+    const statements = this.text(scriptId).source.matchAll(/^\s*require\((["'])(.+?)\1\);?\s*$/gm);
+    return { effects: [...statements].map(([, , specifier = '']) => specifier), specifiers: [] };
   }
 
   /** `module.exports` of a loaded file of the user's own. */
@@ -248,39 +190,6 @@ export class Origins {
   /** What an ES module's name was imported as; undefined for names of its own. */
   importOf(scriptId: string, name: string): ImportedName | undefined {
     return this.#script(scriptId)?.isModule === true ? this.#table(scriptId).imports.get(name) : undefined;
-  }
-
-  /**
-   * The packages that these scripts of the user, and the user's own modules that they import, load for what loading them does:
-   * the folders of those.
-   */
-  loadedForEffect(scriptIds: Iterable<string>): ReadonlySet<string> {
-    const all = new Set<string>();
-    const seen = new Set(scriptIds);
-    for (const scriptId of seen) {
-      const { roots, own } = effects.get(scriptId) ?? this.#effectsOf(scriptId);
-      effects.set(scriptId, { roots, own });
-      for (const root of roots) all.add(root);
-      for (const each of own) seen.add(each);
-    }
-    return all;
-  }
-
-  #effectsOf(scriptId: string): Effects {
-    const from = this.owner(scriptId) === 'user' ? this.file(scriptId) : undefined;
-    if (from === undefined) return { roots: [], own: [] };
-    const table = this.#imports(scriptId);
-    const bare = table.effects.filter((each) => this.isPackage(each, from));
-    const roots = bare.map((specifier) => installedRoot({ specifier, from: dirname(from) }));
-    const own = table.specifiers.map((specifier) => this.#resolve(scriptId, specifier)?.id);
-    const isThere = <T>(value: T | undefined): value is T => value !== undefined;
-    return { roots: roots.filter(isThere), own: own.filter(isThere) };
-  }
-
-  #imports(scriptId: string): Pick<ModuleTable, 'effects' | 'specifiers'> {
-    if (this.#script(scriptId)?.isModule === true) return this.#table(scriptId);
-    const statements = this.text(scriptId).source.matchAll(/^\s*require\((["'])(.+?)\1\);?\s*$/gm);
-    return { effects: [...statements].map(([, , specifier = '']) => specifier), specifiers: [] };
   }
 
   /** Whether a bare specifier, seen from a file, leads into an installed package. */

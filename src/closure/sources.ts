@@ -1,6 +1,7 @@
 import type { Builtins } from './builtins.ts';
 import type { HeapInspector } from './inspector.ts';
 import type { Intrinsics } from './intrinsics.ts';
+import type { LoadedModules } from './loaded-modules.ts';
 import type { Origins } from './origins.ts';
 
 /** What the process offers to look values up in. */
@@ -9,4 +10,5 @@ export interface Sources {
   readonly intrinsics: Intrinsics;
   readonly builtins: Builtins;
   readonly origins: Origins;
+  readonly loaded: LoadedModules;
 }

@@ -47,7 +47,7 @@ export class Comparison {
     sources.intrinsics.learnLazy();
     sources.builtins.learnDeep();
     for (const [file, { isModule, node }] of Object.entries(snapshot.modules)) {
-      const loaded = sources.origins.loadedModule(file, isModule);
+      const loaded = sources.loaded.exportsOf(file, isModule);
       if (loaded !== undefined) this.#pair(loaded.exports, node, { type: 'module', file, isModule });
     }
     this.#walk();

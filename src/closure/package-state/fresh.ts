@@ -7,8 +7,8 @@ import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { LRUCache } from 'lru-cache';
 import { packageVersion, stateProgram } from '../../util/package-files.ts';
+import type { LoadedFile } from '../loaded-modules.ts';
 import type { CaptureWatch } from '../options.ts';
-import type { LoadedFile } from '../origins.ts';
 import { packageNameOf } from '../package-members.ts';
 import type { Snapshot } from './snapshot.ts';
 

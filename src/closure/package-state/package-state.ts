@@ -1,7 +1,7 @@
 import { messageOf } from '../../errors.ts';
 import type { GraphBuilder, Problem } from '../graph-builder.ts';
+import type { LoadedFile } from '../loaded-modules.ts';
 import type { CaptureWatch } from '../options.ts';
-import type { LoadedFile } from '../origins.ts';
 import { packageNameOf } from '../package-members.ts';
 import { CarriedState } from './carry.ts';
 import { Comparison } from './compare.ts';

@@ -5,6 +5,7 @@ import { hasPrivateNames, mayHavePrivates } from '../capture-privates.ts';
 import { isPrimitive } from '../graph.ts';
 import { HeapInspector } from '../inspector.ts';
 import { Intrinsics } from '../intrinsics.ts';
+import { LoadedModules } from '../loaded-modules.ts';
 import { Origins } from '../origins.ts';
 import { inPackage } from '../package-members.ts';
 import { peekVariable, type Scope } from '../scopes.ts';
@@ -58,7 +59,7 @@ class Walk {
     });
     intrinsics.learnLazy();
     builtins.learnDeep();
-    this.#sources = { inspector, origins, builtins, intrinsics };
+    this.#sources = { inspector, origins, loaded: new LoadedModules(inspector, origins), builtins, intrinsics };
   }
 
   from(loaded: readonly LoadedModule[]): Snapshot {
