@@ -116,6 +116,36 @@ test('an instance of which only an address is in JavaScript is refused', async (
   );
 });
 
+test('what can not travel of one object of a package is refused once, by the user’s variable', async () => {
+  await using project = await PackageProject.of({
+    ...installed(
+      'node_modules/client',
+      { version: '2.1.0' },
+      {
+        'index.js': `
+          const agents = new WeakSet();
+          class Client {
+            constructor() { this.config = { handler: { ready: Promise.resolve(1) }, other: Promise.resolve(2) }; this.seen = new WeakSet(); }
+            ask(x) { return 2 * x; }
+          }
+          exports.Client = Client;`,
+      },
+    ),
+  });
+  const code =
+    "import { Client } from 'client'; class Repo { client = new Client(); } const repo = new Repo(); const client = new Client();";
+  const { error } = project.bundle(`${code} const fn = () => [client.ask(1), repo.client.ask(1)];`);
+  expect(error?.message).toMatch(/^2 captured values can't travel/);
+  const fix = (name: string, made: string): string =>
+    `Fix: create it in \`setup\`, which runs in the replica, and take it from what that returns: setup: () => ({ ${name}: ${made} }), predict: (inputs, { ${name} }) => ….`;
+  expect(error?.message).toContain(
+    'fn → captured "client": an instance of Client of client 2.1.0, which holds a WeakSet (.seen), and 2 more that can\'t travel.',
+  );
+  expect(error?.message).toContain(fix('client', 'new Client(…)'));
+  expect(error?.message).toContain('fn → captured "repo" → .client: an instance of Client of client 2.1.0');
+  expect(error?.message).toContain(fix('repo', 'new Client(…)'));
+});
+
 test('an instance that holds a handle is refused once, also if its module keeps state of it', async () => {
   await using project = await PackageProject.of({
     ...installed(
