@@ -119,6 +119,7 @@ function build(builder: GraphBuilder, roots: Roots): CapturedClosure {
     live: builder.live,
     extras: [...builder.extras, ...(builder.state?.found ?? []), ...(builder.state?.changes ?? [])],
     evaluated: builder.evaluated,
+    changes: builder.state?.changes ?? [],
     wholeModules: builder.wholeModules(),
     warnings: [],
     secrets: [],

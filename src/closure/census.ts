@@ -31,8 +31,8 @@ export class Census {
   readonly #remarkable: Uint8Array;
 
   /** `noted`: nodes of which there is something to tell. */
-  constructor({ roots, functions }: CapturedClosure, noted: ReadonlySet<Node>) {
-    for (const root of [...roots.values(), ...functions]) {
+  constructor({ roots, functions, changes }: CapturedClosure, noted: ReadonlySet<Node>) {
+    for (const root of [...roots.values(), ...changes, ...functions]) {
       if (!isNode(root) || this.numberOf(root) !== undefined) continue;
       this.roots.push(this.nodes.length);
       this.#add(root);

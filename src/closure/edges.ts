@@ -65,7 +65,12 @@ function visitSpecial(node: Node, visit: VisitEdge): void {
     visit(node.target, 'part', 'rebuilt by');
     visitList(node.values, visit, 'argument');
   } else if (node.kind === 'made') visitList(node.values, visit, 'argument');
-  else if (node.kind === 'view') visit(node.buffer, 'part', 'buffer');
+  else if (node.kind === 'change') {
+    for (const [index, value] of node.values.entries()) {
+      const name = node.names[index] ?? '';
+      visit(value, name === '' ? 'part' : 'property', name);
+    }
+  } else if (node.kind === 'view') visit(node.buffer, 'part', 'buffer');
   else if (node.kind === 'member') {
     visit(node.owner, 'class', 'class');
     if (isNode(node.key)) visit(node.key, 'key', symbolName(node.key));

@@ -93,6 +93,7 @@ export class Printer {
       case 'set':
         return `new ${node.isWeak ? 'WeakSet' : 'Set'}(${this.#list(node.entries, () => node.entries.map(print))})`;
       case 'made':
+      case 'change':
         return `${node.maker}(${node.values.map(print).join(', ')})`;
       case 'call':
         return `(0, ${print(node.target)})(${node.values.map(print).join(', ')})`;

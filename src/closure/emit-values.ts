@@ -73,7 +73,7 @@ export function* childrenOf(node: Node): Generator<Value, void> {
   yield node.prototype;
   if (node.kind === 'map') for (const entry of node.entries) yield* entry;
   else if (node.kind === 'set') yield* node.entries;
-  else if (node.kind === 'made') yield* node.values;
+  else if (node.kind === 'made' || node.kind === 'change') yield* node.values;
   else if (node.kind === 'call') yield* [node.target, ...node.values];
   else if (node.kind === 'view') yield node.buffer;
   else if (node.kind === 'bound') yield* [node.target, node.boundThis, ...node.boundArguments];

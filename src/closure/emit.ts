@@ -285,7 +285,7 @@ class Emitter {
 const hasInstanceState = ({ privates = [] }: Node): boolean => privates.some(({ isStatic }) => !isStatic);
 
 /** Nodes that can't be made without what they hold. */
-const isMadeOf = ({ kind }: Node): boolean => kind === 'bound' || kind === 'made' || kind === 'call';
+const isMadeOf = ({ kind }: Node): boolean => kind === 'bound' || kind === 'made' || kind === 'change' || kind === 'call';
 
 /** Nodes that are found where they are, rather than made. */
 const isByName = ({ kind }: Node): boolean => kind === 'intrinsic' || kind === 'module' || kind === 'member';

@@ -70,7 +70,8 @@ class Tree {
     const node = this.#census.nodes[number] as Node;
     const { path } = node;
     const place = node.kind === 'function' ? this.#readers.placeOf(node, 0) : undefined;
-    const why = place === undefined ? 'captured' : `written at ${place}`;
+    const changed = node.kind === 'change' ? 'changed since it was loaded' : 'captured';
+    const why = place === undefined ? changed : `written at ${place}`;
     this.#room--;
     const shown = { ...this.#sizeOf(node, number), name: printPath(path), path: printPath(path), type: typeOf(node), why };
     return {
@@ -119,6 +120,8 @@ class Tree {
       const isOwn = next < end && isNode(value) && this.#census.nodes[next] === value;
       if (isOwn) next++;
       if (!isOwn && role !== 'variable' && typeof value !== 'string') return;
+      // Where a change is made is in its name.
+      if (node.kind === 'change' && role === 'part') return;
       if (chosen.length >= maxChildren && isOwn && !this.#census.isRemarkable(next - 1)) {
         count++;
         bytes += this.#bytesOf(next - 1);

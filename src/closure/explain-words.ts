@@ -11,6 +11,7 @@ export function typeOf(value: Value): string {
   if (value.kind === 'object') return instanceName(value) ?? `object(${(value.values ?? value.properties).length})`;
   if (value.kind === 'map' || value.kind === 'set') return `${value.kind}(${value.entries.length})`;
   if (value.kind === 'call') return 'reduced';
+  if (value.kind === 'change') return 'change of a package';
   if (value.kind === 'made') return madeName(value.maker);
   if (value.kind === 'buffer') return 'ArrayBuffer';
   if (value.kind === 'bound') return 'bound function';

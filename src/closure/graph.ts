@@ -112,6 +112,16 @@ export interface MadeNode extends Shell {
   readonly values: readonly Value[];
 }
 
+/** Something that is done to what a package keeps, once it is loaded. */
+export interface ChangeNode extends Shell {
+  readonly kind: 'change';
+  /** A function that does it. */
+  readonly maker: string;
+  readonly values: readonly Value[];
+  /** What each value is called there; empty for those that say where it is done. */
+  readonly names: readonly string[];
+}
+
 /** A value that a call makes again. */
 export interface CallNode extends Shell {
   readonly kind: 'call';
@@ -241,6 +251,7 @@ export type Node =
   | ObjectNode
   | ArrayNode
   | MadeNode
+  | ChangeNode
   | CallNode
   | MapNode
   | SetNode
@@ -288,6 +299,8 @@ export interface CapturedClosure {
   readonly extras: readonly Value[];
   /** What is read by code that makes other values. */
   readonly evaluated: readonly Value[];
+  /** What is done to packages, which is among the extras. */
+  readonly changes: readonly ChangeNode[];
   /** Objects of the user's own modules with all their exports. */
   readonly wholeModules: ReadonlySet<Node>;
   /** What had better not travel, though it can. */

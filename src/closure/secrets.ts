@@ -57,9 +57,9 @@ class Scan {
   #lastKeys: readonly string[] = [];
   #left = 0;
 
-  constructor({ functions, data, evaluated }: CapturedClosure) {
+  constructor({ functions, data, evaluated, changes }: CapturedClosure) {
     for (const fn of functions) this.#meet(fn);
-    for (const value of evaluated) this.#meet(value);
+    for (const value of [...evaluated, ...changes]) this.#meet(value);
     // Of those there may be millions; all are in the list, so none needs to be remembered.
     for (const node of data) {
       if (node.values === undefined || node.privates !== undefined) this.#readData(node);

@@ -185,6 +185,20 @@ test.each([
   expect(await project.call(bundle)).toEqual(expected);
 });
 
+test('credentials among settings are found, and what is changed is shown', async () => {
+  await using project = await PackageProject.of(packages);
+  const key = `sk_live_${'4eC39HqLyjWDarjtT1zdp7dc'}`;
+  const { captured } = project.bundle(`import lib from 'replaced'; lib.defaults.key = '${key}'; const fn = () => lib.read().a;`);
+  expect(captured.warnings).toEqual([
+    expect.objectContaining({
+      path: expect.stringMatching(/^replaced\.defaults\.key → \.key$/),
+      what: expect.stringContaining('Stripe'),
+    }),
+  ]);
+  const changes = captured.roots.filter(({ type }) => type === 'change of a package');
+  expect(changes.map(({ name, why }) => [name, why])).toEqual([['replaced.defaults.key', 'changed since it was loaded']]);
+});
+
 test('what can’t travel stays as the package has it when it is loaded, and a warning says so', async () => {
   await using project = await PackageProject.of(packages);
   const code =

@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import { readProperty } from '../capture-properties.ts';
 import { captureWeakEntries } from '../capture-weak.ts';
-import { allCalls, isNode, isPrimitive, type Node, type Path, type Property, type Value } from '../graph.ts';
+import { allCalls, type ChangeNode, isNode, isPrimitive, type Node, type Path, type Property, type Value } from '../graph.ts';
 import type { GraphBuilder } from '../graph-builder.ts';
 import type { PackageMember } from '../package-members.ts';
 import type { Comparison } from './compare.ts';
@@ -10,9 +10,15 @@ import { printDifference, printStep } from './print-difference.ts';
 import { placeOf, placeOfClass, type ScopePlace } from './scope-places.ts';
 import type { SnapshotScope } from './snapshot.ts';
 
+/** Where something is changed, and what the values are called there. */
+interface Change {
+  readonly path: Path;
+  readonly names: readonly string[];
+}
+
 /** What is done to the fresh state of a package in the replica, and what is found there before any of it is done. */
 export class CarriedState {
-  readonly changes: Node[] = [];
+  readonly changes: ChangeNode[] = [];
   readonly found: Node[] = [];
   readonly #builder: GraphBuilder;
   readonly #comparison: Comparison;
@@ -76,7 +82,10 @@ export class CarriedState {
       case 'private':
         return this.#setPrivate(holder, difference, path);
       case 'prototype':
-        return this.#change('Object.setPrototypeOf', [holder, this.#value(difference.now, path)], path);
+        return this.#change('Object.setPrototypeOf', [holder, this.#value(difference.now, path)], {
+          path,
+          names: ['', 'prototype'],
+        });
       case 'elements':
         return this.#setElements(holder, difference.now, path);
       case 'entries':
@@ -88,13 +97,15 @@ export class CarriedState {
   #addWeakly(holder: Node | undefined, { entries, isMap }: Difference & { type: 'weak' }, path: Path): void {
     const maker = isMap ? '((map, key, value) => map.set(key, value))' : '((set, key) => set.add(key))';
     const add = (values: readonly Value[]): void =>
-      holder === undefined ? this.#unreachable(path) : this.#change(maker, [holder, ...values], path);
+      holder === undefined
+        ? this.#unreachable(path)
+        : this.#change(maker, [holder, ...values], { path, names: ['', 'key', 'value'] });
     captureWeakEntries(this.#builder, { entries, isMap }, { path, add });
   }
 
   #setProperty(holder: Node, { key, now }: Difference & { type: 'property' }, path: Path): void {
     if (now === undefined) {
-      if (typeof key === 'string') this.#change('Reflect.deleteProperty', [holder, key], path);
+      if (typeof key === 'string') this.#change('Reflect.deleteProperty', [holder, key], { path, names: [] });
       return;
     }
     const property = readProperty(this.#builder, key, { descriptor: now, owner: path });
@@ -103,10 +114,10 @@ export class CarriedState {
     const flags = `enumerable: ${enumerable}, configurable: ${configurable}`;
     if (accessor) {
       const maker = `((object, key, get, set) => Object.defineProperty(object, key, { get, set, ${flags} }))`;
-      return this.#change(maker, [holder, property.key, get, set], path);
+      return this.#change(maker, [holder, property.key, get, set], { path, names: ['', '', 'get', 'set'] });
     }
     const maker = `((object, key, value) => Object.defineProperty(object, key, { value, writable: ${writable}, ${flags} }))`;
-    this.#change(maker, [holder, property.key, value], path);
+    this.#change(maker, [holder, property.key, value], { path, names: ['', '', String(key)] });
   }
 
   #isRefused(now: PropertyDescriptor, property: Property): boolean {
@@ -115,7 +126,10 @@ export class CarriedState {
 
   #setElements(holder: Node, now: readonly unknown[], path: Path): void {
     const values = now.map((each) => this.#value(each, path));
-    this.#change('((array, ...elements) => array.splice(0, array.length, ...elements))', [holder, ...values], path);
+    this.#change('((array, ...elements) => array.splice(0, array.length, ...elements))', [holder, ...values], {
+      path,
+      names: ['', ...now.keys()].map(String),
+    });
   }
 
   #setEntries(holder: Node, { now, isMap, kept }: Difference & { type: 'entries' }, path: Path): void {
@@ -124,7 +138,11 @@ export class CarriedState {
       ? 'for (let at = 0; at < entries.length; at += 2) collection.set(entries[at], entries[at + 1]);'
       : 'for (const each of entries) collection.add(each);';
     const values = now.flat().map((each) => this.#value(each, path));
-    this.#change(`((collection, kept, ...entries) => { ${cut} ${put} })`, [holder, kept, ...values], path);
+    const names = now.flatMap(([key, ...rest]) => ['key', ...rest.map(() => (isPrimitive(key) ? String(key) : 'value'))]);
+    this.#change(`((collection, kept, ...entries) => { ${cut} ${put} })`, [holder, kept, ...values], {
+      path,
+      names: ['', '', ...names],
+    });
   }
 
   #setVariable({ scope, name, now }: Difference & { type: 'variable' }, path: Path): void {
@@ -136,7 +154,7 @@ export class CarriedState {
     if (!isPrimitive(now) && value === undefined) return;
     const setter = this.#variable(place, { scope, name: `set ${name}`, path });
     if (setter === undefined) return this.#unreachable(path);
-    this.#change('((set, value) => set(value))', [setter, value], path);
+    this.#change('((set, value) => set(value))', [setter, value], { path, names: ['', name] });
   }
 
   /** What the module in the bundle lets out of a scope under a name. */
@@ -160,8 +178,8 @@ export class CarriedState {
     const setter = this.#privateAccess(number, `set ${name}`, path);
     if (setter === undefined) return this.#unreachable(path);
     const value = this.#value(now, path);
-    if (isPrimitive(now) || value !== undefined)
-      this.#change('((set, object, value) => set(object, value))', [setter, holder, value], path);
+    if (!isPrimitive(now) && value === undefined) return;
+    this.#change('((set, object, value) => set(object, value))', [setter, holder, value], { path, names: ['', '', name] });
   }
 
   /** A function of the class that declares a private name, which reads or assigns that of an object. */
@@ -175,9 +193,9 @@ export class CarriedState {
   }
 
   /** A value that nothing refers to: it is made for what making it does. */
-  #change(maker: string, values: readonly Value[], path: Path): void {
+  #change(maker: string, values: readonly Value[], { path, names }: Change): void {
     for (const value of values) if (isNode(value)) value.references++;
-    this.changes.push({ ...this.#builder.shell(path), references: 2, kind: 'made', maker, values });
+    this.changes.push({ ...this.#builder.shell(path), references: 2, kind: 'change', maker, values, names });
   }
 
   /** Whether a package gave its objects functions of its own, which it does again where they are needed. */

@@ -87,6 +87,8 @@ function classTag({ intrinsics, builtins }: Names, value: object): string {
   return owner === undefined || types.isProxy(owner) ? 'instance' : textTag(owner);
 }
 
+const isStack = (value: object): boolean => /\n {4}at /.test(String(Reflect.getOwnPropertyDescriptor(value, 'stack')?.value));
+
 /** What an object leads to. */
 export interface Parts {
   readonly prototype: object | null;
@@ -102,7 +104,7 @@ export function partsOf(value: object, kind: Kind): Parts {
   for (const key of Reflect.ownKeys(value)) {
     if ((kind === 'function' && ofFunctions.has(key)) || (kind === 'array' && key === 'length')) continue;
     // Where an error was made is no state.
-    if (key === 'stack' && types.isNativeError(value)) continue;
+    if (key === 'stack' && (types.isNativeError(value) || isStack(value))) continue;
     if (!isNamespace) properties.push([key, Reflect.getOwnPropertyDescriptor(value, key) ?? {}]);
     else if (typeof key === 'string') properties.push([key, { value: readExport(value, key) }]);
   }
