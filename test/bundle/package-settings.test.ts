@@ -213,3 +213,34 @@ test('what can’t travel stays as the package has it when it is loaded, and a w
   ]);
   expect(await project.call(bundle)).toEqual([true, 5]);
 });
+
+test('a deploy tells that packages are loaded afresh, and can be cancelled meanwhile', async () => {
+  await using project = await PackageProject.of(
+    installed(
+      'node_modules/slow',
+      {},
+      {
+        'index.js': `
+          if (process.argv[1].endsWith('package-state.js')) for (const end = Date.now() + 60_000; Date.now() < end; ) ;
+          exports.twice = (x) => 2 * x;`,
+      },
+    ),
+  );
+  const outcome = project.run(`
+    import { twice } from 'slow';
+    import { execFileSync } from 'node:child_process';
+    const server = await clipper.startClipper({ name: 'slow-' + process.pid, queryPort: 0, managementPort: 0, rpcPort: 0 });
+    const controller = new AbortController();
+    const messages = [];
+    const onProgress = ({ message }) => { messages.push(message); if (message.includes('afresh')) controller.abort(); };
+    const options = { name: 'm', inputType: 'doubles', predictOne: (x) => twice(x[0]), onProgress, signal: controller.signal };
+    const { code } = await clipper.deployPredictFunction(server, options).catch((error) => error);
+    await server.stopAll();
+    const children = execFileSync('ps', ['-o', 'args=', '--ppid', String(process.pid)], { encoding: 'utf8' });
+    console.log(JSON.stringify({ code, messages, isLeft: children.includes('package-state.js') }));`);
+  expect(outcome).toEqual({
+    code: 'E_CANCELLED',
+    messages: [expect.any(String), 'loading slow afresh, to see what was changed of it'],
+    isLeft: false,
+  });
+});
