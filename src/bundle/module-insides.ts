@@ -28,12 +28,13 @@ function insidesByFile(packages: readonly PackageImport[]): ReadonlyMap<string, 
 }
 
 const setter = /^set (.*)$/;
-const privateAccess = /^(get|set) (#.*)$/;
+const privateAccess = /^(get|set|has) (#.*)$/;
 
 /** An object with what is wanted: `x` is the variable as it is, `set x` a function that assigns it. */
 function printInside({ names }: Inside): string {
   const members = [...names].map((name) => {
     const [, access, key] = privateAccess.exec(name) ?? [];
+    if (access === 'has') return `"${name}"($object) { return ${key} in $object; }`;
     if (access === 'get') return `"${name}"($object) { return $object.${key}; }`;
     if (access === 'set') return `"${name}"($object, $value) { $object.${key} = $value; }`;
     const variable = setter.exec(name)?.[1];

@@ -92,8 +92,9 @@ export class Printer {
         return `new ${node.isWeak ? 'WeakMap' : 'Map'}(${this.#list(node.entries.flat(), () => node.entries.map((entry) => `[${entry.map(print).join(', ')}]`))})`;
       case 'set':
         return `new ${node.isWeak ? 'WeakSet' : 'Set'}(${this.#list(node.entries, () => node.entries.map(print))})`;
-      case 'made':
       case 'change':
+        return `${node.maker}([${node.values.map(print).join(', ')}])`;
+      case 'made':
         return `${node.maker}(${node.values.map(print).join(', ')})`;
       case 'call':
         return `(0, ${print(node.target)})(${node.values.map(print).join(', ')})`;

@@ -52,8 +52,13 @@ export class CarriedState {
 
   /** Captures the differences, all but those that turned out to hold what can't travel. */
   carry(): void {
+    const counts = new Map<string, number>();
     for (const difference of this.#comparison.differences) {
-      const { what, how } = printDifference(this.#comparison, difference);
+      const { what: place, how } = printDifference(this.#comparison, difference);
+      const count = (counts.get(place) ?? 0) + 1;
+      counts.set(place, count);
+      // Modules of one package may have variables of one name.
+      const what = count === 1 ? place : `${place} (${count})`;
       if (this.#isLeftOut(what)) continue;
       this.#hows.set(what, how);
       const path = { parent: undefined, label: what };
@@ -82,10 +87,16 @@ export class CarriedState {
       case 'private':
         return this.#setPrivate(holder, difference, path);
       case 'prototype':
-        return this.#change('Object.setPrototypeOf', [holder, this.#value(difference.now, path)], {
-          path,
-          names: ['', 'prototype'],
-        });
+        return this.#change(
+          '(([object, prototype]) => Object.setPrototypeOf(object, prototype))',
+          [holder, this.#value(difference.now, path)],
+          {
+            path,
+            names: ['', 'prototype'],
+          },
+        );
+      case 'content':
+        return this.#setContent(holder, difference.now, path);
       case 'elements':
         return this.#setElements(holder, difference.now, path);
       case 'entries':
@@ -95,17 +106,26 @@ export class CarriedState {
 
   /** The entries by which a package knows captured objects. */
   #addWeakly(holder: Node | undefined, { entries, isMap }: Difference & { type: 'weak' }, path: Path): void {
-    const maker = isMap ? '((map, key, value) => map.set(key, value))' : '((set, key) => set.add(key))';
+    const maker = isMap
+      ? '(([map, key, value]) => WeakMap.prototype.set.call(map, key, value))'
+      : '(([set, key]) => WeakSet.prototype.add.call(set, key))';
     const add = (values: readonly Value[]): void =>
       holder === undefined
         ? this.#unreachable(path)
         : this.#change(maker, [holder, ...values], { path, names: ['', 'key', 'value'] });
-    captureWeakEntries(this.#builder, { entries, isMap }, { path, add });
+    for (const { key, value } of entries) {
+      // What a package does with its own objects out of reach, it does again.
+      const own = holder === undefined ? undefined : this.find(key);
+      if (own !== undefined) add(isMap ? [own, this.#value(value, path)] : [own]);
+    }
+    const others = entries.filter(({ key }) => !this.isPaired(key));
+    captureWeakEntries(this.#builder, { entries: others, isMap }, { path, add });
   }
 
   #setProperty(holder: Node, { key, now }: Difference & { type: 'property' }, path: Path): void {
     if (now === undefined) {
-      if (typeof key === 'string') this.#change('Reflect.deleteProperty', [holder, key], { path, names: [] });
+      if (typeof key === 'string')
+        this.#change('(([object, key]) => Reflect.deleteProperty(object, key))', [holder, key], { path, names: [] });
       return;
     }
     const property = readProperty(this.#builder, key, { descriptor: now, owner: path });
@@ -113,10 +133,10 @@ export class CarriedState {
     const { value, get, set, accessor, writable, enumerable, configurable } = property;
     const flags = `enumerable: ${enumerable}, configurable: ${configurable}`;
     if (accessor) {
-      const maker = `((object, key, get, set) => Object.defineProperty(object, key, { get, set, ${flags} }))`;
+      const maker = `(([object, key, get, set]) => Object.defineProperty(object, key, { get, set, ${flags} }))`;
       return this.#change(maker, [holder, property.key, get, set], { path, names: ['', '', 'get', 'set'] });
     }
-    const maker = `((object, key, value) => Object.defineProperty(object, key, { value, writable: ${writable}, ${flags} }))`;
+    const maker = `(([object, key, value]) => Object.defineProperty(object, key, { value, writable: ${writable}, ${flags} }))`;
     this.#change(maker, [holder, property.key, value], { path, names: ['', '', String(key)] });
   }
 
@@ -126,20 +146,25 @@ export class CarriedState {
 
   #setElements(holder: Node, now: readonly unknown[], path: Path): void {
     const values = now.map((each) => this.#value(each, path));
-    this.#change('((array, ...elements) => array.splice(0, array.length, ...elements))', [holder, ...values], {
-      path,
-      names: ['', ...now.keys()].map(String),
-    });
+    this.#change(
+      '(([array, ...elements]) => { array.length = 0; for (const each of elements) array.push(each); })',
+      [holder, ...values],
+      {
+        path,
+        names: ['', ...now.keys()].map(String),
+      },
+    );
   }
 
   #setEntries(holder: Node, { now, isMap, kept }: Difference & { type: 'entries' }, path: Path): void {
-    const cut = '[...collection.keys()].slice(kept).forEach((key) => collection.delete(key));';
+    const own = isMap ? 'Map.prototype' : 'Set.prototype';
+    const cut = `[...${own}.keys.call(all)].slice(kept).forEach((key) => ${own}.delete.call(all, key));`;
     const put = isMap
-      ? 'for (let at = 0; at < entries.length; at += 2) collection.set(entries[at], entries[at + 1]);'
-      : 'for (const each of entries) collection.add(each);';
+      ? `for (let at = 0; at < entries.length; at += 2) ${own}.set.call(all, entries[at], entries[at + 1]);`
+      : `for (const each of entries) ${own}.add.call(all, each);`;
     const values = now.flat().map((each) => this.#value(each, path));
     const names = now.flatMap(([key, ...rest]) => ['key', ...rest.map(() => (isPrimitive(key) ? String(key) : 'value'))]);
-    this.#change(`((collection, kept, ...entries) => { ${cut} ${put} })`, [holder, kept, ...values], {
+    this.#change(`(([all, kept, ...entries]) => { ${cut} ${put} })`, [holder, kept, ...values], {
       path,
       names: ['', '', ...names],
     });
@@ -149,12 +174,12 @@ export class CarriedState {
     const place = this.#placeOf(scope);
     if (place === undefined) return this.#unreachable(path);
     // It came to something else when it was declared, for the process is another one; the replica finds out for itself.
-    if (place.constants.has(name)) return;
+    if (place.constants.has(name)) return typeof now === 'object' && now !== null ? this.#unreachable(path) : undefined;
     const value = this.#value(now, path);
     if (!isPrimitive(now) && value === undefined) return;
     const setter = this.#variable(place, { scope, name: `set ${name}`, path });
     if (setter === undefined) return this.#unreachable(path);
-    this.#change('((set, value) => set(value))', [setter, value], { path, names: ['', name] });
+    this.#change('(([set, value]) => set(value))', [setter, value], { path, names: ['', name] });
   }
 
   /** What the module in the bundle lets out of a scope under a name. */
@@ -174,18 +199,40 @@ export class CarriedState {
     );
   }
 
-  #setPrivate(holder: Node, { holder: number, name, now }: Difference & { type: 'private' }, path: Path): void {
-    const setter = this.#privateAccess(number, `set ${name}`, path);
+  /** In place, for others hold it. */
+  #setContent(holder: Node, now: object, path: Path): void {
+    if (Array.isArray(now)) return this.#setElements(holder, now, path);
+    if (types.isDate(now)) {
+      const time = Date.prototype.getTime.call(now);
+      return this.#change('(([date, time]) => date.setTime(time))', [holder, time], { path, names: ['', 'time'] });
+    }
+    if (!ArrayBuffer.isView(now)) return;
+    const bytes = Uint8Array.from(new Uint8Array(now.buffer, now.byteOffset, now.byteLength));
+    const maker = '(([view, bytes]) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength).set(bytes))';
+    this.#change(maker, [holder, this.#value(bytes, path)], { path, names: ['', 'bytes'] });
+  }
+
+  #setPrivate(holder: Node, { holder: number, name, nth, now }: Difference & { type: 'private' }, path: Path): void {
+    const setter = this.#privateAccess({ number, holder, nth, access: `set ${name}` }, path);
     if (setter === undefined) return this.#unreachable(path);
     const value = this.#value(now, path);
     if (!isPrimitive(now) && value === undefined) return;
-    this.#change('((set, object, value) => set(object, value))', [setter, holder, value], { path, names: ['', '', name] });
+    this.#change('(([set, object, value]) => set(object, value))', [setter, holder, value], { path, names: ['', '', name] });
   }
 
   /** A function of the class that declares a private name, which reads or assigns that of an object. */
-  #privateAccess(number: number, access: string, path: Path): Node | undefined {
-    const source = placeOfClass(this.#builder, this.#comparison.valueOf(number) as object, access.slice('get '.length));
-    return source === undefined ? undefined : this.#builder.module(source, [access], path);
+  #privateAccess(
+    { number, holder, nth, access }: { number: number; holder: Node; nth: number; access: string },
+    path: Path,
+  ): Node | undefined {
+    const name = access.slice('get '.length);
+    const source = placeOfClass(this.#builder, this.#comparison.valueOf(number) as object, { name, nth });
+    if (source === undefined) return undefined;
+    const has = `has ${name}`;
+    const calls = this.#builder.module(source, [allCalls, has, `get ${name}`, `set ${name}`], path);
+    // Several classes may come from one text.
+    const maker = '((calls, has, object, access) => calls.find((each) => each[has](object))[access])';
+    return this.#made(maker, [calls, has, holder, access], path);
   }
 
   #value(value: unknown, path: Path): Value {
@@ -200,8 +247,12 @@ export class CarriedState {
 
   /** Whether a package gave its objects functions of its own, which it does again where they are needed. */
   #isOwnDoing(difference: Difference): boolean {
+    if (difference.type !== 'property' || difference.before !== undefined) return false;
+    const step = this.#comparison.stepTo(difference.holder);
+    const isOfPrototype = step?.type === 'prototype' || (step?.type === 'property' && step.key === 'prototype');
+    if (!isOfPrototype) return false;
     const { inspector, origins } = this.#builder.sources;
-    const { value, get, set } = difference.type === 'property' ? (difference.now ?? {}) : { value: undefined };
+    const { value, get, set } = difference.now ?? {};
     return [value, get, set].some((each: unknown) => {
       const scriptId = typeof each === 'function' && !types.isProxy(each) ? inspector.facts(each).scriptId : undefined;
       return scriptId !== undefined && origins.owner(scriptId) === 'package';
@@ -245,13 +296,22 @@ export class CarriedState {
     if (from === undefined) return undefined;
     if (step.type === 'bound') return undefined;
     if (step.type === 'prototype') return this.#made('Object.getPrototypeOf', [from], path);
+    if (step.type === 'weak') {
+      const key = this.#node(step.key);
+      return key === undefined
+        ? undefined
+        : this.#made('((map, key) => WeakMap.prototype.get.call(map, key))', [from, key], path);
+    }
     if (step.type === 'private') {
-      const getter = this.#privateAccess(step.from, `get ${step.name}`, path);
+      const at = { number: step.from, holder: from, nth: step.nth, access: `get ${step.name}` };
+      const getter = this.#privateAccess(at, path);
       return getter === undefined ? undefined : this.#made('((get, object) => get(object))', [getter, from], path);
     }
     if (step.type === 'entry')
       return this.#made(`((collection) => [...collection.${step.role}s()][${step.index}])`, [from], path);
     const key = this.#builder.value(step.key, path);
+    // A symbol that was made for the replica is no key of what is there.
+    if (isNode(key) && key.kind === 'symbol') return undefined;
     const maker =
       step.role === 'value'
         ? '((object, key) => object[key])'

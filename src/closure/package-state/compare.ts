@@ -2,12 +2,27 @@ import { readFileSync } from 'node:fs';
 import { types } from 'node:util';
 import { isPrimitive } from '../graph.ts';
 import type { PackageMember } from '../package-members.ts';
-import { peekVariable } from '../scopes.ts';
+import { peekVariable, type Scope } from '../scopes.ts';
 import type { Sources } from '../sources.ts';
 import { type Difference, isOfProcess, type Step, withoutOwn } from './differences.ts';
-import { additionsTo, boundParts, extensible, identify, isWalked, type Parts, partsOf } from './identify.ts';
+import { additionsTo, boundParts, contentOf, extensible, identify, isWalked, type Parts, partsOf } from './identify.ts';
 import { primitiveReference, type Reference, type Snapshot, type SnapshotNode, type SnapshotScope } from './snapshot.ts';
 import { isOwnScope } from './take-snapshot.ts';
+
+/** Of functions of packages, the scopes around them, for the variables in there that never change. */
+const closures = new WeakMap<Function, readonly Scope[]>();
+
+/** For a value that is only looked at. */
+const noStep: Step = { type: 'bound', from: -1 };
+
+/** By file: whether it asks for random bytes. */
+const drawing = new Map<string, boolean>();
+
+function drawsRandomly(file: string): boolean {
+  const known = drawing.get(file) ?? /getRandomValues|randomFill|randomBytes/.test(file === '' ? '' : readFileSync(file, 'utf8'));
+  drawing.set(file, known);
+  return known;
+}
 
 /** By snapshot: whether the text of any of its modules has a name. */
 const named = new WeakMap<Snapshot, Map<string, boolean>>();
@@ -38,6 +53,8 @@ export class Comparison {
   /** Scopes without state of their own, which are read only if something is looked for. */
   readonly #quiet: [number, SnapshotScope][] = [];
   #isThorough = false;
+  readonly #read = new Set<SnapshotScope>();
+  #weak: number[] = [];
   readonly #scopes: ReadonlyMap<number, readonly SnapshotScope[]>;
 
   constructor(sources: Sources, snapshot: Snapshot) {
@@ -54,7 +71,10 @@ export class Comparison {
     // What modules lead to is known by that.
     this.#compareAdditions();
     this.#walk();
-    this.differences = withoutOwn(this.#found, snapshot, (value) => this.#numbers.has(value));
+    this.differences = withoutOwn(this.#found, {
+      stepTo: (number) => this.#steps[number],
+      drawsAt: (difference) => drawsRandomly(this.#fileOf(difference)),
+    });
   }
 
   #walk(): void {
@@ -63,12 +83,15 @@ export class Comparison {
       const number = this.#queue[this.#walked] as number;
       this.#compare(number);
       for (const scope of this.#scopes.get(number) ?? []) {
+        if (this.#read.has(scope) && scope.through.length === 1) continue;
+        this.#read.add(scope);
         if (scope.isQuiet && !this.#isThorough) this.#quiet.push([number, scope]);
         else if (scope.isOnly) this.#compareScope(this.#values[number] as Function, scope);
         else late.push([number, scope]);
       }
       // What is also reached in another way is known by that.
       if (number !== this.#queue.at(-1)) continue;
+      for (const each of this.#weak.splice(0)) this.#compareWeak(each);
       for (const [through, scope] of late.splice(0)) this.#compareScope(this.#values[through] as Function, scope);
     }
   }
@@ -141,11 +164,70 @@ export class Comparison {
     const { kind, tag } = identify(this.#sources, value as object);
     if (node === undefined || node.kind !== kind || node.tag !== tag) return false;
     if (kind === 'known') return true;
+    if (node.closed !== undefined && !this.#closesOver(value as Function, node.closed)) return false;
+    if (node.isFixed === true && kind !== 'function' && !this.#isAlike(value as object, node)) return false;
     this.#numbers.set(value, reference);
     this.#values[reference] = value;
     this.#steps[reference] = step;
     if (isWalked(kind)) this.#queue.push(reference);
     return true;
+  }
+
+  /** The file of the module in which something differs. */
+  #fileOf(difference: Difference): string {
+    if (difference.type === 'variable') return difference.scope.file;
+    for (let step = this.#steps[difference.holder]; step !== undefined; ) {
+      if (step.type === 'module') return step.file;
+      if (step.type === 'variable') return step.scope.file;
+      step = 'from' in step ? this.#steps[step.from] : undefined;
+    }
+    return '';
+  }
+
+  /** Whether a value may be the counterpart of another, by what can be seen at once. */
+  #mayBe(value: unknown, reference: Reference): boolean {
+    if (typeof reference === 'string' || isPrimitive(value)) return this.#pair(value, reference, noStep);
+    const known = this.#numbers.get(value);
+    if (known !== undefined || this.#steps[reference] !== undefined) return known === reference;
+    const node = this.snapshot.nodes[reference];
+    const { kind, tag } = identify(this.#sources, value as object);
+    return node?.kind === 'beyond' || (node?.kind === kind && node.tag === tag);
+  }
+
+  /** Whether a function has the variables around it that never change: another of the same text may have others. */
+  #closesOver(fn: Function, before: NonNullable<SnapshotNode['closed']>): boolean {
+    const known = closures.get(fn) ?? this.#sources.inspector.facts(fn).scopes.filter(isOwnScope);
+    closures.set(fn, known);
+    return before.every(([depth, name, reference]) => {
+      const scope = known[known.length - depth - 1];
+      return scope === undefined || !Object.hasOwn(scope.variables, name) || this.#mayBe(peekVariable(scope, name), reference);
+    });
+  }
+
+  /** Whether what can't be changed has the same members. */
+  #isAlike(value: object, { kind, properties = [] }: SnapshotNode): boolean {
+    const parts = partsOf(value, kind);
+    return (
+      parts.properties.length === properties.length &&
+      parts.properties.every(([key, descriptor]) => {
+        const found = properties.find(([each]) => each === key);
+        return found === undefined ? typeof key === 'symbol' : found.length > 2 || this.#mayBe(descriptor.value, found[1]);
+      })
+    );
+  }
+
+  /** What a package keeps of its own objects, and of others. */
+  #compareWeak(holder: number): void {
+    const before = new Map(this.snapshot.nodes[holder]?.weak ?? []);
+    const value = this.#values[holder] as object;
+    const isMap = types.isWeakMap(value);
+    const entries = this.#sources.inspector.weakEntries(value).filter((entry) => {
+      const key = this.#numbers.get(entry.key);
+      const held = key === undefined ? undefined : before.get(key);
+      if (held === undefined) return true;
+      return isMap && !this.#pair(entry.value, held, { type: 'weak', from: holder, key: key as number });
+    });
+    if (entries.length > 0) this.#found.push({ type: 'weak', holder, isMap, entries });
   }
 
   #compare(holder: number): void {
@@ -161,10 +243,9 @@ export class Comparison {
     if (node.bound !== undefined) this.#compareBound(holder, node.bound);
     if (node.privates !== undefined) this.#comparePrivates(holder, node.privates);
     if (node.kind === 'map' || node.kind === 'set') this.#compareEntries(holder, node, parts);
-    if (node.kind === 'weak') {
-      const entries = this.#sources.inspector.weakEntries(value);
-      if (entries.length > 0) this.#found.push({ type: 'weak', holder, isMap: types.isWeakMap(value), entries });
-    }
+    if (node.kind === 'weak') this.#weak.push(holder);
+    if (node.content !== undefined && node.content !== contentOf(value))
+      this.#found.push({ type: 'content', holder, now: value });
   }
 
   #compareProperties(holder: number, { properties = [], tag }: SnapshotNode, parts: Parts): void {
@@ -174,7 +255,7 @@ export class Comparison {
       before.delete(key);
       if (found !== undefined && this.#isSameProperty(holder, key, { found, descriptor })) continue;
       // What can't be changed only seems so, for its counterpart was taken for another's.
-      const isFixed = descriptor.configurable === false && descriptor.writable !== true;
+      const isFixed = descriptor.configurable === false && descriptor.get !== undefined;
       if (tag !== 'namespace' && !(isFixed && found !== undefined))
         this.#found.push({ type: 'property', holder, key, now: descriptor, before: found?.[1] });
     }
@@ -236,8 +317,9 @@ export class Comparison {
     const { fields } = this.#sources.inspector.privateState(this.#values[holder] as object);
     for (const [index, [name, before]] of privates.entries()) {
       const now = fields[index];
-      if (now?.name !== name || this.#pair(now.value, before, { type: 'private', from: holder, name })) continue;
-      this.#found.push({ type: 'private', holder, name, now: now.value, before });
+      const nth = privates.slice(0, index).filter(([each]) => each === name).length;
+      if (now?.name !== name || this.#pair(now.value, before, { type: 'private', from: holder, name, nth })) continue;
+      this.#found.push({ type: 'private', holder, name, nth, now: now.value, before });
     }
   }
 
@@ -249,6 +331,11 @@ export class Comparison {
       isSame = this.#pair(Reflect.getOwnPropertyDescriptor(value, key)?.value, reference, step) && isSame;
     }
     if (!isSame) this.#found.push({ type: 'elements', holder, now: value });
+    for (const [key, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(value))) {
+      const isNamed = !/^(?:\d+|length)$/.test(key);
+      if (!isNamed || properties.some(([each, before]) => each === key && this.#mayBe(descriptor.value, before))) continue;
+      this.#found.push({ type: 'property', holder, key, now: descriptor, before: undefined });
+    }
   }
 
   #compareEntries(holder: number, { entries = [] }: SnapshotNode, parts: Parts): void {
@@ -282,7 +369,7 @@ export class Comparison {
 function scopesByFunction(scopes: readonly SnapshotScope[]): ReadonlyMap<number, readonly SnapshotScope[]> {
   const byFunction = new Map<number, SnapshotScope[]>();
   for (const scope of scopes) {
-    for (const number of scope.through) {
+    for (const number of [...scope.through, ...scope.others]) {
       const known = byFunction.get(number);
       if (known === undefined) byFunction.set(number, [scope]);
       else known.push(scope);

@@ -10,7 +10,9 @@ export type Step =
   | { readonly type: 'prototype'; readonly from: number }
   /** Behind a bound function, where no code gets at it. */
   | { readonly type: 'bound'; readonly from: number }
-  | { readonly type: 'private'; readonly from: number; readonly name: string }
+  | { readonly type: 'private'; readonly from: number; readonly name: string; readonly nth: number }
+  /** What a weak collection holds for a key. */
+  | { readonly type: 'weak'; readonly from: number; readonly key: number }
   /** A value of a Map, a key of one or of a Set, by its place in there. */
   | { readonly type: 'entry'; readonly from: number; readonly index: number; readonly role: 'key' | 'value' }
   | { readonly type: 'variable'; readonly scope: SnapshotScope; readonly name: string };
@@ -29,6 +31,8 @@ export type Difference =
       readonly type: 'private';
       readonly holder: number;
       readonly name: string;
+      /** How many classes above have a private field of this name too. */
+      readonly nth: number;
       readonly now: unknown;
       readonly before: Reference;
     }
@@ -41,6 +45,7 @@ export type Difference =
       /** How many entries of the fresh collection stay at its beginning; the others are taken out. */
       readonly kept: number;
     }
+  | { readonly type: 'content'; readonly holder: number; readonly now: object }
   | { readonly type: 'elements'; readonly holder: number; readonly now: readonly unknown[] }
   | {
       readonly type: 'weak';
@@ -65,40 +70,31 @@ export function isOfProcess(value: Primitive, reference: Reference, { pid, began
 }
 
 /**
- * The differences without those that are each process's own: random bytes that were drawn in advance, and in weak
- * collections what a package knows of its own objects.
+ * The differences without those that are each process's own: bytes that were drawn at random in advance, and how many of
+ * them are left. `stepTo` tells how a value is reached, `drawsAt` whether the module there asks for random bytes.
  */
 export function withoutOwn(
   differences: readonly Difference[],
-  snapshot: Snapshot,
-  isPaired: (value: unknown) => boolean,
+  { stepTo, drawsAt }: { stepTo(number: number): Step | undefined; drawsAt(difference: Difference): boolean },
 ): readonly Difference[] {
-  const pools = new Set(differences.filter((each) => isPool(each, snapshot)).map(whereOf));
-  return differences.flatMap((difference): readonly Difference[] => {
-    if (isOfPool(difference, snapshot) && pools.has(whereOf(difference))) return [];
-    if (difference.type !== 'weak') return [difference];
-    const entries = difference.entries.filter(({ key }) => !isPaired(key));
-    return entries.length === 0 ? [] : [{ ...difference, entries }];
-  });
+  const whereOf = (difference: Difference): unknown => {
+    if (difference.type === 'variable') return difference.scope;
+    const step = difference.type === 'content' ? stepTo(difference.holder) : undefined;
+    if (step === undefined) return difference.holder;
+    return step.type === 'variable' ? step.scope : 'from' in step ? step.from : difference.holder;
+  };
+  const pools = new Set(differences.filter((each) => isPool(each) && drawsAt(each)).map(whereOf));
+  return differences.filter((each) => !pools.has(whereOf(each)) || !(isPool(each) || isCount(each)));
 }
-
-/** Where something differs: variables of one scope, or members of one object. */
-const whereOf = (difference: Difference): unknown => (difference.type === 'variable' ? difference.scope : difference.holder);
 
 const largestPool = 65_536;
 
-/** Whether bytes differ that a package may have drawn at random, in advance. */
-function isPool(difference: Difference, { nodes }: Snapshot): boolean {
-  if (difference.type !== 'variable' && difference.type !== 'property' && difference.type !== 'private') return false;
-  const now: unknown = difference.type === 'property' ? difference.now?.value : difference.now;
-  if (ArrayBuffer.isView(now)) return types.isUint8Array(now) && now.byteLength <= largestPool;
-  const before = typeof difference.before === 'number' ? nodes[difference.before] : undefined;
-  return before?.kind === 'binary' && before.tag.startsWith('Uint8Array');
+const valueNow = (difference: Difference): unknown =>
+  difference.type === 'property' ? difference.now?.value : 'now' in difference ? difference.now : undefined;
+
+function isPool(difference: Difference): boolean {
+  const now = valueNow(difference);
+  return types.isUint8Array(now) && now.byteLength <= largestPool;
 }
 
-/** Random bytes, or how many of them are left. */
-function isOfPool(difference: Difference, snapshot: Snapshot): boolean {
-  if (isPool(difference, snapshot)) return true;
-  const now: unknown = difference.type === 'property' ? difference.now?.value : 'now' in difference ? difference.now : undefined;
-  return typeof now === 'number';
-}
+const isCount = (difference: Difference): boolean => typeof valueNow(difference) === 'number';

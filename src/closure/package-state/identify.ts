@@ -60,19 +60,17 @@ function identifyFunction(fn: Function): Identity {
 function identifyObject(names: Names, value: object): Identity {
   if (Array.isArray(value)) {
     const isData = value.length > longest && value.every(isPrimitive);
-    return isData ? { kind: 'leaf', tag: hashOf(value.map(primitiveReference).join()) } : { kind: 'array', tag: '' };
+    return { kind: isData ? 'data' : 'array', tag: '' };
   }
   if (types.isMap(value)) return { kind: 'map', tag: '' };
   if (types.isSet(value)) return { kind: 'set', tag: '' };
   if (types.isWeakMap(value) || types.isWeakSet(value)) return { kind: 'weak', tag: String(types.isWeakMap(value)) };
   if (ArrayBuffer.isView(value)) {
-    const { buffer, byteOffset, byteLength } = value;
-    const content = byteLength > mostBytes ? String(byteLength) : hashOf(new Uint8Array(buffer, byteOffset, byteLength));
     const type = types.isUint8Array(value) ? 'Uint8Array' : Object.prototype.toString.call(value);
-    return { kind: 'binary', tag: `${type} ${content}` };
+    return { kind: 'data', tag: `${type} ${value.byteLength}` };
   }
-  if (types.isDate(value)) return { kind: 'leaf', tag: `date ${Date.prototype.getTime.call(value)}` };
-  if (types.isRegExp(value)) return { kind: 'leaf', tag: `expression ${RegExp.prototype.toString.call(value)}` };
+  if (types.isDate(value)) return { kind: 'data', tag: 'Date' };
+  if (types.isRegExp(value)) return { kind: 'data', tag: RegExp.prototype.toString.call(value) };
   const bound = refusalByKind(value) ?? (types.isAnyArrayBuffer(value) ? { what: 'an ArrayBuffer' } : undefined);
   return bound === undefined ? { kind: 'object', tag: classTag(names, value) } : { kind: 'leaf', tag: bound.what };
 }
@@ -85,6 +83,15 @@ function classTag({ intrinsics, builtins }: Names, value: object): string {
   if (known !== undefined || types.isProxy(prototype)) return known ?? 'proxy';
   const owner = classOf(prototype);
   return owner === undefined || types.isProxy(owner) ? 'instance' : textTag(owner);
+}
+
+/** What data holds, in a few words or as a hash. */
+export function contentOf(value: object): string {
+  if (Array.isArray(value)) return value.every(isPrimitive) ? hashOf(value.map(primitiveReference).join()) : '';
+  if (types.isDate(value)) return String(Date.prototype.getTime.call(value));
+  if (!ArrayBuffer.isView(value)) return '';
+  const { buffer, byteOffset, byteLength } = value;
+  return byteLength > mostBytes ? '' : hashOf(new Uint8Array(buffer, byteOffset, byteLength));
 }
 
 const isStack = (value: object): boolean => /\n {4}at /.test(String(Reflect.getOwnPropertyDescriptor(value, 'stack')?.value));
@@ -101,7 +108,8 @@ const ofFunctions = new Set<string | symbol>(['length', 'name', 'arguments', 'ca
 export function partsOf(value: object, kind: Kind): Parts {
   const properties: [string | symbol, PropertyDescriptor][] = [];
   const isNamespace = types.isModuleNamespaceObject(value);
-  for (const key of Reflect.ownKeys(value)) {
+  const isListed = kind === 'data' && (Array.isArray(value) || ArrayBuffer.isView(value));
+  for (const key of isListed ? [] : Reflect.ownKeys(value)) {
     if ((kind === 'function' && ofFunctions.has(key)) || (kind === 'array' && key === 'length')) continue;
     // Where an error was made is no state.
     if (key === 'stack' && (types.isNativeError(value) || isStack(value))) continue;
@@ -164,7 +172,7 @@ function isAddition(names: Names, { expression, key, descriptor }: Member): bool
   );
 }
 
-const notWalked = new Set<Kind>(['known', 'leaf', 'binary', 'symbol', 'beyond']);
+const notWalked = new Set<Kind>(['known', 'leaf', 'symbol', 'beyond']);
 
 /** Whether there is more to a value than its identity. */
 export const isWalked = (kind: Kind): boolean => !notWalked.has(kind);

@@ -13,6 +13,7 @@ export function printStep(comparison: Comparison, step: Step): string {
   if (step.type === 'intrinsic') return step.expression;
   if (step.type === 'variable') return `${packageNameOf(step.scope.file)} ${step.name}`;
   const start = printHolder(comparison, step.from);
+  if (step.type === 'weak') return `${start} entry`;
   if (step.type === 'prototype' || step.type === 'bound') return `${start} ${step.type}`;
   if (step.type === 'private') return `${start}.${step.name}`;
   return step.type === 'entry' ? `${start} entry ${step.index}` : `${start}${printKey(step.key)}`;

@@ -21,8 +21,9 @@ export interface ScopePlace {
  * they are. Undefined if it can't be told which run of that block is meant, or the text has no place for it.
  */
 export function placeOf(builder: GraphBuilder, comparison: Comparison, scope: SnapshotScope): ScopePlace | undefined {
-  const { file, isOnly, through, names } = scope;
-  const number = through.length === 1 ? (through[0] ?? -1) : -1;
+  const { file, isOnly, through, others, names } = scope;
+  const number =
+    through.length === 1 ? ([...through, ...others].find((each) => comparison.valueOf(each) !== undefined) ?? -1) : -1;
   const fn = comparison.valueOf(number);
   if (typeof fn !== 'function') return undefined;
   const { origins, inspector } = builder.sources;
@@ -42,16 +43,22 @@ export function placeOf(builder: GraphBuilder, comparison: Comparison, scope: Sn
 const isAsWritten = (file: string, { source }: ScriptText): boolean => readFileSync(file, 'utf8') === source;
 
 /** Where the class of an object, or the object that is a class itself, lets functions out that use one of its private names. */
-export function placeOfClass(builder: GraphBuilder, object: object, name: string): ModuleSource | undefined {
+export function placeOfClass(
+  builder: GraphBuilder,
+  object: object,
+  { name, nth }: { readonly name: string; readonly nth: number },
+): ModuleSource | undefined {
   const { origins, inspector } = builder.sources;
-  const classes = typeof object === 'function' ? [object as Function] : classesOf(object).toReversed();
+  const classes = typeof object === 'function' ? [object as Function] : classesOf(object);
+  let left = nth;
   for (const owner of classes) {
     const { scriptId, location } = inspector.facts(owner);
     const file = scriptId === undefined || origins.owner(scriptId) !== 'package' ? undefined : origins.file(scriptId);
     if (scriptId === undefined || file === undefined) continue;
     const text = origins.text(scriptId);
     const at = text.classAround(Function.prototype.toString.call(owner), location, name);
-    if (at !== undefined) return isAsWritten(file, text) ? { type: 'inside', file, isModule: text.isModule, at } : undefined;
+    if (at === undefined || left-- > 0) continue;
+    return isAsWritten(file, text) ? { type: 'inside', file, isModule: text.isModule, at } : undefined;
   }
   return undefined;
 }

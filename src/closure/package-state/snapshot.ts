@@ -11,7 +11,8 @@ export type Kind =
   | 'known'
   /** What is told by its tag alone. */
   | 'leaf'
-  | 'binary'
+  /** What has contents beside its properties: dates, expressions, typed arrays, long lists. */
+  | 'data'
   /** What is so far away that it is not looked at. */
   | 'beyond'
   | 'symbol'
@@ -27,6 +28,14 @@ export interface SnapshotNode {
   readonly kind: Kind;
   /** Values with different tags are no counterparts of each other. */
   readonly tag: string;
+  /** What differs in data without being another value. */
+  content?: string;
+  /** Whether nothing can be added to it. */
+  isFixed?: boolean;
+  /** Of a function, the variables of calls around it that are never assigned: they tell it from others of its text. */
+  closed?: readonly (readonly [depth: number, name: string, value: Reference])[];
+  /** Of a weak collection, by keys. */
+  weak?: readonly (readonly [key: Reference, value: Reference])[];
   prototype?: Reference;
   /** A string key as it is, a symbol as its reference. An accessor has two references. */
   properties?: (readonly [key: string | readonly [Reference], value: Reference, set?: Reference])[];
@@ -48,6 +57,8 @@ export interface SnapshotScope {
   readonly depth: number;
   /** The functions through which it can be read: one, unless several may have such a scope each. */
   readonly through: number[];
+  /** Some more that share it, should that one have been replaced. */
+  readonly others: number[];
   /** Whether its function was called no more than once, as far as is known. */
   isOnly: boolean;
   /** Whether its variables are never assigned, and hold functions that have nothing of their own. */

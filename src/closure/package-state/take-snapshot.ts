@@ -10,7 +10,17 @@ import { Origins } from '../origins.ts';
 import { inPackage } from '../package-members.ts';
 import { peekVariable, type Scope } from '../scopes.ts';
 import type { Sources } from '../sources.ts';
-import { additionsTo, boundParts, extensible, identify, isVariable, isWalked, type Parts, partsOf } from './identify.ts';
+import {
+  additionsTo,
+  boundParts,
+  contentOf,
+  extensible,
+  identify,
+  isVariable,
+  isWalked,
+  type Parts,
+  partsOf,
+} from './identify.ts';
 import { primitiveReference, type Reference, type Snapshot, type SnapshotNode, type SnapshotScope } from './snapshot.ts';
 
 interface LoadedModule {
@@ -35,6 +45,7 @@ export async function takeSnapshot(common: Readonly<Record<string, { exports: un
 
 /** Of packages with more, the inner parts are not compared. */
 const mostNodes = 20_000;
+const mostOthers = 4;
 const beyond: SnapshotNode = { kind: 'beyond', tag: '' };
 
 class Walk {
@@ -96,6 +107,8 @@ class Walk {
   #fill(number: number): void {
     const [node, value] = [this.#nodes[number], this.#values[number]];
     if (node === undefined || !isWalked(node.kind)) return;
+    if (node.kind === 'data') node.content = contentOf(value as object);
+    if (!Object.isExtensible(value)) node.isFixed = true;
     const parts = partsOf(value as object, node.kind);
     const { prototype, entries } = parts;
     node.prototype = this.#reference(prototype);
@@ -114,6 +127,10 @@ class Walk {
     if (node.kind === 'bound') {
       const { bound } = this.#sources.inspector.facts(value as Function);
       if (bound !== undefined) node.bound = boundParts(bound).map((each) => this.#reference(each));
+    }
+    if (node.kind === 'weak') {
+      const held = this.#sources.inspector.weakEntries(value as object);
+      if (held.length > 0) node.weak = held.map((each) => [this.#reference(each.key), this.#reference(each.value)]);
     }
     if (node.kind === 'function') this.#readScopes(value as Function, number);
   }
@@ -134,20 +151,37 @@ class Walk {
     if (scriptId === undefined || file === undefined) return;
     const own = scopes.filter(isOwnScope);
     this.#depths.set(number, own.length);
+    const closed: [number, string, Reference][] = [];
+    const text = own.length > 1 ? origins.text(scriptId) : undefined;
     for (const [index, scope] of own.entries()) {
       const names = Object.getOwnPropertyNames(scope.variables).filter(
         (name) => isVariable(name) && origins.importOf(scriptId, name) === undefined,
       );
       const values = names.map((name) => this.#reference(peekVariable(scope, name)));
       const depth = own.length - index - 1;
+      for (const [at, name] of depth === 0 ? [] : names.entries()) {
+        if (text?.assigns(name, location) === false) closed.push([depth, name, values[at] as Reference]);
+      }
       this.#note(
-        { file, isModule: scope.type === 'module', names, values, depth, through: [number], isOnly: true, isQuiet: false },
+        {
+          file,
+          isModule: scope.type === 'module',
+          names,
+          values,
+          depth,
+          through: [number],
+          others: [],
+          isOnly: true,
+          isQuiet: false,
+        },
         {
           kind: `${scriptId} ${scope.description}`,
           place: `${location.line}:${location.column}`,
         },
       );
     }
+    const node = this.#nodes[number];
+    if (node !== undefined && closed.length > 0) node.closed = closed;
   }
 
   #isQuiet({ through, names, values, depth }: SnapshotScope): boolean {
@@ -192,7 +226,10 @@ class Walk {
     } else if (known.places.has(place) && !this.#isOneCall(scope)) {
       known.scope.through.push(...scope.through);
       known.scope.isOnly = false;
-    } else known.places.add(place);
+    } else {
+      known.places.add(place);
+      if (known.scope.others.length < mostOthers) known.scope.others.push(...scope.through);
+    }
   }
 }
 
