@@ -26,7 +26,9 @@ export function captureImport(builder: GraphBuilder, node: FunctionNode, at: Nam
     builtin === undefined
       ? { type: 'import', specifier: imported.specifier, from: dirname(file) }
       : { type: 'builtin', name: builtin };
-  const value = exported ?? builder.module(source, memberOf(imported, source), path);
+  // An import is read before what was changed of the package is set.
+  const now = builtin === undefined ? builder.state?.now(raw, path) : undefined;
+  const value = now === undefined ? (exported ?? builder.module(source, memberOf(imported, source), path)) : now.value;
   if (typeof raw === 'function' && builtin === undefined && isNode(value) && value.kind === 'module') {
     builder.later(() => capturePatches(builder, value, raw));
   }

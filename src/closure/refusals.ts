@@ -29,7 +29,7 @@ const liveClasses: ReadonlyArray<readonly [module: string, names: readonly strin
 ];
 
 const byType: ReadonlyArray<readonly [test: (value: unknown) => boolean, what: string, fix: string]> = [
-  [types.isProxy, 'a Proxy', 'capture the object behind it'],
+  [types.isProxy, 'a Proxy', 'capture the object behind it or, if a library made it, create it in `setup`'],
   [types.isPromise, 'a promise', 'await it before the deploy and capture its result'],
   [types.isWeakMap, 'a WeakMap', 'its entries can not be listed; use a Map'],
   [types.isWeakSet, 'a WeakSet', 'its entries can not be listed; use a Set'],

@@ -50,6 +50,15 @@ export class CarriedState {
     return fresh !== undefined && (number === undefined || fresh.reference !== number);
   }
 
+  /** What an import gives by now, if the replica's copy of the package may give something else when it is loaded. */
+  now(raw: unknown, path: Path): { readonly value: Value } | undefined {
+    if (isPrimitive(raw)) return { value: raw };
+    if (typeof raw !== 'function' || types.isProxy(raw) || this.isPaired(raw)) return undefined;
+    const { inspector, origins } = this.#builder.sources;
+    const file = origins.file(inspector.facts(raw).scriptId ?? '') ?? '';
+    return Object.hasOwn(this.#comparison.snapshot.modules, file) ? { value: this.#value(raw, path) } : undefined;
+  }
+
   /** Captures the differences, all but those that turned out to hold what can't travel. */
   carry(): void {
     const counts = new Map<string, number>();

@@ -108,7 +108,7 @@ class Walk {
     const [node, value] = [this.#nodes[number], this.#values[number]];
     if (node === undefined || !isWalked(node.kind)) return;
     if (node.kind === 'data') node.content = contentOf(value as object);
-    if (!Object.isExtensible(value)) node.isFixed = true;
+    if (!Object.isExtensible(value) && node.tag !== 'namespace') node.isFixed = true;
     const parts = partsOf(value as object, node.kind);
     const { prototype, entries } = parts;
     node.prototype = this.#reference(prototype);
