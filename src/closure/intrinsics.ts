@@ -132,6 +132,8 @@ export class Intrinsics {
       const descriptor = Object.getOwnPropertyDescriptor(value, key) as PropertyDescriptor;
       const name = typeof key === 'symbol' ? symbolExpression(key) : JSON.stringify(key);
       if (name === undefined || key === 'constructor') continue;
+      // Neither the language nor Node has objects under such keys, but packages share what they keep there.
+      if (typeof key === 'symbol' && Symbol.keyFor(key) !== undefined && typeof descriptor.value === 'object') continue;
       const member = typeof key === 'string' && /^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${name}]`;
       this.#walk(descriptor.value, expression + member, depth + 1);
       const accessor = `Object.getOwnPropertyDescriptor(${expression}, ${name})`;

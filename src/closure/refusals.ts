@@ -28,17 +28,27 @@ const liveClasses: ReadonlyArray<readonly [module: string, names: readonly strin
   ],
 ];
 
+/** Whether an object inherits from a class, without running the handler of a Proxy that it may inherit from. */
+function isInstance(value: unknown, prototype: object): boolean {
+  for (let each = value as object | null; each !== null && !types.isProxy(each); each = Reflect.getPrototypeOf(each)) {
+    if (each === prototype) return true;
+  }
+  return false;
+}
+
+const keyObject = (): object => process.getBuiltinModule('node:crypto').KeyObject.prototype;
+
 const byType: ReadonlyArray<readonly [test: (value: unknown) => boolean, what: string, fix: string]> = [
   [types.isProxy, 'a Proxy', 'capture the object behind it or, if a library made it, create it in `setup`'],
   [types.isPromise, 'a promise', 'await it before the deploy and capture its result'],
   [types.isWeakMap, 'a WeakMap', 'its entries can not be listed; use a Map'],
   [types.isWeakSet, 'a WeakSet', 'its entries can not be listed; use a Set'],
-  [(value) => value instanceof WeakRef, 'a WeakRef', 'capture the object that it refers to'],
+  [(value) => isInstance(value, WeakRef.prototype), 'a WeakRef', 'capture the object that it refers to'],
   [types.isGeneratorObject, 'a generator that has started', 'call the generator function inside the deployed function'],
   [types.isSharedArrayBuffer, 'a SharedArrayBuffer', 'its memory is shared with this process; copy it into an ArrayBuffer'],
-  [(value) => value instanceof FinalizationRegistry, 'a FinalizationRegistry', 'register in `setup`'],
+  [(value) => isInstance(value, FinalizationRegistry.prototype), 'a FinalizationRegistry', 'register in `setup`'],
   [types.isExternal, 'a native pointer', inSetup],
-  [types.isKeyObject, 'a KeyObject', 'read the key in `setup`'],
+  [(value) => isInstance(value, keyObject()), 'a KeyObject', 'read the key in `setup`'],
 ];
 
 /** Whether a value is of a kind that is bound to this process. */
