@@ -6,9 +6,10 @@ import type { GraphBuilder } from '../graph-builder.ts';
 import type { PackageMember } from '../package-members.ts';
 import type { Comparison } from './compare.ts';
 import type { Difference, Step } from './differences.ts';
+import { identify } from './identify.ts';
 import { printDifference, printStep } from './print-difference.ts';
 import { placeOf, placeOfClass, type ScopePlace } from './scope-places.ts';
-import type { SnapshotScope } from './snapshot.ts';
+import type { Reference, SnapshotScope } from './snapshot.ts';
 
 /** Where something is changed, and what the values are called there. */
 interface Change {
@@ -179,16 +180,24 @@ export class CarriedState {
     });
   }
 
-  #setVariable({ scope, name, now }: Difference & { type: 'variable' }, path: Path): void {
+  #setVariable({ scope, name, now, before }: Difference & { type: 'variable' }, path: Path): void {
     const place = this.#placeOf(scope);
     if (place === undefined) return this.#unreachable(path);
-    // It came to something else when it was declared, for the process is another one; the replica finds out for itself.
-    if (place.constants.has(name)) return typeof now === 'object' && now !== null ? this.#unreachable(path) : undefined;
+    // It came to something else when it was declared, for the process is another one, and the replica finds out for itself;
+    // or another object of its kind was taken for it, which was put where it was.
+    if (place.constants.has(name)) return this.#isOfKind(now, before) ? this.#unreachable(path) : undefined;
     const value = this.#value(now, path);
     if (!isPrimitive(now) && value === undefined) return;
     const setter = this.#variable(place, { scope, name: `set ${name}`, path });
     if (setter === undefined) return this.#unreachable(path);
     this.#change('(([set, value]) => set(value))', [setter, value], { path, names: ['', name] });
+  }
+
+  #isOfKind(now: unknown, before: Reference): boolean {
+    if (typeof now !== 'object' || now === null || typeof before !== 'number') return false;
+    const fresh = this.#comparison.snapshot.nodes[before];
+    const { kind, tag } = identify(this.#builder.sources, now);
+    return fresh?.kind === kind && fresh.tag === tag;
   }
 
   /** What the module in the bundle lets out of a scope under a name. */
