@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { types } from 'node:util';
 import { isPrimitive } from '../graph.ts';
+import { symbolExpression } from '../intrinsics.ts';
 import type { PackageMember } from '../package-members.ts';
 import { peekVariable, type Scope } from '../scopes.ts';
 import type { Sources } from '../sources.ts';
@@ -142,9 +143,15 @@ export class Comparison {
       if (holder === undefined || parts === undefined) continue;
       this.#steps[number] = { type: 'intrinsic', expression };
       const node = this.snapshot.nodes[number] ?? { kind: 'known', tag: expression };
-      const isNew = ([key]: readonly [string | symbol, unknown]): boolean =>
-        typeof key === 'string' && node.properties?.some(([each]) => each === key) !== true;
-      const properties = parts.properties.filter((each) => !isNew(each) || isNamed(this.snapshot, String(each[0])));
+      const isThere = (key: string | symbol): boolean =>
+        node.properties?.some(([each]) =>
+          typeof each === 'string'
+            ? each === key
+            : typeof key === 'symbol' && this.snapshot.nodes[Number(each[0])]?.tag === symbolExpression(key),
+        ) === true;
+      const nameOf = (key: string | symbol): string | undefined => (typeof key === 'string' ? key : Symbol.keyFor(key));
+      const isOfPackages = (name: string | undefined): boolean => name !== undefined && isNamed(this.snapshot, name);
+      const properties = parts.properties.filter(([key]) => isThere(key) || isOfPackages(nameOf(key)));
       // What is missing here was no program's doing: Node has it in one process and in another not yet.
       const before = (node.properties ?? []).filter(([key]) => typeof key !== 'string' || Object.hasOwn(holder, key));
       this.#compareProperties(number, { ...node, properties: before }, { ...parts, properties });
