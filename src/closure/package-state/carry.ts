@@ -17,6 +17,10 @@ interface Change {
   readonly names: readonly string[];
 }
 
+/** What is fixed when a package is loaded was not changed here: something else was taken for it. */
+const ifChangeable =
+  'const own = Object.getOwnPropertyDescriptor(object, key); if (own !== undefined && !own.configurable && !own.writable) return;';
+
 /** What is done to the fresh state of a package in the replica, and what is found there before any of it is done. */
 export class CarriedState {
   readonly changes: ChangeNode[] = [];
@@ -143,10 +147,11 @@ export class CarriedState {
     const { value, get, set, accessor, writable, enumerable, configurable } = property;
     const flags = `enumerable: ${enumerable}, configurable: ${configurable}`;
     if (accessor) {
-      const maker = `(([object, key, get, set]) => Object.defineProperty(object, key, { get, set, ${flags} }))`;
+      const maker = `(([object, key, get, set]) => { ${ifChangeable} Object.defineProperty(object, key, { get, set, ${flags} }); })`;
       return this.#change(maker, [holder, property.key, get, set], { path, names: ['', '', 'get', 'set'] });
     }
-    const maker = `(([object, key, value]) => Object.defineProperty(object, key, { value, writable: ${writable}, ${flags} }))`;
+    const descriptor = `{ value, writable: ${writable}, ${flags} }`;
+    const maker = `(([object, key, value]) => { ${ifChangeable} Object.defineProperty(object, key, ${descriptor}); })`;
     this.#change(maker, [holder, property.key, value], { path, names: ['', '', String(key)] });
   }
 
