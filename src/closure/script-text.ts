@@ -41,6 +41,8 @@ export class ScriptText {
   #strictSpans: readonly Span[] | undefined;
   #topLevel: ReadonlySet<string> | undefined;
   #scopes: readonly Scope[] | undefined;
+  /** The scopes around the place that was asked for last. */
+  #around: { readonly offset: number; readonly scopes: readonly Scope[] } | undefined;
 
   constructor(source: string, isModule: boolean) {
     this.source = source;
@@ -83,8 +85,10 @@ export class ScriptText {
     if (this.#program === null) return true;
     this.#scopes ??= analyze(this.#program as never, { ...scopeOptions, sourceType: this.isModule ? 'module' : 'script' }).scopes;
     const offset = this.offsetOf(place);
-    const around = this.#scopes.filter(({ block, set }) => holds(block as unknown as Ast, offset) && set.has(name));
-    const variable = around.at(-1)?.set.get(name);
+    if (this.#around?.offset !== offset) {
+      this.#around = { offset, scopes: this.#scopes.filter(({ block }) => holds(block as unknown as Ast, offset)) };
+    }
+    const variable = this.#around.scopes.findLast(({ set }) => set.has(name))?.set.get(name);
     return variable?.references.some((reference) => reference.isWrite() && reference.init !== true) ?? true;
   }
 

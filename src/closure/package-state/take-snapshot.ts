@@ -46,6 +46,8 @@ export async function takeSnapshot(common: Readonly<Record<string, { exports: un
 /** Of packages with more, the inner parts are not compared. */
 const mostNodes = 20_000;
 const mostOthers = 4;
+/** Scopes with more variables are those of whole programs, which no factory makes again. */
+const mostClosed = 50;
 const beyond: SnapshotNode = { kind: 'beyond', tag: '' };
 
 class Walk {
@@ -159,8 +161,10 @@ class Walk {
       );
       const values = names.map((name) => this.#reference(peekVariable(scope, name)));
       const depth = own.length - index - 1;
-      for (const [at, name] of depth === 0 ? [] : names.entries()) {
-        if (text?.assigns(name, location) === false) closed.push([depth, name, values[at] as Reference]);
+      if (depth > 0 && names.length <= mostClosed) {
+        for (const [at, name] of names.entries()) {
+          if (text?.assigns(name, location) === false) closed.push([depth, name, values[at] as Reference]);
+        }
       }
       this.#note(
         {
