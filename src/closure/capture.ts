@@ -57,7 +57,7 @@ export async function readGraph(
     const origins = new Origins(inspector);
     builtins.refresh();
     const loaded = new LoadedModules(inspector, origins);
-    const sources = { inspector, origins, loaded, intrinsics: intrinsicsOf(inspector, origins), builtins };
+    const sources = { inspector, origins, loaded, intrinsics: intrinsicsOf(origins), builtins };
     const builder = new GraphBuilder(sources, captureByValue, capturePatches);
     state.enter(builder);
     const captured = build(builder, roots);
@@ -96,7 +96,7 @@ function judged(
 /** Does what the first capture of a process takes longest for, at a time when nobody waits. */
 export function prepareCapture(): void {
   using inspector = new HeapInspector();
-  intrinsicsOf(inspector, new Origins(inspector));
+  intrinsicsOf(new Origins(inspector));
   inspector.script('');
 }
 
@@ -140,15 +140,12 @@ function projectDirOf({ sources: { inspector, origins } }: GraphBuilder, roots: 
 
 const builtins = new Builtins();
 let intrinsics: Intrinsics | undefined;
-let reader: { inspector: HeapInspector; origins: Origins };
+let reader: Origins;
 
 /** The environment is the same for the whole process, so it is indexed once. */
-function intrinsicsOf(inspector: HeapInspector, origins: Origins): Intrinsics {
-  reader = { inspector, origins };
-  intrinsics ??= new Intrinsics((fn) => {
-    const { scriptId } = reader.inspector.facts(fn);
-    return scriptId === undefined || reader.origins.owner(scriptId) === 'node';
-  });
+function intrinsicsOf(origins: Origins): Intrinsics {
+  reader = origins;
+  intrinsics ??= new Intrinsics((fn) => reader.isOfNode(fn));
   return intrinsics;
 }
 

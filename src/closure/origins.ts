@@ -83,6 +83,12 @@ export class Origins {
     }
   }
 
+  /** Whether a function is Node's own, or has no text. */
+  isOfNode(fn: Function): boolean {
+    const { scriptId } = this.#inspector.facts(fn);
+    return scriptId === undefined || this.owner(scriptId) === 'node';
+  }
+
   isModule(scriptId: string): boolean {
     return this.#script(scriptId)?.isModule === true;
   }

@@ -24,7 +24,9 @@ export const packageRootOf = (file: string): string | undefined =>
 
 /** The name of the package that a file is of. */
 export const packageNameOf = (file: string): string =>
-  /^.*[\\/]node_modules[\\/]((?:@[^\\/]+[\\/])?[^\\/]+)/.exec(file)?.[1] ?? file;
+  packageRootOf(file)
+    ?.split(/[\\/]node_modules[\\/]/)
+    .at(-1) ?? file;
 
 /** The folder of the package that an import leads to, as it is installed. */
 export function installedRoot({ specifier, from }: { specifier: string; from: string }): string | undefined {

@@ -6,7 +6,6 @@ import type { GraphBuilder } from '../graph-builder.ts';
 import type { PackageMember } from '../package-members.ts';
 import type { Comparison } from './compare.ts';
 import type { Difference, Step } from './differences.ts';
-import { identify } from './identify.ts';
 import { printDifference, printStep } from './print-difference.ts';
 import { placeOf, placeOfClass, type ScopePlace } from './scope-places.ts';
 import type { Reference, SnapshotScope } from './snapshot.ts';
@@ -200,9 +199,7 @@ export class CarriedState {
 
   #isOfKind(now: unknown, before: Reference): boolean {
     if (typeof now !== 'object' || now === null || typeof before !== 'number') return false;
-    const fresh = this.#comparison.snapshot.nodes[before];
-    const { kind, tag } = identify(this.#builder.sources, now);
-    return fresh?.kind === kind && fresh.tag === tag;
+    return this.#comparison.isOfKind(now, before);
   }
 
   /** What the module in the bundle lets out of a scope under a name. */

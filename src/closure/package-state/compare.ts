@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { types } from 'node:util';
 import { isPrimitive } from '../graph.ts';
 import { symbolExpression } from '../intrinsics.ts';
@@ -7,34 +6,12 @@ import { peekVariable, type Scope } from '../scopes.ts';
 import type { Sources } from '../sources.ts';
 import { type Difference, isOfProcess, type Step, withoutOwn } from './differences.ts';
 import { additionsTo, boundParts, contentOf, extensible, identify, isWalked, type Parts, partsOf } from './identify.ts';
+import { drawsRandomly, isNamed } from './module-texts.ts';
 import { primitiveReference, type Reference, type Snapshot, type SnapshotNode, type SnapshotScope } from './snapshot.ts';
 import { isOwnScope } from './take-snapshot.ts';
 
 /** Of functions of packages, the scopes around them, for the variables in there that never change. */
 const closures = new WeakMap<Function, readonly Scope[]>();
-
-/** For a value that is only looked at. */
-const noStep: Step = { type: 'bound', from: -1 };
-
-/** By file: whether it asks for random bytes. */
-const drawing = new Map<string, boolean>();
-
-function drawsRandomly(file: string): boolean {
-  const known = drawing.get(file) ?? /getRandomValues|randomFill|randomBytes/.test(file === '' ? '' : readFileSync(file, 'utf8'));
-  drawing.set(file, known);
-  return known;
-}
-
-/** By snapshot: whether the text of any of its modules has a name. */
-const named = new WeakMap<Snapshot, Map<string, boolean>>();
-
-function isNamed(snapshot: Snapshot, name: string): boolean {
-  const known = named.get(snapshot) ?? new Map<string, boolean>();
-  named.set(snapshot, known);
-  const found = known.get(name) ?? Object.keys(snapshot.modules).some((file) => readFileSync(file, 'utf8').includes(name));
-  known.set(name, found);
-  return found;
-}
 
 /**
  * Pairs the values of this process with those of a snapshot, by the way that leads to them, and notes what is not the
@@ -160,23 +137,16 @@ export class Comparison {
 
   /** Whether a value is, or is the counterpart of, what the snapshot has. */
   #pair(value: unknown, reference: Reference, step: Step): boolean {
-    if (typeof reference === 'string') {
-      return isPrimitive(value) && (primitiveReference(value) === reference || isOfProcess(value, reference, this.snapshot));
-    }
-    if (isPrimitive(value)) return false;
-    const known = this.#numbers.get(value);
-    if (known !== undefined || this.#steps[reference] !== undefined) return known === reference;
-    const node = this.snapshot.nodes[reference];
-    if (node?.kind === 'beyond') return true;
-    const { kind, tag } = identify(this.#sources, value as object);
-    if (node === undefined || node.kind !== kind || node.tag !== tag) return false;
-    if (kind === 'known') return true;
+    if (!this.#mayBe(value, reference)) return false;
+    const node = typeof reference === 'string' ? undefined : this.snapshot.nodes[reference];
+    if (node === undefined || node.kind === 'known' || node.kind === 'beyond' || this.#numbers.has(value)) return true;
     if (node.closed !== undefined && !this.#closesOver(value as Function, node.closed)) return false;
-    if (node.isFixed === true && kind !== 'function' && !this.#isAlike(value as object, node)) return false;
-    this.#numbers.set(value, reference);
-    this.#values[reference] = value;
-    this.#steps[reference] = step;
-    if (isWalked(kind)) this.#queue.push(reference);
+    if (node.isFixed === true && node.kind !== 'function' && !this.#isAlike(value as object, node)) return false;
+    const number = reference as number;
+    this.#numbers.set(value, number);
+    this.#values[number] = value;
+    this.#steps[number] = step;
+    if (isWalked(node.kind)) this.#queue.push(number);
     return true;
   }
 
@@ -193,12 +163,20 @@ export class Comparison {
 
   /** Whether a value may be the counterpart of another, by what can be seen at once. */
   #mayBe(value: unknown, reference: Reference): boolean {
-    if (typeof reference === 'string' || isPrimitive(value)) return this.#pair(value, reference, noStep);
+    if (typeof reference === 'string') {
+      return isPrimitive(value) && (primitiveReference(value) === reference || isOfProcess(value, reference, this.snapshot));
+    }
+    if (isPrimitive(value)) return false;
     const known = this.#numbers.get(value);
     if (known !== undefined || this.#steps[reference] !== undefined) return known === reference;
+    return this.snapshot.nodes[reference]?.kind === 'beyond' || this.isOfKind(value as object, reference);
+  }
+
+  /** Whether a value and one of the snapshot are alike in what tells values of a kind. */
+  isOfKind(value: object, reference: number): boolean {
     const node = this.snapshot.nodes[reference];
-    const { kind, tag } = identify(this.#sources, value as object);
-    return node?.kind === 'beyond' || (node?.kind === kind && node.tag === tag);
+    const { kind, tag } = identify(this.#sources, value);
+    return node?.kind === kind && node.tag === tag;
   }
 
   /** Whether a function has the variables around it that never change: another of the same text may have others. */

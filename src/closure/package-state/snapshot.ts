@@ -50,7 +50,6 @@ export interface SnapshotNode {
 /** The variables of one call of a function, or of a module, that functions within have kept. */
 export interface SnapshotScope {
   readonly file: string;
-  readonly isModule: boolean;
   readonly names: readonly string[];
   readonly values: readonly Reference[];
   /** How many scopes are around it. */

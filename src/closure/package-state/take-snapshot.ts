@@ -66,10 +66,7 @@ class Walk {
     const origins = new Origins(inspector);
     const builtins = new Builtins();
     builtins.refresh();
-    const intrinsics = new Intrinsics((fn) => {
-      const { scriptId } = inspector.facts(fn);
-      return scriptId === undefined || origins.owner(scriptId) === 'node';
-    });
+    const intrinsics = new Intrinsics((fn) => origins.isOfNode(fn));
     intrinsics.learnLazy();
     builtins.learnDeep();
     this.#sources = { inspector, origins, loaded: new LoadedModules(inspector, origins), builtins, intrinsics };
@@ -169,7 +166,6 @@ class Walk {
       this.#note(
         {
           file,
-          isModule: scope.type === 'module',
           names,
           values,
           depth,
