@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
-import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Message } from 'esbuild';
 import { LRUCache } from 'lru-cache';
 import type { EmittedFile } from '../closure/emit-format.ts';
 import type { PackageImport } from '../closure/emit-modules.ts';
 import type { LoadedFile } from '../closure/loaded-modules.ts';
-import { ClipperError, messageOf } from '../errors.ts';
+import { ClipperError } from '../errors.ts';
+import { stampsOf } from '../util/file-stamps.ts';
 import { identityOf, withAdded } from './added-layout.ts';
 import type { AddedPackages } from './added-packages.ts';
 import { buildPackages, isFileInput, type PackageBuild, placeKeptFiles } from './esbuild-packages.ts';
@@ -66,10 +66,6 @@ export async function bundlePackages(request: PackageRequest): Promise<PackedPac
   made.set(key, { packed, files, stamps: await stampsOf(files) });
   return packed;
 }
-
-/** When each file was written, and how large it is. */
-const stampsOf = (files: readonly string[]): Promise<readonly string[]> =>
-  Promise.all(files.map((file) => stat(file).then(({ mtimeMs, size }) => `${mtimeMs} ${size}`, messageOf)));
 
 /** Builds until it is known which packages must be kept as files: that one is, may show that of another. */
 async function packPackages(request: PackageRequest): Promise<{ packed: PackedPackages; inputs: readonly string[] }> {

@@ -214,6 +214,19 @@ test('what can’t travel stays as the package has it when it is loaded, and a w
   expect(await project.call(bundle)).toEqual([true, 5]);
 });
 
+test('a fresh load is done again when a file of what a package uses has changed', async () => {
+  const inner = (text: string) => installed('node_modules/inner', {}, { 'index.js': text });
+  await using project = await PackageProject.of({
+    ...installed('node_modules/outer', {}, { 'index.js': "const inner = require('inner'); exports.level = () => inner.level;" }),
+    ...inner("exports.level = 'first';"),
+  });
+  const code = "import outer from 'outer'; const fn = () => outer.level();";
+  const changes = (): number => project.bundle(code).captured.roots.filter(({ type }) => type === 'change of a package').length;
+  expect(changes()).toBe(0);
+  project.write(inner("exports.level = 'the second';"));
+  expect(changes()).toBe(0);
+});
+
 test('a deploy tells that packages are loaded afresh, and can be cancelled meanwhile', async () => {
   await using project = await PackageProject.of(
     installed(

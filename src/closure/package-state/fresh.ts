@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { LRUCache } from 'lru-cache';
+import { stampsOf } from '../../util/file-stamps.ts';
 import { packageVersion, stateProgram } from '../../util/package-files.ts';
 import type { LoadedFile } from '../loaded-modules.ts';
 import type { CaptureWatch } from '../options.ts';
@@ -39,32 +40,46 @@ export async function freshState(files: readonly LoadedFile[], watch: CaptureWat
 async function kept(files: readonly LoadedFile[], { signal, onProgress }: CaptureWatch): Promise<Snapshot> {
   const dir = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'clipper-ts', 'packages');
   const file = join(dir, `${await fingerprint(files)}.json`);
-  const known = await readFile(file, 'utf8').catch(() => undefined);
-  if (known !== undefined) return JSON.parse(known) as Snapshot;
+  const known = await readKept(file);
+  if (known !== undefined) return known;
   const names = new Set(files.map((each) => packageNameOf(each.file)));
   onProgress?.(
     `loading ${[...names].slice(0, 5).join(', ')}${names.size > 5 ? ', …' : ''} afresh, to see what was changed of it`,
   );
   const written = await loadAfresh(JSON.stringify(files), signal);
-  await keep(dir, file, written).catch(() => {});
-  return JSON.parse(written) as Snapshot;
+  const snapshot = JSON.parse(written) as Snapshot;
+  await keep(dir, file, snapshot).catch(() => {});
+  return snapshot;
+}
+
+/** What another process found, with the files as they were then: those of what the modules load, too. */
+interface Kept {
+  readonly stamps: readonly string[];
+  readonly snapshot: Snapshot;
+}
+
+const stampsIn = ({ modules }: Snapshot): Promise<readonly string[]> => stampsOf(Object.keys(modules));
+
+async function readKept(file: string): Promise<Snapshot | undefined> {
+  const text = await readFile(file, 'utf8').catch(() => undefined);
+  if (text === undefined) return undefined;
+  const { stamps, snapshot } = JSON.parse(text) as Kept;
+  return String(await stampsIn(snapshot)) === String(stamps) ? snapshot : undefined;
 }
 
 /** Of what decides how the modules are evaluated. */
 async function fingerprint(files: readonly LoadedFile[]): Promise<string> {
-  const stamps = await Promise.all(files.map(({ file }) => stat(file).then(({ mtimeMs, size }) => `${mtimeMs} ${size}`)));
-  const { mtimeMs } = await stat(stateProgram);
-  const program = [packageVersion(), mtimeMs, process.version, process.env.NODE_ENV, flagsOfLoader()];
+  const program = [packageVersion(), await stampsOf([stateProgram]), process.version, process.env.NODE_ENV, flagsOfLoader()];
   return createHash('sha256')
-    .update(JSON.stringify([files, stamps, program]))
+    .update(JSON.stringify([files, program]))
     .digest('hex');
 }
 
 /** Writes what was found, and removes what was found longest ago. */
-async function keep(dir: string, file: string, written: string): Promise<void> {
+async function keep(dir: string, file: string, snapshot: Snapshot): Promise<void> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const draft = `${file}.${randomUUID()}`;
-  await writeFile(draft, written, { mode: 0o600 });
+  await writeFile(draft, JSON.stringify({ stamps: await stampsIn(snapshot), snapshot } satisfies Kept), { mode: 0o600 });
   await rename(draft, file);
   const others = (await readdir(dir)).map((name) => join(dir, name));
   const ages = await Promise.all(others.map(async (path) => ({ path, written: (await stat(path)).mtimeMs })));
