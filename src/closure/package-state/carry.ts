@@ -1,14 +1,14 @@
 import { types } from 'node:util';
 import { readProperty } from '../capture-properties.ts';
 import { captureWeakEntries } from '../capture-weak.ts';
-import { allCalls, type ChangeNode, isNode, isPrimitive, type Node, type Path, type Property, type Value } from '../graph.ts';
+import { type ChangeNode, isNode, isPrimitive, type Node, type Path, type Property, type Value } from '../graph.ts';
 import type { GraphBuilder } from '../graph-builder.ts';
 import type { PackageMember } from '../package-members.ts';
 import type { Comparison } from './compare.ts';
-import type { Difference, Step } from './differences.ts';
-import { printDifference, printStep } from './print-difference.ts';
-import { placeOf, placeOfClass, type ScopePlace } from './scope-places.ts';
-import type { Reference, SnapshotScope } from './snapshot.ts';
+import type { Difference } from './differences.ts';
+import { FoundState } from './found-state.ts';
+import { printDifference } from './print-difference.ts';
+import type { Reference } from './snapshot.ts';
 
 /** Where something is changed, and what the values are called there. */
 interface Change {
@@ -23,11 +23,9 @@ const ifChangeable =
 /** What is done to the fresh state of a package in the replica, and what is found there before any of it is done. */
 export class CarriedState {
   readonly changes: ChangeNode[] = [];
-  readonly found: Node[] = [];
   readonly #builder: GraphBuilder;
   readonly #comparison: Comparison;
-  readonly #nodes = new Map<number, Node | undefined>();
-  readonly #places = new Map<SnapshotScope, { readonly place: ScopePlace | undefined }>();
+  readonly #found: FoundState;
   readonly #hows = new Map<string, string>();
   readonly #isLeftOut: (what: string) => boolean;
 
@@ -35,12 +33,18 @@ export class CarriedState {
     this.#builder = builder;
     this.#comparison = comparison;
     this.#isLeftOut = isLeftOut;
+    this.#found = new FoundState(builder, comparison);
+  }
+
+  /** What is found in packages before anything is changed there. */
+  get found(): readonly Node[] {
+    return this.#found.nodes;
   }
 
   /** The node of a value that the replica finds in its own copy of a package. */
   find(value: unknown): Node | undefined {
     const number = this.#comparison.numberOf(value);
-    return number === undefined ? undefined : this.#node(number);
+    return number === undefined ? undefined : this.#found.node(number);
   }
 
   isPaired(value: unknown): boolean {
@@ -91,7 +95,7 @@ export class CarriedState {
 
   #carry(difference: Difference, path: Path): void {
     if (difference.type === 'variable') return this.#setVariable(difference, path);
-    const holder = this.#node(difference.holder);
+    const holder = this.#found.node(difference.holder);
     if (difference.type === 'weak') return this.#addWeakly(holder, difference, path);
     if (holder === undefined) return this.#isOwnDoing(difference) ? undefined : this.#unreachable(path);
     switch (difference.type) {
@@ -185,14 +189,14 @@ export class CarriedState {
   }
 
   #setVariable({ scope, name, now, before }: Difference & { type: 'variable' }, path: Path): void {
-    const place = this.#placeOf(scope);
+    const place = this.#found.placeOf(scope);
     if (place === undefined) return this.#unreachable(path);
     // It came to something else when it was declared, for the process is another one, and the replica finds out for itself;
     // or another object of its kind was taken for it, which was put where it was.
     if (place.constants.has(name)) return this.#isOfKind(now, before) ? this.#unreachable(path) : undefined;
     const value = this.#value(now, path);
     if (!isPrimitive(now) && value === undefined) return;
-    const setter = this.#variable(place, { scope, name: `set ${name}`, path });
+    const setter = this.#found.variable(place, { scope, name: `set ${name}`, path });
     if (setter === undefined) return this.#unreachable(path);
     this.#change('(([set, value]) => set(value))', [setter, value], { path, names: ['', name] });
   }
@@ -200,23 +204,6 @@ export class CarriedState {
   #isOfKind(now: unknown, before: Reference): boolean {
     if (typeof now !== 'object' || now === null || typeof before !== 'number') return false;
     return this.#comparison.isOfKind(now, before);
-  }
-
-  /** What the module in the bundle lets out of a scope under a name. */
-  #variable(
-    { source, call }: ScopePlace,
-    { scope, name, path }: { scope: SnapshotScope; name: string; path: Path },
-  ): Node | undefined {
-    if (call === undefined) return this.#builder.module(source, [name], path);
-    const fn = this.#node(call.fn);
-    if (fn === undefined) return undefined;
-    const wanted = scope.names.flatMap((each) => [each, `set ${each}`]);
-    const calls = this.#builder.module(source, [allCalls, call.name, ...wanted], path);
-    return this.#made(
-      '((calls, key, fn, name) => calls.find((each) => each[key] === fn)[name])',
-      [calls, call.name, fn, name],
-      path,
-    );
   }
 
   /** In place, for others hold it. */
@@ -233,26 +220,11 @@ export class CarriedState {
   }
 
   #setPrivate(holder: Node, { holder: number, name, nth, now }: Difference & { type: 'private' }, path: Path): void {
-    const setter = this.#privateAccess({ number, holder, nth, access: `set ${name}` }, path);
+    const setter = this.#found.privateAccess({ number, holder, nth, access: `set ${name}` }, path);
     if (setter === undefined) return this.#unreachable(path);
     const value = this.#value(now, path);
     if (!isPrimitive(now) && value === undefined) return;
     this.#change('(([set, object, value]) => set(object, value))', [setter, holder, value], { path, names: ['', '', name] });
-  }
-
-  /** A function of the class that declares a private name, which reads or assigns that of an object. */
-  #privateAccess(
-    { number, holder, nth, access }: { number: number; holder: Node; nth: number; access: string },
-    path: Path,
-  ): Node | undefined {
-    const name = access.slice('get '.length);
-    const source = placeOfClass(this.#builder, this.#comparison.valueOf(number) as object, { name, nth });
-    if (source === undefined) return undefined;
-    const has = `has ${name}`;
-    const calls = this.#builder.module(source, [allCalls, has, `get ${name}`, `set ${name}`], path);
-    // Several classes may come from one text.
-    const maker = '((calls, has, object, access) => calls.find((each) => each[has](object))[access])';
-    return this.#made(maker, [calls, has, holder, access], path);
   }
 
   #value(value: unknown, path: Path): Value {
@@ -284,66 +256,5 @@ export class CarriedState {
       what: 'changed in this process, in a place that a replica can not reach',
       fix: 'set it in `setup`',
     });
-  }
-
-  #placeOf(scope: SnapshotScope): ScopePlace | undefined {
-    const known = this.#places.get(scope) ?? { place: placeOf(this.#builder, this.#comparison, scope) };
-    this.#places.set(scope, known);
-    return known.place;
-  }
-
-  /** The node that finds the counterpart of a value in the replica. */
-  #node(number: number): Node | undefined {
-    if (this.#nodes.has(number)) return this.#nodes.get(number);
-    const step = this.#comparison.stepTo(number);
-    // Against cycles, which no shortest way has.
-    this.#nodes.set(number, undefined);
-    const node = step === undefined ? undefined : this.#follow(step);
-    this.#nodes.set(number, node);
-    return node;
-  }
-
-  #follow(step: Step): Node | undefined {
-    const path = { parent: undefined, label: printStep(this.#comparison, step) };
-    if (step.type === 'module')
-      return this.#builder.exported({ type: step.isModule ? 'import' : 'require', file: step.file, member: [] }, path);
-    if (step.type === 'intrinsic') return this.#builder.intrinsic(step.expression, path);
-    if (step.type === 'variable') {
-      const place = this.#placeOf(step.scope);
-      return place === undefined ? undefined : this.#variable(place, { scope: step.scope, name: step.name, path });
-    }
-    const from = this.#node(step.from);
-    if (from === undefined) return undefined;
-    if (step.type === 'bound') return undefined;
-    if (step.type === 'prototype') return this.#made('Object.getPrototypeOf', [from], path);
-    if (step.type === 'weak') {
-      const key = this.#node(step.key);
-      return key === undefined
-        ? undefined
-        : this.#made('((map, key) => WeakMap.prototype.get.call(map, key))', [from, key], path);
-    }
-    if (step.type === 'private') {
-      const at = { number: step.from, holder: from, nth: step.nth, access: `get ${step.name}` };
-      const getter = this.#privateAccess(at, path);
-      return getter === undefined ? undefined : this.#made('((get, object) => get(object))', [getter, from], path);
-    }
-    if (step.type === 'entry')
-      return this.#made(`((collection) => [...collection.${step.role}s()][${step.index}])`, [from], path);
-    const key = this.#builder.value(step.key, path);
-    // A symbol that was made for the replica is no key of what is there.
-    if (isNode(key) && key.kind === 'symbol') return undefined;
-    const maker =
-      step.role === 'value'
-        ? '((object, key) => object[key])'
-        : `((object, key) => Object.getOwnPropertyDescriptor(object, key).${step.role})`;
-    return this.#made(maker, [from, key], path);
-  }
-
-  #made(maker: string, values: readonly Value[], path: Path): Node {
-    for (const value of values) if (isNode(value)) value.references++;
-    // Two references have it found once, before anything is changed.
-    const node: Node = { ...this.#builder.shell(path), references: 2, kind: 'made', maker, values };
-    this.found.push(node);
-    return node;
   }
 }
