@@ -24,6 +24,8 @@ const crashLogLines = 20;
 const drainMs = 10_000;
 /** Between attempts while what runs replicas is away, which is no fault of theirs. */
 const awayDelayMs = 1_000;
+/** Between attempts to start one that can't be started: it costs less than one that starts and dies. */
+const longestRetryMs = 4_000;
 /** A replica that runs connects again within a second, or after the 30 s in which it took the silence for the server's. */
 const announceMs = 40_000;
 
@@ -227,7 +229,7 @@ export class Fleet {
         this.#log.error({ err: error, instance: member.instance }, 'a replica could not be started');
       }
       this.#isBackendAway = isAway;
-      if (!member.isStopping) this.#restartAfter(member, isAway ? awayDelayMs : nextDelayMs(member));
+      if (!member.isStopping) this.#restartAfter(member, isAway ? awayDelayMs : Math.min(nextDelayMs(member), longestRetryMs));
     }
   }
 
