@@ -29,19 +29,19 @@ export type {
   Prediction,
   ReplicaInfo,
 } from './client/wire.ts';
-export { captureClosure } from './closure/capture.ts';
-export { type CaptureNode, type CaptureReport, explainClosure } from './closure/explain.ts';
-export type { Flag } from './closure/explain-flags.ts';
-export type { CapturedClosure } from './closure/graph.ts';
-export type { Problem } from './closure/graph-builder.ts';
-export type { CaptureOptions } from './closure/options.ts';
-export { type Reduce, reduceSymbol, registerReducer } from './closure/reducers.ts';
-export type { Reduced } from './closure/reducers-known.ts';
+export type { CaptureOptions } from './closure/capture/options.ts';
+export { type Reduce, reduceSymbol, registerReducer } from './closure/capture/reducers.ts';
+export type { Reduced } from './closure/capture/reducers-known.ts';
+export { captureClosure } from './closure/capture-closure.ts';
+export { explainClosure } from './closure/explain-closure.ts';
+export type { CapturedClosure } from './closure/graph/closure.ts';
+export type { Problem } from './closure/graph/problem.ts';
+export type { CaptureNode, CaptureReport, Flag } from './closure/report/report.ts';
 export type { ClusterEvent, EventKind } from './control/cluster-event.ts';
 export { ClipperError, type ErrorCode, errorCodes, isClipperError } from './errors.ts';
-export type { ClusterInfo } from './http/cluster-routes.ts';
-export type { ModelStatus } from './http/status-routes.ts';
-export type { TrafficReport } from './http/traffic-routes.ts';
+export type { ClusterInfo } from './http/management/cluster-routes.ts';
+export type { ModelStatus } from './http/management/status-routes.ts';
+export type { TrafficReport } from './http/management/traffic-routes.ts';
 export type { InputType, InputValues } from './protocol/input-types.ts';
 export type { RemoteError } from './protocol/messages.ts';
 export type { DefaultReason, Timeline } from './serving/query.ts';

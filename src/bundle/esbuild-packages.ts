@@ -1,6 +1,6 @@
 import { type BuildFailure, type BuildOptions, build, type Message, type Metafile, type Plugin } from 'esbuild';
-import type { PackageImport } from '../closure/emit-modules.ts';
-import type { LoadedFile } from '../closure/loaded-modules.ts';
+import type { PackageImport } from '../closure/emit/modules.ts';
+import type { LoadedFile } from '../closure/graph/closure.ts';
 import { insideFunction, insidesOf, insideVariable } from './module-insides.ts';
 import type { KeptPackages } from './package-dirs.ts';
 

@@ -1,7 +1,7 @@
 import { lstatSync, readlinkSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join, parse, posix, resolve } from 'node:path';
-import type { LoadedFile } from '../closure/loaded-modules.ts';
+import type { LoadedFile } from '../closure/graph/closure.ts';
 import { ClipperError, messageOf } from '../errors.ts';
 import type { KeptMember, PackageBuild } from './esbuild-packages.ts';
 import { insideFunction, insideVariable, keptInsidesOf } from './module-insides.ts';

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Plugin } from 'esbuild';
-import type { PackageImport } from '../closure/emit-modules.ts';
-import { allCalls } from '../closure/graph.ts';
+import type { PackageImport } from '../closure/emit/modules.ts';
+import { allCalls } from '../closure/graph/nodes.ts';
 
 /** Variables of a module that it keeps to itself, and that are wanted: those of its top level, or of a function in it. */
 interface Inside {

@@ -1,6 +1,6 @@
 import { checkName } from '../control/names.ts';
 import { ClipperError } from '../errors.ts';
-import type { ClusterInfo } from '../http/cluster-routes.ts';
+import type { ClusterInfo } from '../http/management/cluster-routes.ts';
 import { resolveOptions } from '../util/options.ts';
 import { type ApplicationOptions, schemas } from './options.ts';
 import type { RestClient } from './rest-client.ts';

@@ -1,12 +1,12 @@
 import { isClipperError } from '../errors.ts';
-import type { ClusterInfo } from '../http/cluster-routes.ts';
+import type { ClusterInfo } from '../http/management/cluster-routes.ts';
 import { resolveOptions } from '../util/options.ts';
 import { checkToken } from '../util/token-file.ts';
 import { z } from '../util/zod.ts';
 import { bearerHeaders } from './api-key.ts';
+import { ClientRunReplicas, splitAddress } from './client-run-replicas.ts';
 import { ClipperConnection } from './connection.ts';
 import { findToken, localCluster, namedCluster } from './local-cluster.ts';
-import { OwnReplicas, splitAddress } from './own-replicas.ts';
 import { RestClient } from './rest-client.ts';
 import { trustAuthority } from './trust.ts';
 
@@ -65,7 +65,7 @@ export async function connectClipper(options: ConnectOptions = {}): Promise<Clip
   if (rpcAddress !== undefined) splitAddress(rpcAddress);
   // A server of ours starts its replicas itself.
   const runsNone = cluster === undefined && rpcAddress !== undefined;
-  const ownReplicas = runsNone ? new OwnReplicas({ backend, rpcAddress, management }) : undefined;
+  const ownReplicas = runsNone ? new ClientRunReplicas({ backend, rpcAddress, management }) : undefined;
   return new ClipperConnection({ queryUrl, managementUrl, token, apiKey, trust, cluster, stopServer: undefined, ownReplicas });
 }
 

@@ -1,16 +1,16 @@
 import type { ClusterEvent } from '../control/cluster-event.ts';
-import type { ClusterInfo } from '../http/cluster-routes.ts';
+import type { ClusterInfo } from '../http/management/cluster-routes.ts';
 import type { InputType } from '../protocol/input-types.ts';
 import { resolveOptions } from '../util/options.ts';
 import { bearerHeaders, keyHeaders } from './api-key.ts';
 import { type BuildOptions, type BuiltModel, buildModel } from './build-model.ts';
+import type { ClientRunReplicas } from './client-run-replicas.ts';
 import { type DeployModelOptions, deployModel } from './deploy-model.ts';
 import { type EventOptions, type FollowOptions, followEvents, readEvents } from './events.ts';
 import { type FeedbackOptions, type FeedbackRecord, readFeedback, sendFeedback } from './feedback.ts';
 import { followLogs, getLogs } from './logs.ts';
 import { Models } from './models.ts';
 import { type LogOptions, type PredictOptions, schemas } from './options.ts';
-import type { OwnReplicas } from './own-replicas.ts';
 import type { Deployment } from './post-deploy.ts';
 import { type FindInputType, QueryClient } from './query-client.ts';
 import { RestClient, type RestClientOptions } from './rest-client.ts';
@@ -31,7 +31,7 @@ export interface ConnectionParts {
   /** Ends the server, where this connection started it and it isn't detached. */
   readonly stopServer: (() => Promise<void>) | undefined;
   /** Runs replicas for a server that isn't ours. */
-  readonly ownReplicas?: OwnReplicas | undefined;
+  readonly ownReplicas?: ClientRunReplicas | undefined;
 }
 
 /** A connection to a Clipper server: everything that can be done with a cluster. */
@@ -41,7 +41,7 @@ export class ClipperConnection extends Models implements AsyncDisposable {
   readonly cluster: ClusterInfo | undefined;
   readonly management: RestClient;
   /** @internal */
-  readonly ownReplicas: OwnReplicas | undefined;
+  readonly ownReplicas: ClientRunReplicas | undefined;
   readonly #querying: RestClientOptions;
   readonly #query: RestClient;
   readonly #predictions: QueryClient;

@@ -1,12 +1,12 @@
-import type { ReplicaSource } from '../backends/backend.ts';
 import { storeBundle } from '../bundle/bundle.ts';
-import type { CapturedClosure } from '../closure/graph.ts';
+import type { CapturedClosure } from '../closure/graph/closure.ts';
 import { checkVersion } from '../control/names.ts';
 import { imageRepository } from '../docker/labels.ts';
 import { ClipperError } from '../errors.ts';
+import type { ReplicaSource } from '../replicas/backend.ts';
+import type { ClientRunReplicas } from './client-run-replicas.ts';
 import { ModelBuild } from './model-build.ts';
 import { type FunctionConfig, takesOf } from './model-function.ts';
-import type { OwnReplicas } from './own-replicas.ts';
 import type { DeployConfig, Deployment, DeployTarget } from './post-deploy.ts';
 import { cancelledIf, type Progress } from './progress.ts';
 import type { WireModel } from './wire.ts';
@@ -25,7 +25,7 @@ interface Deploying {
  */
 export async function deployElsewhere(
   { management }: DeployTarget,
-  own: OwnReplicas,
+  own: ClientRunReplicas,
   { config, captured, progress }: Deploying,
 ): Promise<Deployment> {
   const { name, inputType, labels, replicas: wanted, batchSize, env, resources, network, signal } = config;
@@ -74,7 +74,7 @@ async function freeVersion({ management }: Pick<DeployTarget, 'management'>, nam
 }
 
 async function sourceFor(
-  own: OwnReplicas,
+  own: ClientRunReplicas,
   { config, captured, progress }: Deploying,
   version: string,
 ): Promise<{ readonly source: ReplicaSource; readonly digest: string }> {

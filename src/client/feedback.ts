@@ -1,4 +1,4 @@
-import { inputBytes } from '../http/json-inputs.ts';
+import { inputBytes } from '../http/query/json-inputs.ts';
 import { decodeInput, type InputType, type InputValues } from '../protocol/input-types.ts';
 import type { StoredFeedback } from '../serving/feedback.ts';
 import { resolveOptions } from '../util/options.ts';

@@ -1,12 +1,12 @@
-import * as own from '../backends/replica-logs.ts';
 import { isClipperError } from '../errors.ts';
-import type { OwnReplicas } from './own-replicas.ts';
+import * as own from '../replicas/replica-logs.ts';
+import type { ClientRunReplicas } from './client-run-replicas.ts';
 import type { RestClient } from './rest-client.ts';
 
 /** The last lines of replicas: of the connection's own, or of the server's. */
 export async function getLogs(
   management: RestClient,
-  replicas: OwnReplicas | undefined,
+  replicas: ClientRunReplicas | undefined,
   selection: own.LogSelection,
 ): Promise<readonly string[]> {
   if (replicas !== undefined) return own.readLogs(await replicas.logged(), selection);
@@ -16,7 +16,7 @@ export async function getLogs(
 /** The same, and then each line as it is written, until the signal aborts or the loop over it is left. */
 export async function* followLogs(
   management: RestClient,
-  replicas: OwnReplicas | undefined,
+  replicas: ClientRunReplicas | undefined,
   { signal, ...selection }: own.LogSelection & { readonly signal: AbortSignal | undefined },
 ): AsyncGenerator<string> {
   if (replicas !== undefined) {

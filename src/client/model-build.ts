@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type StoredBundle, storeBundle } from '../bundle/bundle.ts';
-import type { CapturedClosure } from '../closure/graph.ts';
+import type { CapturedClosure } from '../closure/graph/closure.ts';
 import { engineAddress } from '../docker/docker-config.ts';
 import { DockerEngine } from '../docker/engine.ts';
 import type { Following, ImageFacts } from '../docker/images.ts';

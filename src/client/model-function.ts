@@ -1,8 +1,8 @@
 import type { Takes } from '../bundle/bundle.ts';
 import { packagesOption } from '../bundle/packages-option.ts';
-import { captureRoots } from '../closure/capture.ts';
-import type { CapturedClosure } from '../closure/graph.ts';
-import { secretsOption } from '../closure/options.ts';
+import { secretsOption } from '../closure/capture/options.ts';
+import { captureRoots } from '../closure/capture-closure.ts';
+import type { CapturedClosure } from '../closure/graph/closure.ts';
 import { ClipperError } from '../errors.ts';
 import type { InputType, InputValues } from '../protocol/input-types.ts';
 import { z } from '../util/zod.ts';

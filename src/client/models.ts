@@ -1,11 +1,11 @@
 import { checkName, checkVersion } from '../control/names.ts';
 import { ClipperError } from '../errors.ts';
-import type { ModelStatus } from '../http/status-routes.ts';
-import type { TrafficReport } from '../http/traffic-routes.ts';
+import type { ModelStatus } from '../http/management/status-routes.ts';
+import type { TrafficReport } from '../http/management/traffic-routes.ts';
 import { resolveOptions } from '../util/options.ts';
 import { Applications } from './applications.ts';
+import type { ClientRunReplicas } from './client-run-replicas.ts';
 import { type ModelOptions, type ReplicasOption, schemas } from './options.ts';
-import type { OwnReplicas } from './own-replicas.ts';
 import { getTraffic, setTraffic, type TrafficOptions, type TrafficWeights } from './traffic.ts';
 import { type ModelInfo, modelInfo, type ReplicaInfo, replicaInfo, type WireModel, type WireReplica } from './wire.ts';
 
@@ -15,7 +15,7 @@ export abstract class Models extends Applications {
    * Runs replicas for a server that runs none.
    * @internal
    */
-  abstract readonly ownReplicas: OwnReplicas | undefined;
+  abstract readonly ownReplicas: ClientRunReplicas | undefined;
 
   /** Makes a model version known whose containers are started by someone else. */
   async registerModel(options: ModelOptions): Promise<void> {

@@ -1,4 +1,4 @@
-import { envSchema, networkSchema, resourcesSchema, wantedReplicasSchema } from '../http/cluster-routes.ts';
+import { envSchema, networkSchema, resourcesSchema, wantedReplicasSchema } from '../http/management/cluster-routes.ts';
 import { servingShape } from '../http/serving-schemas.ts';
 import { registryOption } from '../image/registry.ts';
 import { type InputType, inputTypeSpellings, isInputTypeSpelling, parseInputType } from '../protocol/input-types.ts';

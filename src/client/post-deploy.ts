@@ -1,7 +1,7 @@
 import { checkLabel, checkName, checkVersion } from '../control/names.ts';
 import type { WantedReplicas } from '../control/state-store.ts';
 import { ClipperError } from '../errors.ts';
-import type { ClusterInfo, DeployBody } from '../http/cluster-routes.ts';
+import type { ClusterInfo, DeployBody } from '../http/management/cluster-routes.ts';
 import { servingOf } from '../http/serving-schemas.ts';
 import type { InputType } from '../protocol/input-types.ts';
 import type { z } from '../util/zod.ts';

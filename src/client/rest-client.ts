@@ -2,7 +2,7 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import { setTimeout } from 'node:timers/promises';
 import { ClipperError, isClipperError, isErrorCode, messageOf } from '../errors.ts';
-import { errorCodeHeader } from '../http/management-endpoint.ts';
+import { errorCodeHeader } from '../http/management/management-endpoint.ts';
 import type { Trust } from './trust.ts';
 
 type Headers = Readonly<Record<string, string>>;

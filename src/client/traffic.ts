@@ -1,4 +1,4 @@
-import { ruleSchema, type TrafficReport, weightsSchema } from '../http/traffic-routes.ts';
+import { ruleSchema, type TrafficReport, weightsSchema } from '../http/management/traffic-routes.ts';
 import { resolveOptions } from '../util/options.ts';
 import { z } from '../util/zod.ts';
 import type { RestClient } from './rest-client.ts';

@@ -1,4 +1,4 @@
-import { obtain } from '../util/obtain.ts';
+import { getOrInsert } from '../util/get-or-insert.ts';
 import { Meter } from './meter.ts';
 import { Count, Recorder } from './recorder.ts';
 
@@ -17,7 +17,7 @@ export class ApplicationMetrics {
   answered(now: number, micros: number, reason: string): void {
     this.predictions.mark(now);
     this.latency.record(micros);
-    obtain(this.answers, reason, () => new Count()).add();
+    getOrInsert(this.answers, reason, () => new Count()).add();
   }
 }
 
@@ -46,7 +46,7 @@ export class ModelMetrics {
   depth: () => number = () => 0;
 
   replica(id: number): ReplicaMetrics {
-    return obtain(this.replicas, id, () => new ReplicaMetrics());
+    return getOrInsert(this.replicas, id, () => new ReplicaMetrics());
   }
 }
 

@@ -1,4 +1,4 @@
-import { obtain } from '../util/obtain.ts';
+import { getOrInsert } from '../util/get-or-insert.ts';
 import { ApplicationMetrics, ModelMetrics } from './counted.ts';
 import type { Recorder } from './recorder.ts';
 
@@ -30,11 +30,11 @@ export class Metrics {
   traffic: () => readonly TrafficFigures[] = () => [];
 
   application(name: string): ApplicationMetrics {
-    return obtain(this.applications, name, () => new ApplicationMetrics());
+    return getOrInsert(this.applications, name, () => new ApplicationMetrics());
   }
 
   /** By `name:version`. */
   model(key: string): ModelMetrics {
-    return obtain(this.models, key, () => new ModelMetrics());
+    return getOrInsert(this.models, key, () => new ModelMetrics());
   }
 }

@@ -1,5 +1,5 @@
 import { collectDefaultMetrics, type Metric, Registry } from 'prom-client';
-import { obtain } from '../util/obtain.ts';
+import { getOrInsert } from '../util/get-or-insert.ts';
 import type { ApplicationMetrics, ModelMetrics, ReplicaMetrics } from './counted.ts';
 import type { Metrics, ShadowFigures, TrafficFigures } from './metrics.ts';
 import { Count, Recorder } from './recorder.ts';
@@ -21,7 +21,7 @@ const registries = new WeakMap<Metrics, Registry>();
 
 /** Prometheus' text of everything that is counted, with the process' own figures. */
 export const prometheusText = (metrics: Metrics): Promise<string> =>
-  obtain(registries, metrics, () => registryOf(metrics)).metrics();
+  getOrInsert(registries, metrics, () => registryOf(metrics)).metrics();
 
 function registryOf(metrics: Metrics): Registry {
   const registry = new Registry();

@@ -1,6 +1,6 @@
 import { Certificate } from '../http/certificate.ts';
-import { openManagementPort } from '../http/management-port.ts';
-import { openQueryPort } from '../http/query-port.ts';
+import { openManagementPort } from '../http/ports/management-port.ts';
+import { openQueryPort } from '../http/ports/query-port.ts';
 import type { Log } from '../log.ts';
 import type { UndoStack } from '../util/undo-stack.ts';
 import { clusterServices } from './control.ts';

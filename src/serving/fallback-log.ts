@@ -1,6 +1,6 @@
 import type { EventLog } from '../control/event-log.ts';
 import type { Log } from '../log.ts';
-import { obtain } from '../util/obtain.ts';
+import { getOrInsert } from '../util/get-or-insert.ts';
 import type { OpenQuery } from './query.ts';
 
 /** Overload is an event at most this often for each model version, however many queries it costs. */
@@ -36,7 +36,7 @@ export class FallbackLog {
   }
 
   #shed(key: string, now: number, explanation: string): void {
-    const shedding = obtain(this.#shedding, key, () => ({ count: 0, toldAt: Number.NEGATIVE_INFINITY }));
+    const shedding = getOrInsert(this.#shedding, key, () => ({ count: 0, toldAt: Number.NEGATIVE_INFINITY }));
     shedding.count++;
     if (now - shedding.toldAt < shedEventMs) return;
     const [model = '', version = ''] = key.split(':');

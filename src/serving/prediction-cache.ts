@@ -1,4 +1,4 @@
-import { obtain } from '../util/obtain.ts';
+import { getOrInsert } from '../util/get-or-insert.ts';
 import { type InputKey, isSameInput } from './input-key.ts';
 
 /** What an entry takes besides its texts. */
@@ -60,7 +60,7 @@ export class PredictionCache {
     const input = { text, bytes: isPart ? ownCopy(long) : long };
     const expiresAt = ttlMicros === undefined ? forever : performance.now() + ttlMicros / 1_000;
     const entry = { generation, input, output, bytes, expiresAt, isUsed: false };
-    obtain(this.#entries, generation, () => new Map<string, Entry>()).set(text, entry);
+    getOrInsert(this.#entries, generation, () => new Map<string, Entry>()).set(text, entry);
     this.#ring.push(entry);
     this.#bytes += bytes;
   }

@@ -4,7 +4,7 @@ import type { Application, ModelVersion } from '../control/state-store.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { readRemoteError } from '../protocol/messages.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
-import { obtain } from '../util/obtain.ts';
+import { getOrInsert } from '../util/get-or-insert.ts';
 import type { ComputationResult } from './computation.ts';
 import { Deadlines } from './deadlines.ts';
 import { type InputKey, inputKey, isSameInput } from './input-key.ts';
@@ -74,7 +74,7 @@ export class QueryFrontend implements ComputationOwner {
       const { batchSize = -1, batchDelayMicros = 0, hedge = false } = this.#registry.model(name, version) ?? {};
       return { batchSize, batchDelayMicros, hedge };
     };
-    return obtain(this.#queues, queueKey, () => new ModelQueue(settings, this.#metrics.model(model)));
+    return getOrInsert(this.#queues, queueKey, () => new ModelQueue(settings, this.#metrics.model(model)));
   }
 
   /** Takes a replica out of service; resolves when it has answered what it was sent. */
@@ -163,7 +163,7 @@ export class QueryFrontend implements ComputationOwner {
     query.queuedAt = performance.now();
     const computation = new SharedComputation(query, { input, target, key }, this);
     query.computation = computation;
-    if (key !== undefined) obtain(this.#computing, target.generation, () => new Map()).set(key.text, computation);
+    if (key !== undefined) getOrInsert(this.#computing, target.generation, () => new Map()).set(key.text, computation);
     queue.enqueue(computation);
   }
 
@@ -220,7 +220,7 @@ export class QueryFrontend implements ComputationOwner {
   }
 
   #watch(query: OpenQuery): void {
-    obtain(this.#deadlines, query.application, () => new Deadlines<OpenQuery>(expire)).add(query);
+    getOrInsert(this.#deadlines, query.application, () => new Deadlines<OpenQuery>(expire)).add(query);
   }
 }
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Traffic } from '../control/state-store.ts';
 import type { TrafficFigures } from '../metrics/metrics.ts';
 import { Recorder } from '../metrics/recorder.ts';
-import { obtain } from '../util/obtain.ts';
+import { getOrInsert } from '../util/get-or-insert.ts';
 import { ShadowOutcome } from './shadow.ts';
 
 /** What came of the queries that one version answered, since traffic was split this way. */
@@ -30,7 +30,7 @@ export class TrafficStats {
   readonly shadow = new ShadowOutcome();
 
   version(version: string): VersionOutcome {
-    return obtain(this.versions, version, () => new VersionOutcome());
+    return getOrInsert(this.versions, version, () => new VersionOutcome());
   }
 }
 
@@ -44,7 +44,7 @@ export class TrafficSplitter {
   #turn = 0;
 
   statsOf(traffic: Traffic): TrafficStats {
-    return obtain(this.#stats, traffic, () => new TrafficStats());
+    return getOrInsert(this.#stats, traffic, () => new TrafficStats());
   }
 
   figuresOf(traffic: Traffic): TrafficFigures {

@@ -1,5 +1,5 @@
 import { Fifo } from '../util/fifo.ts';
-import { obtain } from '../util/obtain.ts';
+import { getOrInsert } from '../util/get-or-insert.ts';
 
 /** What waits. Those of one application come in the order of their deadlines. */
 export interface Waiting {
@@ -76,7 +76,7 @@ export class WaitingLine<T extends Waiting> {
   }
 
   #lineOf({ application }: T): Fifo<T> {
-    return obtain(this.#lines, application, () => new Fifo<T>());
+    return getOrInsert(this.#lines, application, () => new Fifo<T>());
   }
 
   #wantedHead(line: Fifo<T>): T | undefined {

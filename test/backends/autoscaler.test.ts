@@ -1,7 +1,7 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { wantedFor } from '../../src/backends/autoscaler.ts';
 import { createEndpoint, deployPredictFunction } from '../../src/client/deploy.ts';
+import { wantedFor } from '../../src/replicas/autoscaler.ts';
 import { eventually, quiet, startedCluster } from '../helpers/started-cluster.ts';
 import { temporaryDir } from '../helpers/temporary-dir.ts';
 

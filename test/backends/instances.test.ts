@@ -1,4 +1,4 @@
-import { Instances } from '../../src/backends/instances.ts';
+import { Instances } from '../../src/replicas/instances.ts';
 
 test('those that run are kept, and of those that ended only the last', () => {
   const instances = new Instances();

@@ -1,6 +1,6 @@
 import { appendFileSync, mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { LogFile, sweepLogs } from '../../src/backends/log-file.ts';
+import { LogFile, sweepLogs } from '../../src/replicas/process/log-file.ts';
 import { deferred } from '../../src/util/deferred.ts';
 import { temporaryDir } from '../helpers/temporary-dir.ts';
 import { until } from '../helpers/until.ts';

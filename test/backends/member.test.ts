@@ -1,8 +1,8 @@
-import { isHopeless, newMember, nextDelayMs, noteDeath } from '../../src/backends/member.ts';
+import { isHopeless, newSupervisedReplica, nextDelayMs, noteDeath } from '../../src/replicas/supervised-replica.ts';
 
 describe.each([true, false])('a replica whose connecting is untold: %s', (isUnheard) => {
   test('is hopeless where it died six times at once, and waits longer each time', () => {
-    const member = newMember({ isUnheard });
+    const member = newSupervisedReplica({ isUnheard });
     const delays: number[] = [];
     for (let death = 1; death <= 6; death++) {
       expect(isHopeless(member)).toBe(false);
@@ -14,7 +14,7 @@ describe.each([true, false])('a replica whose connecting is untold: %s', (isUnhe
   });
 
   test('has served where it lived for long, unless it could be told that it never connected', () => {
-    const member = newMember({ isUnheard });
+    const member = newSupervisedReplica({ isUnheard });
     for (let death = 1; death <= 6; death++) {
       member.startedAt = performance.now() - 60_000;
       noteDeath(member);

@@ -1,9 +1,9 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
-import { ProcessBackend } from '../../src/backends/process-backend.ts';
-import { Supervisor } from '../../src/backends/supervisor.ts';
 import { bundleClosure } from '../../src/bundle/bundle.ts';
 import { encodeInput } from '../../src/protocol/input-types.ts';
+import { ProcessBackend } from '../../src/replicas/process/process-backend.ts';
+import { Supervisor } from '../../src/replicas/supervisor.ts';
 import { RpcServer } from '../../src/rpc/rpc-server.ts';
 import { silentLog } from '../helpers/silent-log.ts';
 import { isAlive } from '../helpers/started-cluster.ts';

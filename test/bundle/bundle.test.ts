@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { bundleClosure, storeBundle } from '../../src/bundle/bundle.ts';
-import { captureClosure } from '../../src/closure/capture.ts';
+import { captureClosure } from '../../src/closure/capture-closure.ts';
 import { packageDir } from '../../src/util/package-files.ts';
 import { temporaryDir } from '../helpers/temporary-dir.ts';
 

@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import { Matrix } from 'ml-matrix';
 import { bundleClosure } from '../../src/bundle/bundle.ts';
-import { readGraph } from '../../src/closure/capture.ts';
-import { type CaptureNode, type CaptureReport, explainClosure, reportOf } from '../../src/closure/explain.ts';
-import * as rules from '../../src/closure/secret-rules.ts';
+import { readGraph } from '../../src/closure/capture-closure.ts';
+import { explainClosure, reportOf } from '../../src/closure/explain-closure.ts';
+import * as rules from '../../src/closure/graph/secret-rules.ts';
+import type { CaptureNode, CaptureReport } from '../../src/closure/report/report.ts';
 import { temporaryDir } from '../helpers/temporary-dir.ts';
 
 function* nodesOf(nodes: readonly CaptureNode[]): Generator<CaptureNode> {
@@ -48,21 +49,21 @@ describe('the tree', () => {
   test('begins with the function, and where it was written', () => {
     expect(report.roots).toHaveLength(1);
     expect(report.roots[0]).toMatchObject({ name: 'predict', path: 'predict', how: 'value', type: 'function' });
-    expect(report.roots[0]?.why).toMatch(/^written at test\/closure\/explain\.test\.ts:36$/);
+    expect(report.roots[0]?.why).toMatch(/^written at test\/closure\/explain\.test\.ts:37$/);
     expect(report.problems).toEqual([]);
   });
 
   test('says of each variable how it travels, what it is, and which function uses it', () => {
     const found = at(report, 'predict → captured "weights"');
     expect(found).toMatchObject({ name: 'captured "weights"', how: 'asset', type: 'Float64Array(100000)', children: [] });
-    expect(found.why).toBe('used by predict at test/closure/explain.test.ts:38 and 1 more');
+    expect(found.why).toBe('used by predict at test/closure/explain.test.ts:39 and 1 more');
     expect(at(report, 'predict → captured "words"')).toMatchObject({ how: 'value', type: 'array(2)' });
     expect(at(report, 'predict → captured "matrix" → prototype')).toMatchObject({ how: 'reference' });
     expect(at(report, 'predict → captured "model"').type).toBe('Model');
   });
 
   test('says which function reads a member', () => {
-    expect(at(report, 'predict → captured "config" → .layers').why).toBe('read by predict at test/closure/explain.test.ts:38');
+    expect(at(report, 'predict → captured "config" → .layers').why).toBe('read by predict at test/closure/explain.test.ts:39');
   });
 
   test('leads down to what is large, in whatever it lies', () => {
@@ -84,7 +85,7 @@ describe('the tree', () => {
   test('prints in a terminal of 100 columns', () => {
     const lines = String(report).split('\n');
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(100);
-    expect(lines[0]).toMatch(/^ {2}predict +\d+\.\d KiB value +function +…\/explain\.test\.ts:36$/);
+    expect(lines[0]).toMatch(/^ {2}predict +\d+\.\d KiB value +function +…\/explain\.test\.ts:37$/);
     expect(String(report)).toMatch(/^ {2}├─ captured "weights" +781\.\d KiB asset +Float64Array\(100000\) +\S.* \+1$/m);
     expect(String(report)).toMatch(/│ {2}└─ captured "weights"/);
   });

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { LRUCache } from 'lru-cache';
 import { bundleClosure } from '../../src/bundle/bundle.ts';
-import { captureClosure } from '../../src/closure/capture.ts';
-import { reduceSymbol, registerReducer } from '../../src/closure/reducers.ts';
+import { reduceSymbol, registerReducer } from '../../src/closure/capture/reducers.ts';
+import { captureClosure } from '../../src/closure/capture-closure.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'reducers-'));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { createServer } from 'node:net';
-import { captureClosure } from '../../src/closure/capture.ts';
-import { explainClosure } from '../../src/closure/explain.ts';
+import { captureClosure } from '../../src/closure/capture-closure.ts';
+import { explainClosure } from '../../src/closure/explain-closure.ts';
 import { isClipperError } from '../../src/errors.ts';
 import { refusalCases } from '../fixtures/closures/refused.ts';
 

@@ -1,6 +1,6 @@
 import { bundleClosure } from '../../src/bundle/bundle.ts';
-import { captureClosure } from '../../src/closure/capture.ts';
-import { explainClosure } from '../../src/closure/explain.ts';
+import { captureClosure } from '../../src/closure/capture-closure.ts';
+import { explainClosure } from '../../src/closure/explain-closure.ts';
 import { temporaryDir } from '../helpers/temporary-dir.ts';
 
 // Put together here, so that nobody's scanner takes this file for a leak.

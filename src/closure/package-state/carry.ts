@@ -1,9 +1,10 @@
 import { types } from 'node:util';
-import { readProperty } from '../capture-properties.ts';
-import { captureWeakEntries } from '../capture-weak.ts';
-import { type ChangeNode, isNode, isPrimitive, type Node, type Path, type Property, type Value } from '../graph.ts';
-import type { GraphBuilder } from '../graph-builder.ts';
-import type { PackageMember } from '../package-members.ts';
+import type { GraphBuilder, PackageStateReader } from '../capture/graph-builder.ts';
+import { readProperty } from '../capture/properties.ts';
+import { captureWeakEntries } from '../capture/weak-collections.ts';
+import { type ChangeNode, isNode, isPrimitive, type Node, type Property, type Value } from '../graph/nodes.ts';
+import type { Path } from '../graph/path.ts';
+import type { PackageMember } from '../heap/package-members.ts';
 import type { Comparison } from './compare.ts';
 import type { Difference } from './differences.ts';
 import { FoundState } from './found-state.ts';
@@ -21,7 +22,7 @@ const ifChangeable =
   'const own = Object.getOwnPropertyDescriptor(object, key); if (own !== undefined && !own.configurable && !own.writable) return;';
 
 /** What is done to the fresh state of a package in the replica, and what is found there before any of it is done. */
-export class CarriedState {
+export class CarriedState implements PackageStateReader {
   readonly changes: ChangeNode[] = [];
   readonly #builder: GraphBuilder;
   readonly #comparison: Comparison;
@@ -36,12 +37,10 @@ export class CarriedState {
     this.#found = new FoundState(builder, comparison);
   }
 
-  /** What is found in packages before anything is changed there. */
   get found(): readonly Node[] {
     return this.#found.nodes;
   }
 
-  /** The node of a value that the replica finds in its own copy of a package. */
   find(value: unknown): Node | undefined {
     const number = this.#comparison.numberOf(value);
     return number === undefined ? undefined : this.#found.node(number);
@@ -51,14 +50,12 @@ export class CarriedState {
     return this.#comparison.numberOf(value) !== undefined;
   }
 
-  /** Whether a member of a module holds this value only since it was changed here. */
   isNew(value: unknown, member: PackageMember): boolean {
     const fresh = this.#comparison.freshMember(member);
     const number = this.#comparison.numberOf(value);
     return fresh !== undefined && (number === undefined || fresh.reference !== number);
   }
 
-  /** What an import gives by now, if the replica's copy of the package may give something else when it is loaded. */
   now(raw: unknown, path: Path): { readonly value: Value } | undefined {
     if (isPrimitive(raw)) return { value: raw };
     if (typeof raw !== 'function' || types.isProxy(raw) || this.isPaired(raw)) return undefined;
@@ -83,12 +80,10 @@ export class CarriedState {
     }
   }
 
-  /** Whether the values at a place in a package are captured because they differ. */
   isCarrying(what: string): boolean {
     return this.#hows.has(what);
   }
 
-  /** What was there when the package was loaded, and what is now. */
   describe(what: string): string {
     return this.#hows.get(what) ?? '';
   }

@@ -1,9 +1,9 @@
 import { types } from 'node:util';
-import { isPrimitive } from '../graph.ts';
-import { symbolExpression } from '../intrinsics.ts';
-import type { PackageMember } from '../package-members.ts';
-import { peekVariable, type Scope } from '../scopes.ts';
-import type { Sources } from '../sources.ts';
+import { isPrimitive } from '../graph/nodes.ts';
+import { symbolExpression } from '../heap/intrinsics.ts';
+import type { PackageMember } from '../heap/package-members.ts';
+import { peekVariable, type Scope } from '../heap/scopes.ts';
+import type { Sources } from '../heap/sources.ts';
 import { type Difference, isOfProcess, type Step, withoutOwn } from './differences.ts';
 import { additionsTo, boundParts, contentOf, extensible, identify, isWalked, type Parts, partsOf } from './identify.ts';
 import { drawsRandomly, isNamed } from './module-texts.ts';

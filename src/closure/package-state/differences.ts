@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import type { Primitive } from '../graph.ts';
+import type { Primitive } from '../graph/nodes.ts';
 import type { Reference, Snapshot, SnapshotScope } from './snapshot.ts';
 
 /** How a value is reached from one that was reached before. */

@@ -1,5 +1,6 @@
-import { allCalls, isNode, type Node, type Path, type Value } from '../graph.ts';
-import type { GraphBuilder } from '../graph-builder.ts';
+import type { GraphBuilder } from '../capture/graph-builder.ts';
+import { allCalls, isNode, type Node, type Value } from '../graph/nodes.ts';
+import type { Path } from '../graph/path.ts';
 import type { Comparison } from './compare.ts';
 import type { Step } from './differences.ts';
 import { printStep } from './print-difference.ts';

@@ -8,9 +8,9 @@ import { text } from 'node:stream/consumers';
 import { LRUCache } from 'lru-cache';
 import { stampsOf } from '../../util/file-stamps.ts';
 import { packageVersion, stateProgram } from '../../util/package-files.ts';
-import type { LoadedFile } from '../loaded-modules.ts';
-import type { CaptureWatch } from '../options.ts';
-import { packageNameOf } from '../package-members.ts';
+import type { CaptureWatch } from '../capture/options.ts';
+import type { LoadedFile } from '../graph/closure.ts';
+import { packageNameOf } from '../heap/package-members.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** Longer than any package takes to load. */

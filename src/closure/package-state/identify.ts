@@ -1,14 +1,14 @@
 import { types } from 'node:util';
 import { runInThisContext } from 'node:vm';
-import type { Builtins } from '../builtins.ts';
-import { classOf } from '../capture-privates.ts';
-import { ownName } from '../capture-properties.ts';
-import { isRequire } from '../capture-uses.ts';
-import { isPrimitive } from '../graph.ts';
-import type { BoundFacts } from '../inspector.ts';
-import { type Intrinsics, isNative, symbolExpression } from '../intrinsics.ts';
-import { readExport } from '../package-members.ts';
-import { refusalByKind } from '../refusals.ts';
+import { isRequire } from '../capture/name-uses.ts';
+import { classOf } from '../capture/private-fields.ts';
+import { ownName } from '../capture/properties.ts';
+import { refusalByKind } from '../capture/refusals.ts';
+import { isPrimitive } from '../graph/nodes.ts';
+import type { Builtins } from '../heap/builtins.ts';
+import type { BoundFacts } from '../heap/inspector.ts';
+import { type Intrinsics, isNative, symbolExpression } from '../heap/intrinsics.ts';
+import { readExport } from '../heap/package-members.ts';
 import { hashOf, type Kind, longest, primitiveReference, type SnapshotNode } from './snapshot.ts';
 
 // What is read of values in the process that captures, and in the one that loads packages afresh: the same in both.

@@ -1,8 +1,9 @@
 import { messageOf } from '../../errors.ts';
-import type { GraphBuilder, Problem } from '../graph-builder.ts';
-import type { LoadedFile } from '../loaded-modules.ts';
-import type { CaptureWatch } from '../options.ts';
-import { packageNameOf } from '../package-members.ts';
+import type { GraphBuilder } from '../capture/graph-builder.ts';
+import type { CaptureWatch } from '../capture/options.ts';
+import type { LoadedFile } from '../graph/closure.ts';
+import type { Problem } from '../graph/problem.ts';
+import { packageNameOf } from '../heap/package-members.ts';
 import { CarriedState } from './carry.ts';
 import { Comparison } from './compare.ts';
 import { freshState } from './fresh.ts';

@@ -1,5 +1,5 @@
-import { isPrimitive } from '../graph.ts';
-import { packageNameOf } from '../package-members.ts';
+import { isPrimitive } from '../graph/nodes.ts';
+import { packageNameOf } from '../heap/package-members.ts';
 import type { Comparison } from './compare.ts';
 import type { Difference, Step } from './differences.ts';
 import { primitiveReference, printReference } from './snapshot.ts';

@@ -2,7 +2,7 @@ import { writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { LoadedFile } from '../loaded-modules.ts';
+import type { LoadedFile } from '../graph/closure.ts';
 
 // A program: loads modules of packages in a process that has nothing else, and writes their state to descriptor 3.
 

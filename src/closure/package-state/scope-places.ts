@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { classesOf } from '../capture-privates.ts';
-import { ownName } from '../capture-properties.ts';
-import type { ModuleSource } from '../graph.ts';
-import type { GraphBuilder } from '../graph-builder.ts';
-import type { ScriptText } from '../script-text.ts';
+import type { GraphBuilder } from '../capture/graph-builder.ts';
+import { classesOf } from '../capture/private-fields.ts';
+import { ownName } from '../capture/properties.ts';
+import type { ModuleSource } from '../graph/nodes.ts';
+import type { ScriptText } from '../heap/script-text.ts';
 import type { Comparison } from './compare.ts';
 import type { SnapshotScope } from './snapshot.ts';
 

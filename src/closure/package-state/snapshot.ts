@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Primitive } from '../graph.ts';
+import type { Primitive } from '../graph/nodes.ts';
 
 // The state of packages as they are when they were just loaded, as JSON that another process can compare its own with.
 

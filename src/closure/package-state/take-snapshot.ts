@@ -1,15 +1,15 @@
 import { fileURLToPath } from 'node:url';
 import { isOwnCode } from '../../util/package-files.ts';
-import { Builtins } from '../builtins.ts';
-import { hasPrivateNames, mayHavePrivates } from '../capture-privates.ts';
-import { isPrimitive } from '../graph.ts';
-import { HeapInspector } from '../inspector.ts';
-import { Intrinsics } from '../intrinsics.ts';
-import { LoadedModules } from '../loaded-modules.ts';
-import { Origins } from '../origins.ts';
-import { inPackage } from '../package-members.ts';
-import { peekVariable, type Scope } from '../scopes.ts';
-import type { Sources } from '../sources.ts';
+import { hasPrivateNames, mayHavePrivates } from '../capture/private-fields.ts';
+import { isPrimitive } from '../graph/nodes.ts';
+import { Builtins } from '../heap/builtins.ts';
+import { HeapInspector } from '../heap/inspector.ts';
+import { Intrinsics } from '../heap/intrinsics.ts';
+import { LoadedModules } from '../heap/loaded-modules.ts';
+import { Origins } from '../heap/origins.ts';
+import { inPackage } from '../heap/package-members.ts';
+import { peekVariable, type Scope } from '../heap/scopes.ts';
+import type { Sources } from '../heap/sources.ts';
 import {
   additionsTo,
   boundParts,

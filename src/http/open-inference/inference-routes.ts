@@ -9,7 +9,7 @@ import { z } from '../../util/zod.ts';
 import type { Api } from '../api.ts';
 import { withKey } from '../api-keys.ts';
 import type { Content } from '../openapi.ts';
-import { withStatusOf } from '../query-errors.ts';
+import { withStatusOf } from '../query/query-errors.ts';
 import { datatypeOf } from './datatypes.ts';
 import { headerLengthHeader, printInference, readInference } from './inference-body.ts';
 import { tensorInputs } from './tensor-inputs.ts';

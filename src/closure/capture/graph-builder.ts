@@ -1,0 +1,284 @@
+import { dirname } from 'node:path';
+import { isOwnCode } from '../../util/package-files.ts';
+import {
+  type Capture,
+  type ChangeNode,
+  type DataNode,
+  type FunctionNode,
+  type IntrinsicNode,
+  isPrimitive,
+  type ModuleNode,
+  type ModuleSource,
+  type Node,
+  type ObjectNode,
+  type Shell,
+  type Value,
+} from '../graph/nodes.ts';
+import { type Path, printPath } from '../graph/path.ts';
+import type { FoundProblem, Problem, Refusal } from '../graph/problem.ts';
+import { symbolExpression } from '../heap/intrinsics.ts';
+import type { PackageRoots } from '../heap/loaded-modules.ts';
+import { installedRoot, type PackageMember, packageRootOf } from '../heap/package-members.ts';
+import type { Sources } from '../heap/sources.ts';
+import { Environments } from './environments.ts';
+import { refusalsOfText } from './refusals.ts';
+
+/** What the process changed in the packages that a closure uses, compared with how they load. */
+export interface PackageStateReader {
+  /** What is done to the replica's copies of packages. */
+  readonly changes: readonly ChangeNode[];
+  /** What is found in packages before anything is changed there. */
+  readonly found: readonly Node[];
+  /** The node of a value that the replica finds in its own copy of a package. */
+  find(value: unknown): Node | undefined;
+  isPaired(value: unknown): boolean;
+  /** Whether a member of a module holds this value only since it was changed here. */
+  isNew(value: unknown, member: PackageMember): boolean;
+  /** What an import gives by now, if the replica's copy of the package may give something else when it is loaded. */
+  now(raw: unknown, path: Path): { readonly value: Value } | undefined;
+  /** Captures the differences. */
+  carry(): void;
+  /** Whether the values at a place in a package are captured because they differ. */
+  isCarrying(what: string): boolean;
+  /** What was there when the package was loaded, and what is now. */
+  describe(what: string): string;
+}
+
+/** Makes the node of an object that must travel by value; undefined where it is refused. */
+export type CaptureByValue = (builder: GraphBuilder, value: object, path: Path) => Node | undefined;
+
+/** Notes what was put on an object of a package in the process. */
+export type CapturePatches = (builder: GraphBuilder, node: ModuleNode, value: object) => void;
+
+/**
+ * Turns values of the process into a graph, each object once. Nodes are made first and filled later from a work-list, so
+ * that neither cycles nor depth matter. Nothing of the user's runs: properties are read by their descriptors.
+ */
+export class GraphBuilder {
+  readonly sources: Sources;
+  readonly environments: Environments;
+  readonly functions: FunctionNode[] = [];
+  readonly data: DataNode[] = [];
+  /** Functions that were put on objects of packages, where the module in the bundle doesn't have them. */
+  readonly patches = new Set<unknown>();
+  /** Variables that namespaces of modules show. */
+  readonly live: Capture[] = [];
+  /** The scripts of the user's modules, by their namespaces. */
+  readonly namespaceScripts = new Map<object, string>();
+  /** What must be written though nothing holds it. */
+  readonly extras: Value[] = [];
+  /** What is read by code that makes other values. */
+  readonly evaluated: Value[] = [];
+  readonly problems: FoundProblem[] = [];
+  /** Modules of the user's own of which only some members were asked for. */
+  readonly viewed = new Map<object, ObjectNode>();
+  /** Namespaces of ES modules of the user's own. */
+  readonly namespaces = new Set<Node>();
+  /** The objects of which functions were read as members. */
+  readonly holders = new Map<Function, object>();
+  /** The `this` of arrow functions, where they took it from around them. */
+  readonly outerThis = new Map<Function, unknown>();
+  /** By object: its members, which stay as they are while the heap is read. */
+  readonly membersOf = new WeakMap<object, ReadonlySet<unknown>>();
+  /** What the process changed in packages that the closure uses; undefined while nothing is known of that. */
+  state: PackageStateReader | undefined;
+  /** Scripts of packages of which functions are captured that nothing is known of yet; undefined: they are captured as they are. */
+  unknown: Set<string> | undefined;
+  /** Of problems in the state of packages, where in that. */
+  readonly lostState = new Map<string, Problem>();
+  /** Functions of clipper-ts itself that are sent along. */
+  readonly travelling = new Set<unknown>();
+  readonly #nodes = new Map<unknown, Node>();
+  readonly #refused = new Map<Path, unknown>();
+  readonly #modulesByKey = new Map<string, ModuleNode>();
+  readonly #capture: CaptureByValue;
+  readonly #capturePatches: CapturePatches;
+  #waiting: DataNode[] = [];
+  #fills: Array<() => void> = [];
+  #lastFills: Array<() => void> = [];
+
+  constructor(sources: Sources, capture: CaptureByValue, patches: CapturePatches) {
+    this.sources = sources;
+    this.#capture = capture;
+    this.#capturePatches = patches;
+    this.environments = new Environments(sources);
+  }
+
+  /** The graph's stand-in for a value. */
+  value(value: unknown, path: Path): Value {
+    if (isPrimitive(value)) return value;
+    const node = this.#nodes.get(value) ?? this.#reference(value as object, path) ?? this.#capture(this, value as object, path);
+    if (node === undefined) this.#refused.set(path, value);
+    else node.references++;
+    return node;
+  }
+
+  /** Makes a node known as the stand-in of a value, before the value is reached in another way. */
+  register<N extends Node>(value: unknown, node: N): N {
+    this.#nodes.set(value, node);
+    return node;
+  }
+
+  /** All values, by the ways in words that they were reached on. */
+  valuesByPath(): ReadonlyMap<string, unknown> {
+    const nodes = [...this.#nodes].map(([value, { path }]) => [path, value] as const);
+    const all = [...nodes, ...this.#refused].filter(([, value]) => typeof value !== 'symbol');
+    // What was found with the first on one way comes after it.
+    return new Map(all.reverse().map(([path, value]) => [printPath(path), value]));
+  }
+
+  known(value: unknown): Node | undefined {
+    return this.#nodes.get(value);
+  }
+
+  /** Turns the objects among the values of a node into nodes once what is at hand is done. */
+  laterValues(node: DataNode): void {
+    this.#waiting.push(node);
+  }
+
+  /** The nodes of modules of the user's own that travel with all their exports. */
+  wholeModules(): Set<Node> {
+    const loaded = this.sources.origins.loaded(/^(?!.*[\\/]node_modules[\\/])/);
+    const nodes = loaded.map((exports) => this.#nodes.get(exports)).filter((node) => node?.kind === 'object');
+    return new Set([...this.namespaces, ...(nodes as Node[])]);
+  }
+
+  /** Does the rest of a node's reading once what is at hand is done. */
+  later(fill: () => void): void {
+    this.#fills.push(fill);
+  }
+
+  /** Does what needs to know all that is captured; it may lead to more. */
+  afterwards(fill: () => void): void {
+    this.#lastFills.push(fill);
+  }
+
+  /** Reads on until nothing is left, and then decides which variables are shared. */
+  finish(): void {
+    while (this.#waiting.length + this.#fills.length + this.#lastFills.length > 0) {
+      const waiting = this.#waiting;
+      this.#waiting = [];
+      for (const node of waiting) this.#fillValues(node);
+      if (waiting.length > 0) continue;
+      const fills = this.#fills.length > 0 ? this.#fills : this.#lastFills;
+      if (fills === this.#fills) this.#fills = [];
+      else this.#lastFills = [];
+      for (const fill of fills) fill();
+    }
+    this.environments.bind();
+  }
+
+  #fillValues(node: DataNode): void {
+    const { values = [] } = node;
+    for (let index = 0; index < values.length; index++) {
+      const raw: unknown = values[index];
+      if (isPrimitive(raw)) continue;
+      const known = this.#nodes.get(raw);
+      if (known === undefined) values[index] = this.value(raw, { parent: node, label: node.keyOf(index), isKey: true });
+      else {
+        known.references++;
+        values[index] = known;
+      }
+    }
+  }
+
+  /** A stand-in for a function of a package, of which another reading of the heap will know more. */
+  lookUpLater(scriptId: string, path: Path): Node | undefined {
+    this.unknown?.add(scriptId);
+    return this.unknown === undefined ? undefined : this.intrinsic('undefined', path);
+  }
+
+  refuse(path: Path, { what, fix }: Refusal): undefined {
+    const problem = { path: printPath(path), what, fix, at: path };
+    const root = String(rootOf(path).label);
+    if (this.state?.isCarrying(root) === true) this.lostState.set(root, problem);
+    else this.problems.push(problem);
+  }
+
+  shell(path: Path): Shell {
+    return { path, references: 0, prototype: undefined, properties: [], integrity: 'extensible', privates: undefined };
+  }
+
+  intrinsic(expression: string, path: Path): IntrinsicNode {
+    return { ...this.shell(path), kind: 'intrinsic', expression };
+  }
+
+  /** One node for each member of each module, however it was reached. */
+  module(source: ModuleSource, member: readonly string[], path: Path): ModuleNode {
+    const key = JSON.stringify([source, member]);
+    if (isOwnModule(source) && !this.#modulesByKey.has(key)) this.refuse(path, refusalsOfText.ourselves);
+    const node: ModuleNode = this.#modulesByKey.get(key) ?? { ...this.shell(path), kind: 'module', source, member };
+    this.#modulesByKey.set(key, node);
+    return node;
+  }
+
+  /** The folders of the packages that are referred to. */
+  packageRoots(): PackageRoots {
+    const [common, modules] = [new Set<string>(), new Set<string>()];
+    for (const { source } of this.#modulesByKey.values()) {
+      if (source.type === 'builtin') continue;
+      const root = source.type === 'import' ? installedRoot(source) : packageRootOf(source.file);
+      const isModule = source.type === 'import' || (source.type === 'inside' && source.isModule);
+      if (root !== undefined) (isModule ? modules : common).add(root);
+    }
+    for (const scriptId of this.unknown ?? []) {
+      const root = packageRootOf(this.sources.origins.file(scriptId) ?? '');
+      if (root !== undefined) (this.sources.origins.isModule(scriptId) ? modules : common).add(root);
+    }
+    for (const root of this.sources.loaded.forEffect(this.functions.map(({ scriptId }) => scriptId))) modules.add(root);
+    // An import may lead to CommonJS.
+    for (const root of modules) if (!this.sources.loaded.hasModules(root)) common.add(root);
+    return { common, modules };
+  }
+
+  #patched(value: object | symbol, node: ModuleNode): ModuleNode {
+    if (typeof value === 'object') this.later(() => this.#capturePatches(this, node, value));
+    return node;
+  }
+
+  /** The node of what a package exports or keeps at its top level. */
+  exported({ member, ...found }: PackageMember, path: Path): ModuleNode {
+    if (found.type !== 'import') return this.module(found, member, path);
+    return this.module({ type: 'import', specifier: found.file, from: dirname(found.file) }, member, path);
+  }
+
+  /** The node of a value that is known, that the replica has by itself, or that it finds in a package. */
+  reference(value: unknown, path: Path): Node | undefined {
+    return this.#nodes.get(value) ?? this.#reference(value as object, path);
+  }
+
+  #reference(value: object | symbol, path: Path): Node | undefined {
+    const node = this.#findReference(value, path);
+    return node === undefined ? undefined : this.register(value, node);
+  }
+
+  /** What a module of a package has not had since it was loaded is not found in the replica's. */
+  asLoaded(value: unknown, member: PackageMember | undefined): PackageMember | undefined {
+    return member !== undefined && this.state?.isNew(value, member) === true ? undefined : member;
+  }
+
+  #findReference(value: object | symbol, path: Path): Node | undefined {
+    const { intrinsics, builtins, origins } = this.sources;
+    const expression = typeof value === 'symbol' ? symbolExpression(value) : intrinsics.find(value);
+    if (expression !== undefined) return this.intrinsic(expression, path);
+    const builtin = builtins.find(value);
+    if (builtin !== undefined) return this.module({ type: 'builtin', name: builtin.name }, builtin.member, path);
+    const exported = this.asLoaded(value, origins.packageExports(value));
+    if (exported !== undefined) return this.#patched(value, this.exported(exported, path));
+    const found = typeof value === 'function' ? undefined : this.state?.find(value);
+    if (found !== undefined) return found;
+    return typeof value === 'symbol' ? { ...this.shell(path), kind: 'symbol', description: value.description } : undefined;
+  }
+}
+
+function rootOf(path: Path): Path {
+  let root = path;
+  while (root.parent !== undefined) root = root.parent;
+  return root;
+}
+
+/** Whether a module is one of clipper-ts itself. */
+const isOwnModule = (source: ModuleSource): boolean =>
+  source.type === 'import'
+    ? /^clipper-ts(?:\/|$)/.test(source.specifier) || isOwnCode(source.specifier)
+    : source.type !== 'builtin' && isOwnCode(source.file);

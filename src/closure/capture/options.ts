@@ -1,0 +1,18 @@
+import { z } from '../../util/zod.ts';
+
+export const secretsOption = z
+  .enum(['warn', 'refuse', 'allow'])
+  .default('warn')
+  .describe('What to do about captured values that look like credentials.');
+
+export const CaptureOptions = z.strictObject({ secrets: secretsOption });
+export interface CaptureOptions {
+  /** What to do about captured values that look like credentials: `warn` by default. */
+  readonly secrets?: 'warn' | 'refuse' | 'allow';
+}
+
+/** What whoever waits for a capture wants to know of it, and a way to end it. */
+export interface CaptureWatch {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: (message: string) => void;
+}

@@ -1,0 +1,146 @@
+import { types } from 'node:util';
+import type { ModuleNode, Node } from '../graph/nodes.ts';
+import type { Path } from '../graph/path.ts';
+import type { Refusal } from '../graph/problem.ts';
+import { symbolExpression } from '../heap/intrinsics.ts';
+import type { PackageMember } from '../heap/package-members.ts';
+import { peekVariable } from '../heap/scopes.ts';
+import type { GraphBuilder } from './graph-builder.ts';
+import { topScope } from './name-uses.ts';
+import { classOf } from './private-fields.ts';
+import { ownName } from './properties.ts';
+import { heldInHeap } from './refusals.ts';
+
+/** What a module of a package keeps to itself at its top level, by which its classes find the state of their instances. */
+interface Kept {
+  readonly value: object | symbol;
+  readonly inside: PackageMember;
+}
+
+const isWeak = (value: unknown): value is WeakMap<object, unknown> | WeakSet<object> =>
+  types.isWeakMap(value) || types.isWeakSet(value);
+
+/** What a class of a package can reach of its own module. */
+interface Surroundings {
+  /** The symbols and weak collections that the module keeps to itself at its top level. */
+  readonly kept: readonly Kept[];
+  /** Whether there is a memory of WebAssembly or asm.js. */
+  readonly hasHeap: boolean;
+}
+
+const nothing: Surroundings = { kept: [], hasHeap: false };
+
+/** By class, for the process if nothing is left to be loaded, else for one capture. */
+const settled = new WeakMap<Function, Surroundings>();
+const surroundings = new WeakMap<GraphBuilder, Map<Function, Surroundings>>();
+
+function surroundingsOf(builder: GraphBuilder, owner: Function): Surroundings {
+  const byClass = surroundings.get(builder) ?? new Map<Function, Surroundings>();
+  surroundings.set(builder, byClass);
+  const found = settled.get(owner) ?? byClass.get(owner) ?? readSurroundings(builder, owner);
+  byClass.set(owner, found);
+  return found;
+}
+
+function readSurroundings({ sources: { inspector, origins } }: GraphBuilder, owner: Function): Surroundings {
+  const facts = inspector.facts(owner);
+  const { scriptId, scopes } = facts;
+  if (scriptId === undefined || origins.owner(scriptId) !== 'package') return nothing;
+  const top = topScope(facts);
+  const kept: Kept[] = [];
+  let hasHeap = false;
+  let isSettled = true;
+  for (const scope of scopes) {
+    if (scope.type === 'global') continue;
+    for (const name of Object.getOwnPropertyNames(scope.variables)) {
+      const value = peekVariable(scope, name);
+      hasHeap ||= isHeap(value);
+      isSettled &&= value !== undefined && value !== null;
+      if (scope !== top || (typeof value !== 'symbol' && !isWeak(value))) continue;
+      const inside = origins.inside(scriptId, name);
+      if (inside !== undefined) kept.push({ value, inside });
+    }
+  }
+  const found = { kept, hasHeap };
+  if (isSettled || hasHeap) settled.set(owner, found);
+  return found;
+}
+
+/** The classes of an instance, up to those of the language and of Node; to look behind a proxy would run its handler. */
+export function ownClasses({ sources: { intrinsics, builtins } }: GraphBuilder, instance: object): readonly Function[] {
+  const classes: Function[] = [];
+  for (let each = Reflect.getPrototypeOf(instance); each !== null && !types.isProxy(each); each = Reflect.getPrototypeOf(each)) {
+    if ((intrinsics.find(each) ?? builtins.find(each)) !== undefined) break;
+    const owner = classOf(each);
+    if (owner !== undefined && !types.isProxy(owner)) classes.push(owner);
+  }
+  return classes;
+}
+
+/**
+ * Refuses an instance whose class is a package's and can reach a memory of WebAssembly or asm.js: what the instance holds
+ * are addresses in there, as emscripten and wasm-bindgen write classes.
+ */
+export function refusalByHeap(builder: GraphBuilder, instance: object): Refusal | undefined {
+  const owner = ownClasses(builder, instance).find((each) => surroundingsOf(builder, each).hasHeap);
+  return owner === undefined ? undefined : heldInHeap(`an instance of ${ownName(owner) || 'a class'}`);
+}
+
+/**
+ * Makes what identifies the state of an instance known as the package's own, whose class comes from the bundle: the symbols
+ * that are keys of it, and the weak collections that hold it, as compilers write private members, with what they hold.
+ * Called when the instance has its node, and before its properties are read.
+ */
+export function captureKept(builder: GraphBuilder, instance: object, node: Node): void {
+  for (const owner of ownClasses(builder, instance)) {
+    for (const { value, inside } of surroundingsOf(builder, owner).kept) {
+      if (typeof value === 'symbol') knowSymbol(builder, value, { inside, path: node.path });
+      else if (isWeak(value)) keep(builder, value, { instance, inside, node });
+    }
+  }
+}
+
+function knowSymbol(builder: GraphBuilder, symbol: symbol, { inside, path }: { inside: PackageMember; path: Path }): void {
+  if (builder.known(symbol) !== undefined || symbolExpression(symbol) !== undefined) return;
+  const { builtins, origins } = builder.sources;
+  if (builtins.find(symbol) !== undefined) return;
+  builder.register(symbol, builder.exported(origins.packageExports(symbol) ?? inside, path));
+}
+
+function keep(
+  builder: GraphBuilder,
+  collection: WeakMap<object, unknown> | WeakSet<object>,
+  { instance, inside, node }: { instance: object; inside: PackageMember; node: Node },
+): void {
+  const isMap = types.isWeakMap(collection);
+  const has = isMap ? WeakMap.prototype.has : WeakSet.prototype.has;
+  if (!Reflect.apply(has, collection, [instance])) return;
+  const keeper: Node = builder.known(collection) ?? builder.register(collection, builder.exported(inside, node.path));
+  if (keeper.kind !== 'module') return;
+  node.references++;
+  if (!isMap) return void keptBy(builder, keeper).push([node]);
+  const held: unknown = Reflect.apply(WeakMap.prototype.get, collection, [instance]);
+  const path = { parent: node.path, label: `private ${inside.member.join('.')}` };
+  builder.later(() => void keptBy(builder, keeper).push([node, builder.value(held, path)]));
+}
+
+function keptBy(builder: GraphBuilder, node: ModuleNode): NonNullable<ModuleNode['kept']> {
+  if (node.kept === undefined) {
+    node.kept = [];
+    builder.extras.push(node);
+  }
+  return node.kept;
+}
+
+/** A memory, the exports of an instance of WebAssembly, or emscripten's module object. */
+function isHeap(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || types.isProxy(value)) return false;
+  if (isMemory(value)) return true;
+  for (const key of ['memory', 'HEAPU8', 'HEAP8']) {
+    const held: unknown = Reflect.getOwnPropertyDescriptor(value, key)?.value;
+    if (key === 'memory' ? isMemory(held) : types.isTypedArray(held)) return true;
+  }
+  return false;
+}
+
+const isMemory = (value: unknown): boolean => Object.prototype.toString.call(value) === '[object WebAssembly.Memory]';

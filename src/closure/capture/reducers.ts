@@ -1,0 +1,57 @@
+import { types } from 'node:util';
+import { ClipperError } from '../../errors.ts';
+import type { Sources } from '../heap/sources.ts';
+import { classOf } from './private-fields.ts';
+import { ownName } from './properties.ts';
+import { knownReducers, type Reduced } from './reducers-known.ts';
+
+/** Says how an instance travels. Called while it is captured; it must leave the instance as it is. */
+export type Reduce<T = unknown> = (instance: T) => Reduced<T>;
+
+/** The key of a method by which a class of one's own says how its instances travel; see registerReducer. */
+export const reduceSymbol: unique symbol = Symbol.for('clipper.reduce') as never;
+
+type AnyReduce = (instance: never) => Reduced;
+
+const registered = new Map<object, AnyReduce>();
+
+/**
+ * Registers how instances of a class travel, and of its subclasses, whose state can't be read from outside: as a
+ * function and its arguments, which are captured as any other value. Throws E_INVALID_OPTION for what is no class.
+ *
+ * The idea is that of `copyreg` and `__reduce__` of Python's pickle.
+ */
+// biome-ignore lint/suspicious/noExplicitAny: classes with any constructor, also protected ones
+export function registerReducer<T>(Class: abstract new (...args: any[]) => T, reduce: Reduce<T>): void {
+  const prototype: unknown = typeof Class === 'function' ? Class.prototype : undefined;
+  if (typeof prototype !== 'object' || prototype === null || typeof reduce !== 'function') {
+    throw new ClipperError('E_INVALID_OPTION', 'registerReducer: expected a class and a function that reduces its instances');
+  }
+  registered.set(prototype, reduce);
+}
+
+/** How an object travels, where its class says so. Throws what the class's code throws. */
+export function reduce(sources: Sources, value: object): Reduced | undefined {
+  for (let each = Reflect.getPrototypeOf(value); each !== null; each = Reflect.getPrototypeOf(each)) {
+    if (types.isProxy(each)) return undefined;
+    const found = registered.get(each) ?? ownHook(each) ?? knownReducer(sources, each);
+    if (found !== undefined) return found(value as never);
+  }
+  return undefined;
+}
+
+function ownHook(prototype: object): AnyReduce | undefined {
+  const hook: unknown = Reflect.getOwnPropertyDescriptor(prototype, reduceSymbol)?.value;
+  return typeof hook === 'function' ? (instance: never) => hook.call(instance) as Reduced : undefined;
+}
+
+/** Of packages that keep the state of their objects where nobody can read it, some are known. */
+function knownReducer({ inspector, origins }: Sources, prototype: object): AnyReduce | undefined {
+  const owner = classOf(prototype);
+  const known = owner === undefined ? undefined : knownReducers.get(ownName(owner));
+  if (owner === undefined || known === undefined) return undefined;
+  const { scriptId } = inspector.facts(owner);
+  const file = scriptId === undefined ? undefined : origins.file(scriptId);
+  if (file === undefined || !known.files.test(file)) return undefined;
+  return (instance: never) => known.reduce(instance, (pattern) => origins.loaded(pattern), file);
+}

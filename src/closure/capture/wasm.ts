@@ -1,0 +1,43 @@
+import type { HeapInspector } from '../heap/inspector.ts';
+
+/** As much of WebAssembly as is used here; only browsers' type libraries have it all. */
+const { WebAssembly } = globalThis as unknown as {
+  readonly WebAssembly: {
+    readonly Module: {
+      new (bytes: Uint8Array): object;
+      exports(module: object): readonly object[];
+      imports(module: object): readonly object[];
+    };
+  };
+};
+
+export interface WasmMemory {
+  readonly buffer: ArrayBuffer;
+}
+
+/** What a WebAssembly module shows of itself. */
+const surfaceOf = (module: object): string =>
+  JSON.stringify([WebAssembly.Module.exports(module), WebAssembly.Module.imports(module)]);
+
+/**
+ * The bytes that a WebAssembly module was compiled from: those that V8 keeps for debuggers and that give a module with
+ * the same exports and imports. Undefined where there are none, or several that differ.
+ */
+export function wasmBytes(inspector: HeapInspector, module: object): Uint8Array | undefined {
+  const surface = surfaceOf(module);
+  const found = inspector.wasmModules().filter((bytes) => surfaceOf(new WebAssembly.Module(bytes)) === surface);
+  const [first] = found;
+  return first !== undefined && found.every((each) => Buffer.from(first).equals(each)) ? first : undefined;
+}
+
+/** The expression of a function that makes a memory of its pages and contents. */
+export const memoryMaker =
+  '((initial, bytes) => { const memory = new WebAssembly.Memory({ initial }); new Uint8Array(memory.buffer).set(bytes); return memory; })';
+
+/** The contents of a memory up to the last byte that is not zero. */
+export function memoryBytes({ buffer }: WasmMemory): Uint8Array {
+  const bytes = new Uint8Array(buffer);
+  return bytes.slice(0, bytes.findLastIndex((byte) => byte !== 0) + 1);
+}
+
+export const pageBytes = 65_536;

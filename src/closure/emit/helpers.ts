@@ -1,0 +1,45 @@
+import type { FunctionNode } from '../graph/nodes.ts';
+import { completeTable, makeRestorer, readTable } from './bundle-helpers.ts';
+import type { Names } from './names.ts';
+
+const helpers = { completeTable, readTable };
+
+/** Code of the bundle's own, of which only what is used is written into it. */
+export class Helpers {
+  readonly #names: Names;
+  readonly #used = new Map<keyof typeof helpers, string>();
+  readonly #slots = new Map<FunctionNode, string>();
+  #restorer: { readonly restoring: string; readonly object: string } | undefined;
+
+  constructor(names: Names) {
+    this.#names = names;
+  }
+
+  /** The name of a helper function. */
+  name(helper: keyof typeof helpers): string {
+    const name = this.#used.get(helper) ?? this.#names.fresh(helper);
+    this.#used.set(helper, name);
+    return name;
+  }
+
+  /** The variable that holds the setters of a class's private fields. */
+  slotsOf(owner: FunctionNode): string {
+    const name = this.#slots.get(owner) ?? this.#names.fresh(`privatesOf${/^[\w$]+$/.test(owner.name) ? owner.name : ''}`);
+    this.#slots.set(owner, name);
+    return name;
+  }
+
+  /** What restores private state: an object of functions, and a variable that says that they are at work. */
+  get restorer(): { readonly restoring: string; readonly object: string } {
+    this.#restorer ??= { restoring: this.#names.fresh('restoring'), object: this.#names.fresh('restorer') };
+    return this.#restorer;
+  }
+
+  statements(): string[] {
+    const texts = [...this.#used].map(([helper, name]) => `const ${name} = ${String(helpers[helper])};`);
+    if (this.#restorer === undefined) return texts;
+    const { restoring, object } = this.#restorer;
+    const note = `(isRestoring) => { ${restoring} = isRestoring; }`;
+    return [...texts, `let ${restoring} = false;`, `const ${object} = (${String(makeRestorer)})(${note});`];
+  }
+}

@@ -1,0 +1,99 @@
+import { encode, type SourceMapSegment } from '@jridgewell/sourcemap-codec';
+import type { FunctionNode } from '../graph/nodes.ts';
+import type { EmittedFile } from './format.ts';
+
+/** Marks the beginning of a stretch of a function's own text in emitted code; no source text has this character. */
+const mark = '\u{f1f1f}';
+const marks = new RegExp(`${mark}(\\d+):(\\d+)${mark}`, 'gu');
+
+/** Places at which a stack may point: words, such as the name of what is called. */
+const words = /[\p{L}\d_$#]+/gu;
+
+/** Remembers where the texts of functions came from while code is emitted, and writes that down as a source map. */
+export class SourceMapper {
+  readonly #functions: FunctionNode[] = [];
+  readonly #numbers = new Map<FunctionNode, number>();
+
+  /** Marks a stretch of a function's text that is about to be emitted, which begins at an offset of that. */
+  mark(node: FunctionNode, offset: number): string {
+    if (node.origin === undefined || node.syntax.text.includes(mark)) return '';
+    const number = this.#numbers.get(node) ?? this.#functions.push(node) - 1;
+    this.#numbers.set(node, number);
+    return `${mark}${number}:${offset}${mark}`;
+  }
+
+  /** Takes the marks out of a file; with a second file, its source map, if it had any. */
+  finish({ name, text }: EmittedFile): readonly EmittedFile[] {
+    const sources: string[] = [];
+    const lines: SourceMapSegment[][] = [];
+    const parts: string[] = [];
+    const writer = new Positions();
+    const found = [...text.matchAll(marks)];
+    for (const [index, match] of found.entries()) {
+      const end = match.index + match[0].length;
+      if (index === 0) parts.push(writer.pass(text.slice(0, match.index)));
+      const stretch = text.slice(end, found[index + 1]?.index ?? text.length);
+      const node = this.#functions[Number(match[1])];
+      if (node !== undefined) this.#map(node, { stretch, offset: Number(match[2]), at: writer, lines, sources });
+      parts.push(writer.pass(stretch));
+    }
+    if (found.length === 0) return [{ name, text }];
+    const map = { version: 3, sources, names: [], mappings: encode(Array.from(lines, (line) => line ?? [])) };
+    return [
+      { name, text: `${parts.join('')}//# sourceMappingURL=${name}.map\n` },
+      { name: `${name}.map`, text: `${JSON.stringify(map)}\n` },
+    ];
+  }
+
+  #map(
+    { origin, syntax }: FunctionNode,
+    { stretch, offset, at, lines, sources }: Stretch & { lines: SourceMapSegment[][]; sources: string[] },
+  ): void {
+    if (origin === undefined) return;
+    let { line, column } = at;
+    let from = 0;
+    // What follows the function's own text in the stretch was put there by us.
+    const own = stretch.slice(0, commonLength(stretch, syntax.text.slice(offset)));
+    for (const { index } of own.matchAll(words)) {
+      const skipped = own.slice(from, index);
+      const lineBreaks = skipped.split('\n').length - 1;
+      column = lineBreaks === 0 ? column + skipped.length : skipped.length - skipped.lastIndexOf('\n') - 1;
+      line += lineBreaks;
+      from = index;
+      const original = origin.original(offset + index);
+      if (original === undefined) continue;
+      let source = sources.indexOf(original.source);
+      if (source === -1) source = sources.push(original.source) - 1;
+      lines[line] ??= [];
+      lines[line]?.push([column, source, original.line, original.column]);
+    }
+  }
+}
+
+interface Stretch {
+  readonly stretch: string;
+  readonly offset: number;
+  readonly at: Positions;
+}
+
+/** The line and column that emitted text has come to. */
+class Positions {
+  line = 0;
+  column = 0;
+
+  pass(text: string): string {
+    const last = text.lastIndexOf('\n');
+    if (last === -1) this.column += text.length;
+    else {
+      this.line += text.split('\n').length - 1;
+      this.column = text.length - last - 1;
+    }
+    return text;
+  }
+}
+
+function commonLength(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let index = 0; index < length; index++) if (a.charCodeAt(index) !== b.charCodeAt(index)) return index;
+  return length;
+}

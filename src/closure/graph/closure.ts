@@ -1,0 +1,42 @@
+import type { Capture, ChangeNode, DataNode, FunctionNode, Node, Value } from './nodes.ts';
+import type { Problem } from './problem.ts';
+
+/** A module that this process evaluated. */
+export interface LoadedFile {
+  readonly file: string;
+  readonly isModule: boolean;
+}
+
+/** Something captured that should not lie in a bundle, and where it is. */
+export interface Secret extends Problem {
+  readonly holder: Node;
+  /** The key under which the holder leads to it; undefined: the holder itself. */
+  readonly key: string | number | undefined;
+}
+
+/** Everything a function needs in order to run elsewhere. Written by capture, read by emit and report. */
+export interface CapturedClosure {
+  /** What the bundle's entry exports, by name. */
+  readonly roots: ReadonlyMap<string, Value>;
+  readonly functions: readonly FunctionNode[];
+  /** Objects and arrays of plain properties, which may be very many. */
+  readonly data: readonly DataNode[];
+  /** Variables that namespaces of modules show. */
+  readonly live: readonly Capture[];
+  /** What must be written though nothing holds it. */
+  readonly extras: readonly Value[];
+  /** What is read by code that makes other values. */
+  readonly evaluated: readonly Value[];
+  /** What is done to packages, which is among the extras. */
+  readonly changes: readonly ChangeNode[];
+  /** Objects of the user's own modules with all their exports. */
+  readonly wholeModules: ReadonlySet<Node>;
+  /** What had better not travel, though it can. */
+  readonly warnings: readonly Problem[];
+  /** Where captured credentials are. */
+  readonly secrets: readonly Secret[];
+  /** The folder of the user's package, from which packages are bundled. */
+  readonly projectDir: string;
+  /** The modules that this process evaluated of the packages that the closure refers to, in the order in which it loaded them. */
+  readonly packageFiles: readonly LoadedFile[];
+}

@@ -1,0 +1,17 @@
+import type { Path } from './path.ts';
+
+/** Why a value can't travel, and what to do instead. */
+export interface Refusal {
+  readonly what: string;
+  readonly fix: string;
+}
+
+/** A captured value that can't travel. */
+export interface Problem extends Refusal {
+  readonly path: string;
+}
+
+/** The same with where it is. */
+export interface FoundProblem extends Problem {
+  readonly at: Path;
+}

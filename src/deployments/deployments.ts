@@ -1,0 +1,250 @@
+import type { EventLog } from '../control/event-log.ts';
+import { modelKey } from '../control/names.ts';
+import type { Registry } from '../control/registry.ts';
+import type { Deployment, ModelVersion, WantedReplicas } from '../control/state-store.ts';
+import { ClipperError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { Fleet } from '../replicas/fleet.ts';
+import { cancelled, type Supervisor } from '../replicas/supervisor.ts';
+import { KeyedQueue } from '../util/keyed-queue.ts';
+import type { Artifacts } from './artifacts.ts';
+import { atStart, type DeployRequest, deploymentOf, modelOf, within } from './deploy-request.ts';
+import { askSample } from './sample.ts';
+
+export interface Deployed {
+  readonly version: string;
+  /** Of the bundle; of the image where that is the user's own. */
+  readonly digest: string;
+}
+
+export interface DeploymentsParts {
+  readonly registry: Registry;
+  readonly supervisor: Supervisor;
+  readonly artifacts: Artifacts;
+  readonly events: EventLog;
+  readonly log: Log;
+}
+
+const connectTimeoutMs = 60_000;
+
+/** Takes bundles to serving model versions, and versions from one state to another. A version is current only after its replicas connected and answered. */
+export class Deployments {
+  readonly #parts: DeploymentsParts;
+  /** Versions that are being deployed and are not registered yet. */
+  readonly #underway = new Map<string, Deployment>();
+  /** What is done with a version is done one after the other, so that what is stored is what runs. */
+  readonly #turns = new KeyedQueue();
+
+  constructor(parts: DeploymentsParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Starts replicas of a bundle and makes it the current version, unless that is not wanted. Where anything fails nothing
+   * is left running, and the version before keeps serving. Throws E_MODEL_EXISTS, E_INPUT_TYPE_MISMATCH,
+   * E_REPLICA_EXITED, E_REPLICA_NOT_READY, E_SAMPLE_FAILED, E_CANCELLED.
+   */
+  async deploy(request: DeployRequest, signal: AbortSignal): Promise<Deployed> {
+    const { model, deployment } = this.#reserve(request);
+    const key = modelKey(model.name, model.version);
+    try {
+      // Of one that was deleted a moment ago replicas may still be ending.
+      return await this.#turns.take(key, () => this.#start(model, deployment, { request, signal }));
+    } finally {
+      this.#underway.delete(key);
+    }
+  }
+
+  async #start(
+    model: ModelVersion,
+    deployment: Deployment,
+    { request, signal }: { request: DeployRequest; signal: AbortSignal },
+  ): Promise<Deployed> {
+    const { registry, supervisor, artifacts, events } = this.#parts;
+    const spec = artifacts.specOf(deployment);
+    const { name, version } = model;
+    try {
+      const fleet = await supervisor.add(spec, signal);
+      const count = atStart(request.replicas);
+      const [first] = await supervisor.scaleUntilConnected(fleet, count, { timeoutMs: connectTimeoutMs, signal });
+      const tailOf = (instance: string): Promise<string> => supervisor.tailOf(instance);
+      if (first !== undefined && request.sample !== undefined) await askSample(first, request.sample, { signal, tailOf });
+      if (signal.aborted) throw cancelled();
+      const { source } = fleet.spec;
+      const digest = request.digest ?? (source.kind === 'image' ? source.image.replace(/^sha256:/, '') : '');
+      await registry.addModel(model, { isCurrent: request.current, deployment: { ...deployment, digest } });
+      const means = request.current ? 'is current' : 'is not current yet';
+      events.add({ kind: 'deployed', model: name, version, message: `${modelKey(name, version)} was deployed and ${means}` });
+      return { version, digest };
+    } catch (error) {
+      await supervisor.takeBack(spec);
+      throw error;
+    }
+  }
+
+  /** Changes how many replicas a deployed version has, also after a restart of the server; resolves when they serve. */
+  async setReplicas(name: string, version: string, replicas: WantedReplicas, signal: AbortSignal): Promise<void> {
+    const { registry, supervisor, events } = this.#parts;
+    this.#known(name, version);
+    await this.#inTurn(name, version, signal, async (unlessCut) => {
+      const deployment = this.#known(name, version);
+      await registry.changeDeployment(name, version, { replicas, isStopped: false });
+      const fleet = await this.#fleetOf(deployment, unlessCut);
+      const before = fleet.wanted;
+      const count = within(replicas, before);
+      const message = `${modelKey(name, version)} goes from ${before} to ${count} replicas`;
+      if (before !== count) events.add({ kind: 'scaled', model: name, version, message });
+      await supervisor.scaleUntilConnected(fleet, count, { timeoutMs: connectTimeoutMs, signal: unlessCut });
+    });
+  }
+
+  /**
+   * Makes a version the current one. One that has no replica is started again from what it was deployed from, and is
+   * current only when its replicas connected. Throws E_UNKNOWN_MODEL, E_INPUT_TYPE_MISMATCH, and as deploy does.
+   */
+  async activate(name: string, version: string, signal: AbortSignal): Promise<void> {
+    const { registry, supervisor, events } = this.#parts;
+    registry.checkSwitchable(name, version);
+    const isServed = (supervisor.fleet(name, version)?.connected.length ?? 0) > 0;
+    if (!isServed && registry.deployment(name, version) !== undefined) {
+      await this.#inTurn(name, version, signal, (unlessCut) => this.#wake(this.#known(name, version), unlessCut));
+    }
+    const before = registry.currentVersion(name);
+    await registry.setCurrentVersion(name, version);
+    if (before === version) return;
+    events.add({ kind: 'switched', model: name, version, message: `${name} goes from version ${before} to ${version}` });
+  }
+
+  async #wake(deployment: Deployment, signal: AbortSignal): Promise<void> {
+    const { registry, supervisor } = this.#parts;
+    const { name, version, replicas } = deployment;
+    const fleet = await this.#fleetOf(deployment, signal);
+    const options = { timeoutMs: connectTimeoutMs, signal };
+    if (fleet.wanted > 0) return void (await supervisor.scaleUntilConnected(fleet, fleet.wanted, options));
+    const count = Math.max(1, atStart(replicas));
+    try {
+      await supervisor.scaleUntilConnected(fleet, count, options);
+      await registry.changeDeployment(name, version, { isStopped: false, ...(replicas === 0 ? { replicas: count } : {}) });
+    } catch (error) {
+      await fleet.scale(0);
+      throw error;
+    }
+  }
+
+  /** Stops a version's replicas, also those that are being started; the version stays registered, and can be started again. */
+  stop(name: string, version: string): Promise<void> {
+    const { registry, supervisor, events } = this.#parts;
+    const key = modelKey(name, version);
+    this.#turns.cut(key);
+    return this.#turns.take(key, async () => {
+      const fleet = supervisor.fleet(name, version);
+      const isRunning = (fleet?.wanted ?? 0) > 0;
+      await registry.changeDeployment(name, version, { isStopped: true });
+      if (isRunning) events.add({ kind: 'stopped', model: name, version, message: `The replicas of ${key} are stopped` });
+      await fleet?.scale(0);
+    });
+  }
+
+  /** Stops the replicas of all versions of a model but the one that is current then. Throws E_UNKNOWN_MODEL. */
+  async stopInactive(name: string): Promise<void> {
+    const { registry } = this.#parts;
+    registry.requireModel(name);
+    const isOther = ({ version }: ModelVersion): boolean => version !== registry.currentVersion(name);
+    await Promise.all(
+      registry
+        .versionsOf(name)
+        .filter(isOther)
+        .map(({ version }) => this.stop(name, version)),
+    );
+  }
+
+  /** Deletes a version, with its replicas where they are this server's. */
+  async delete(name: string, version: string): Promise<void> {
+    const { registry, supervisor, events } = this.#parts;
+    const key = modelKey(name, version);
+    registry.knownModel(name, version);
+    this.#turns.cut(key);
+    await this.#turns.take(key, async () => {
+      const image = registry.deployment(name, version)?.image;
+      const source = supervisor.fleet(name, version)?.spec.source ?? (image === undefined ? undefined : { kind: 'image', image });
+      await registry.deleteModel(name, version);
+      events.add({ kind: 'deleted', model: name, version, message: `${key} was deleted` });
+      await supervisor.remove(name, version);
+      if (source?.kind === 'image') await supervisor.discard(source);
+    });
+    await this.collect();
+  }
+
+  /** Takes charge of a version again that this server, or one before it, deployed; does nothing where that is not wanted any more. */
+  async resume({ name, version }: Deployment, signal: AbortSignal): Promise<void> {
+    await this.#inTurn(name, version, signal, async (unlessCut) => {
+      const deployment = this.#parts.registry.deployment(name, version);
+      if (deployment === undefined || deployment.isStopped === true) return;
+      const fleet = await this.#fleetOf(deployment, unlessCut);
+      await fleet.scale(within(deployment.replicas, fleet.wanted));
+    });
+  }
+
+  /** Takes away the bundles and images that no version needs. Never rejects: what can't be taken away now may be later. */
+  async collect(): Promise<void> {
+    const { registry, supervisor, artifacts, log } = this.#parts;
+    const needed = [...registry.deployments, ...this.#underway.values()];
+    try {
+      await supervisor.collect(needed.map(({ name, version }) => ({ modelName: name, modelVersion: version })));
+      const collected = await artifacts.collect(needed);
+      if (collected.length > 0) log.info({ bundles: collected }, 'bundles that no version needs were taken away');
+    } catch (error) {
+      log.warn({ err: error }, 'what no version needs could not be taken away');
+    }
+  }
+
+  /** The integer after the largest that is in use or being deployed. */
+  nextVersion(name: string): string {
+    let version = Number(this.#parts.registry.nextVersion(name));
+    while (this.#underway.has(modelKey(name, String(version)))) version++;
+    return String(version);
+  }
+
+  /** Runs a job when what else is done with the version is done, unless it is stopped or deleted first. Throws E_CANCELLED. */
+  #inTurn(name: string, version: string, signal: AbortSignal, job: (unlessCut: AbortSignal) => Promise<void>): Promise<void> {
+    const key = modelKey(name, version);
+    return this.#turns.take(key, async (cut) => {
+      try {
+        if (cut.aborted || signal.aborted) throw cancelled();
+        await job(AbortSignal.any([signal, cut]));
+      } catch (error) {
+        if (!cut.aborted) throw error;
+        throw new ClipperError('E_CANCELLED', `Model '${key}' was stopped or deleted meanwhile`, { cause: error });
+      }
+    });
+  }
+
+  /** The fleet of a version, with the replicas that an earlier server left. */
+  async #fleetOf(deployment: Deployment, signal: AbortSignal): Promise<Fleet> {
+    const { supervisor, artifacts } = this.#parts;
+    const { name, version } = deployment;
+    const known = supervisor.fleet(name, version);
+    return known ?? supervisor.add(artifacts.specOf(deployment), signal, { adopts: true });
+  }
+
+  #known(name: string, version: string): Deployment {
+    const deployment = this.#parts.registry.deployment(name, version);
+    if (deployment !== undefined) return deployment;
+    this.#parts.registry.knownModel(name, version);
+    const message = `The replicas of model '${modelKey(name, version)}' are not this server's to start or stop`;
+    throw new ClipperError('E_UNKNOWN_MODEL', `${message}: it was registered, or deployed by another one`);
+  }
+
+  #reserve(request: DeployRequest): { readonly model: ModelVersion; readonly deployment: Deployment } {
+    const version = request.version ?? this.nextVersion(request.name);
+    const key = modelKey(request.name, version);
+    const model = modelOf(request, version);
+    this.#parts.registry.checkAddable(model);
+    if (this.#underway.has(key)) {
+      throw new ClipperError('E_MODEL_EXISTS', `Model '${key}' is being deployed by another call`);
+    }
+    const deployment = deploymentOf(request, version);
+    this.#underway.set(key, deployment);
+    return { model, deployment };
+  }
+}

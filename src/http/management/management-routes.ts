@@ -1,0 +1,50 @@
+import type { Registry } from '../../control/registry.ts';
+import type { Deployments } from '../../deployments/deployments.ts';
+import type { Metrics } from '../../metrics/metrics.ts';
+import type { RpcReplica } from '../../rpc/rpc-replica.ts';
+import type { Api } from '../api.ts';
+import { sendMetrics } from '../query/query-routes.ts';
+import { metricsAnswer, refusals } from '../query/query-schemas.ts';
+import { addApplicationRoutes } from './application-routes.ts';
+import { text } from './management-endpoint.ts';
+import { addModelRoutes } from './model-routes.ts';
+import { addReplicaRoutes } from './replica-routes.ts';
+
+export interface ManagementServices {
+  readonly registry: Registry;
+  readonly deployments: Deployments;
+  readonly metrics: Metrics;
+  readonly forget: (application: string) => Promise<void>;
+  readonly replicas: () => readonly RpcReplica[];
+}
+
+/** Clipper's management REST. Success is a text or JSON with status 200, a refusal its reason with status 400. */
+export function addManagementRoutes(api: Api, { registry, deployments, metrics, forget, replicas }: ManagementServices): void {
+  addApplicationRoutes(api, { registry, forget });
+  addModelRoutes(api, { registry, deployments });
+  addReplicaRoutes(api, replicas);
+  const tag = 'Server';
+  api.serve(
+    {
+      method: 'GET',
+      path: '/admin/ping',
+      name: 'ping',
+      tag,
+      summary: 'Whether the server is up.',
+      asks: 'nothing',
+      answers: { 200: { 'text/plain': text }, 403: refusals[403] },
+    },
+    (_request, reply) => reply.type('text/plain; charset=utf-8').send('PONG'),
+  );
+  api.serve(
+    {
+      method: 'GET',
+      path: '/admin/metrics',
+      name: 'managementMetrics',
+      tag,
+      summary: 'What the server counts.',
+      answers: { 200: metricsAnswer, ...refusals },
+    },
+    (request, reply) => sendMetrics(metrics, request, reply),
+  );
+}

@@ -1,0 +1,182 @@
+import type { Application } from '../../control/state-store.ts';
+import { errorCodes } from '../../errors.ts';
+import { inputMediaType, inputsMediaType } from '../../protocol/input-batch.ts';
+import { type InputType, inputTypes } from '../../protocol/input-types.ts';
+import { defaultReasons } from '../../serving/query.ts';
+import { z } from '../../util/zod.ts';
+import type { Endpoint } from '../openapi.ts';
+
+/** One request must not keep the others waiting for longer than some milliseconds. */
+export const maxBatchInputs = 10_000;
+
+/** One input in JSON, by input type. */
+export const inputSchemas = {
+  bytes: z
+    .string()
+    .regex(/^([\w+/-]{4})*([\w+/-]{2,3})?={0,2}$/)
+    .describe('base64, also of the alphabet for URLs'),
+  integers: z.array(z.int32()),
+  floats: z.array(z.number()),
+  doubles: z.array(z.number()),
+  strings: z.string(),
+} as const satisfies Record<InputType, z.ZodType>;
+
+const anyInput = z.union([z.array(z.number()), z.string()]).describe("As the application's input type says.");
+const version = z.union([z.string(), z.number()]).optional().describe('The current version of the linked model where left out.');
+
+const key = z.string().optional().describe('Queries with the same key go to the same version, where traffic is split.');
+
+function bodiesOf(input: z.ZodType, name: string): { readonly predict: z.ZodType; readonly update: z.ZodType } {
+  const batch = z.array(input).max(maxBatchInputs);
+  return {
+    predict: z
+      .union([z.object({ input, version, key }), z.object({ input: z.never().optional(), input_batch: batch, version, key })])
+      .meta({ id: `Query${name}` }),
+    update: z.object({ uid: z.number(), input, label: z.number() }).meta({ id: `Feedback${name}` }),
+  };
+}
+
+const typedBodies = Object.fromEntries(
+  inputTypes.map((type) => [type, bodiesOf(inputSchemas[type], `Of${type[0]?.toUpperCase()}${type.slice(1)}`)]),
+) as Record<InputType, ReturnType<typeof bodiesOf>>;
+const anyBodies = bodiesOf(anyInput, '');
+
+/** Bodies of `predict` and `update`, by input type. */
+export const predictBody = (type: InputType): z.ZodType => typedBodies[type].predict;
+export const updateBody = (type: InputType): z.ZodType => typedBodies[type].update;
+
+const micros = z.number().int().describe('Microseconds since the receipt of the query.');
+const Timeline = z
+  .object({
+    received: z.literal(0),
+    queued: micros.optional(),
+    batched: micros.optional(),
+    sent: micros.optional(),
+    computed: micros.optional(),
+    answered: micros,
+    batch_size: z.number().int().optional(),
+    replica: z.number().int().optional(),
+    compute_micros: z.number().int().optional().describe('How long the function took for the batch.'),
+    cached: z.literal(true).optional(),
+    joined: z.literal(true).optional().describe('Shared the computation of an identical query.'),
+  })
+  .meta({ id: 'Timeline' });
+const RemoteError = z
+  .object({ name: z.string(), message: z.string(), stack: z.string().optional() })
+  .describe('What the function threw, with its stack in the files that it was captured from.')
+  .meta({ id: 'RemoteError' });
+const Explanation = z
+  .object({ model: z.string().optional(), timeline: Timeline, error: RemoteError.optional() })
+  .meta({ id: 'Explanation' });
+const default_explanation = z.string();
+const default_reason = z.enum(defaultReasons);
+
+const FailedQuery = z
+  .object({
+    query_id: z.number().int(),
+    application: z.string(),
+    model: z.string().optional(),
+    at: z.iso.datetime(),
+    default_reason,
+    default_explanation,
+    error: RemoteError.optional(),
+    timeline: Timeline,
+  })
+  .meta({ id: 'FailedQuery' });
+
+const Prediction = z
+  .object({
+    query_id: z.number().int(),
+    output: z.unknown().describe('What the function returned: a string, or JSON; or the default output.'),
+    default: z.boolean().describe("Whether the output is the application's default output."),
+    default_explanation: default_explanation.optional(),
+    default_reason: default_reason.optional(),
+    explain: Explanation.optional().describe('Where it was asked for, by `?explain=1` or the header `clipper-explain: 1`.'),
+  })
+  .meta({ id: 'Prediction' });
+const Predictions = z.union([Prediction, z.object({ batch_predictions: z.array(Prediction) })]).meta({ id: 'Predictions' });
+
+export const QueryError = z
+  .object({
+    error: z.enum(['Json error', 'Query processing error', 'Not found', 'Unauthorized', 'Forbidden']),
+    cause: z.string(),
+    code: z.enum(errorCodes),
+  })
+  .meta({ id: 'QueryError' });
+/** Answers to those who are not let in. */
+export const refusals = { 401: QueryError, 403: QueryError };
+const errors = { 400: QueryError, 401: QueryError, 404: QueryError, 413: QueryError, 500: QueryError };
+
+const figures = z.array(z.record(z.string(), z.record(z.string(), z.string())));
+/** What the metrics endpoints answer: Prometheus' text, or Clipper's JSON with `Accept: application/json`. */
+export const metricsAnswer = {
+  'text/plain': z.string(),
+  'application/json': z
+    .object({ counters: figures, ratio_counters: figures, meters: figures, histograms: figures })
+    .meta({ id: 'ClipperMetrics' }),
+};
+
+const ofApplication = (name: string, suffix: string, bodies: ReturnType<typeof bodiesOf>): readonly Endpoint[] => [
+  {
+    method: 'POST',
+    path: `/${name}/predict`,
+    name: `predict${suffix}`,
+    tag: 'Queries',
+    summary: 'Answers one input or a batch within the latency objective: predictions, or the default output and why.',
+    query: {
+      explain: z.enum(['0', '1', 'false', 'true']).optional(),
+      version: z.string().optional().describe('Of raw inputs.'),
+      key,
+    },
+    body: { 'application/json': bodies.predict, [inputMediaType]: rawInput, [inputsMediaType]: rawInput },
+    asks: 'apiKey',
+    answers: { 200: Predictions, ...errors },
+  },
+  {
+    method: 'POST',
+    path: `/${name}/update`,
+    name: `update${suffix}`,
+    tag: 'Queries',
+    summary: 'Takes feedback: what the right answer to an input is.',
+    body: bodies.update,
+    asks: 'apiKey',
+    answers: { 200: { 'text/plain': z.string() }, ...errors, ...refusals },
+  },
+];
+
+const rawInput = z.string().meta({ format: 'binary' });
+
+/** The endpoints of every application, and metrics. */
+export const queryEndpoints: readonly Endpoint[] = [
+  ...ofApplication('{application}', '', anyBodies),
+  {
+    method: 'GET',
+    path: '/{application}/queries',
+    name: 'failedQueries',
+    tag: 'Queries',
+    summary: 'The latest queries that were given the default output, the last one first.',
+    asks: 'apiKey',
+    answers: { 200: z.array(FailedQuery), ...errors },
+  },
+  {
+    method: 'GET',
+    path: '/{application}/queries/{id}',
+    name: 'failedQuery',
+    tag: 'Queries',
+    summary: 'What became of a query that was given the default output.',
+    asks: 'apiKey',
+    answers: { 200: FailedQuery, ...errors },
+  },
+  {
+    method: 'GET',
+    path: '/metrics',
+    name: 'metrics',
+    tag: 'Server',
+    summary: 'What the server counts.',
+    answers: { 200: metricsAnswer },
+  },
+];
+
+/** The endpoints of one application, which say what its inputs are. */
+export const applicationEndpoints = ({ name, inputType }: Application): readonly Endpoint[] =>
+  ofApplication(name, `_${name}`, typedBodies[inputType]);

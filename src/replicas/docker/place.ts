@@ -1,0 +1,31 @@
+import { existsSync } from 'node:fs';
+import { hostname } from 'node:os';
+import type { NetworkChoice } from '../../control/state-store.ts';
+import { stateOf } from '../../docker/containers.ts';
+import type { DockerEngine } from '../../docker/engine.ts';
+import { ClipperError } from '../../errors.ts';
+
+/** The container that this process runs in, where it is one of the engine's. */
+export async function ownContainer(engine: DockerEngine): Promise<string | undefined> {
+  if (!existsSync('/.dockerenv')) return undefined;
+  return (await stateOf(engine, hostname())) === undefined ? undefined : hostname();
+}
+
+/**
+ * Where a server is for containers of an engine that runs in a machine of its own on this one, as Docker Desktop does: that
+ * machine leads what is sent to its gateway to this one's loopback. Throws where none does.
+ */
+export function hostGateway({ facts }: DockerEngine, choice: NetworkChoice): string {
+  const host = /^(?:tcp|https?|ssh):\/\/(?:[^@/]*@)?(\[[^\]]*\]|[^:/]*)/.exec(facts.address)?.[1] ?? 'localhost';
+  if (facts.isRootless || !/^(?:localhost|127\.|\[::1\])/.test(host)) {
+    const why = facts.isRootless ? 'is rootless' : 'is on another machine';
+    const message = `The Docker engine at ${facts.address} ${why}, and its containers can't reach a server that is not`;
+    throw new ClipperError(
+      'E_DOCKER_UNAVAILABLE',
+      `${message}.\n  Fix: run the server in a container of that engine, or use another engine`,
+    );
+  }
+  if (choice === 'cluster') return 'host-gateway';
+  const message = "network: 'none' would keep replicas from the server too, as the Docker engine runs in a machine of its own";
+  throw new ClipperError('E_INVALID_OPTION', `${message}.\n  Fix: leave network out, or run the server in a container`);
+}

@@ -1,0 +1,251 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
+import { ClipperError, isClipperError, messageOf } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { RpcReplica } from '../rpc/rpc-replica.ts';
+import type { Backend, ReplicaExit, ReplicaSpec, RunningReplica } from './backend.ts';
+import type { CrashLoop } from './crash-loop.ts';
+import type { FleetEvents } from './fleet-events.ts';
+import { Instances } from './instances.ts';
+import {
+  isConnected,
+  isHopeless,
+  newSupervisedReplica,
+  nextDelayMs,
+  noteDeath,
+  type SupervisedReplica,
+} from './supervised-replica.ts';
+
+export interface FleetParts {
+  readonly backend: Backend;
+  readonly log: Log;
+  readonly events: FleetEvents;
+  /** Whether it is not told of replicas that announce themselves: they connect to a server elsewhere. */
+  readonly isUnheard?: boolean;
+}
+
+/** Processes that boot side by side mostly wait for each other. */
+const startedAtOnce = 8;
+const crashLogLines = 20;
+/** What it has is to be done by then. */
+const drainMs = 10_000;
+/** Between attempts while what runs replicas is away, which is no fault of theirs. */
+const awayDelayMs = 1_000;
+/** Between attempts to start one that can't be started: it costs less than one that starts and dies. */
+const longestRetryMs = 4_000;
+/** A replica that runs connects again within a second, or after the 30 s in which it took the silence for the server's. */
+const announceMs = 40_000;
+
+/** The replicas of one model version: keeps as many running as are wanted, with back-off for those that die. */
+export class Fleet {
+  readonly spec: ReplicaSpec;
+  readonly #backend: Backend;
+  readonly #log: Log;
+  readonly #events: FleetEvents;
+  readonly #isUnheard: boolean;
+  readonly #members: SupervisedReplica[] = [];
+  readonly #instances = new Instances();
+  #nextNumber = 0;
+  #isBackendAway = false;
+  #crashLoop: CrashLoop | undefined;
+  #whyNotStarted: string | undefined;
+
+  constructor(spec: ReplicaSpec, { backend, log, events, isUnheard = false }: FleetParts) {
+    this.spec = spec;
+    this.#isUnheard = isUnheard;
+    this.#backend = backend;
+    this.#log = log;
+    this.#events = events;
+  }
+
+  get wanted(): number {
+    return this.#members.length;
+  }
+
+  /** Those of its replicas that are there for queries. */
+  get connected(): readonly RpcReplica[] {
+    return this.#members.filter(isConnected).flatMap(({ replica = [] }) => replica);
+  }
+
+  /** Every instance that runs, and the last that did, oldest first. */
+  get instances(): readonly string[] {
+    return this.#instances.all;
+  }
+
+  /** How an instance ended; undefined for one that has not. */
+  exitOf(instance: string): ReplicaExit | undefined {
+    return this.#instances.exitOf(instance);
+  }
+
+  get running(): readonly RunningReplica[] {
+    return this.#members.flatMap(({ running }) => (running === undefined ? [] : [running]));
+  }
+
+  /** Why some are not running and not started again; undefined once it is scaled anew. */
+  get crashLoop(): CrashLoop | undefined {
+    return this.#crashLoop;
+  }
+
+  /** Why the last start failed; undefined where it did not. */
+  get whyNotStarted(): string | undefined {
+    return this.#whyNotStarted;
+  }
+
+  /** To be told of each of its replicas that announces itself. */
+  announced(replica: RpcReplica): void {
+    // A container that knows nothing of instances is taken for the first of those that are to announce themselves.
+    const isIt = (member: SupervisedReplica): boolean =>
+      replica.instance === undefined
+        ? member.running !== undefined && !isConnected(member)
+        : member.instance === replica.instance;
+    const member = this.#members.find(isIt);
+    if (member !== undefined) member.replica = replica;
+  }
+
+  /** Takes in replicas that run already. */
+  adopt(replicas: readonly RunningReplica[]): void {
+    const numberOf = ({ instance }: RunningReplica): number => Number(/-(\d+)-[0-9a-f]+$/.exec(instance)?.[1] ?? 0);
+    for (const running of [...replicas].sort((a, b) => numberOf(a) - numberOf(b))) {
+      const member = this.#add();
+      member.instance = running.instance;
+      member.isAdopted = true;
+      this.#instances.add(running.instance);
+      this.#nextNumber = numberOf(running) + 1;
+      this.#watch(member, running);
+      globalThis.setTimeout(() => void this.#replaceMute(member), announceMs).unref();
+    }
+  }
+
+  /** Starts or stops replicas until there are as many as wanted; the newest are stopped first. */
+  async scale(wanted: number): Promise<void> {
+    this.#crashLoop = undefined;
+    const stopping = this.#members.splice(wanted).map((member) => this.#stop(member));
+    const added = Array.from({ length: Math.max(0, wanted - this.#members.length) }, () => this.#add());
+    for (let next = added.splice(0, startedAtOnce); next.length > 0; next = added.splice(0, startedAtOnce)) {
+      const started = await Promise.allSettled(next.map((member) => (member.isStopping ? undefined : this.#startNew(member))));
+      const failed = started.find(({ status }) => status === 'rejected') as PromiseRejectedResult | undefined;
+      if (failed === undefined) continue;
+      // Nor would those be started that were to come after them.
+      for (const member of added) this.#remove(member);
+      throw failed.reason;
+    }
+    await Promise.all(stopping);
+  }
+
+  /** Ends a replica that no longer answers; it is started again like any that died. */
+  async replace(instance: string): Promise<void> {
+    const member = this.#members.find((each) => each.instance === instance);
+    await member?.running?.stop({ graceMs: 0 });
+  }
+
+  #add(): SupervisedReplica {
+    const member = newSupervisedReplica({ isUnheard: this.#isUnheard });
+    this.#members.push(member);
+    return member;
+  }
+
+  #remove(member: SupervisedReplica): void {
+    const index = this.#members.indexOf(member);
+    if (index !== -1) this.#members.splice(index, 1);
+  }
+
+  /** A replica that can't even be started is not wanted any more: whoever asked for it is told. */
+  async #startNew(member: SupervisedReplica): Promise<void> {
+    try {
+      await this.#start(member);
+    } catch (error) {
+      this.#remove(member);
+      const message = `Replica ${member.instance} could not be started: ${messageOf(error)}`;
+      this.#whyNotStarted = message;
+      throw new ClipperError(isClipperError(error) ? error.code : 'E_REPLICA_EXITED', message, { cause: error });
+    }
+  }
+
+  #start(member: SupervisedReplica): Promise<void> {
+    member.starting = this.#run(member);
+    return member.starting;
+  }
+
+  async #run(member: SupervisedReplica): Promise<void> {
+    const { modelName, modelVersion } = this.spec;
+    member.instance = `${modelName}-${modelVersion}-${this.#nextNumber++}-${randomUUID().slice(0, 8)}`;
+    member.startedAt = performance.now();
+    member.replica = undefined;
+    member.isAdopted = false;
+    this.#instances.add(member.instance);
+    const running = await this.#backend.start(this.spec, member.instance).catch((error: unknown) => {
+      this.#instances.forget(member.instance);
+      throw error;
+    });
+    this.#whyNotStarted = undefined;
+    this.#watch(member, running);
+  }
+
+  #watch(member: SupervisedReplica, running: RunningReplica): void {
+    member.running = running;
+    void running.exited.then((exit) => this.#ended(member, exit));
+  }
+
+  /** One that was adopted and does not find the server is of no use. Of a user's own, it may not be known which one connected. */
+  async #replaceMute({ instance, isAdopted, replica }: SupervisedReplica): Promise<void> {
+    const { source } = this.spec;
+    if (isAdopted && replica === undefined && source.kind === 'image' && source.isOurs === true) await this.replace(instance);
+  }
+
+  #ended(member: SupervisedReplica, exit: ReplicaExit): void {
+    const { instance } = member;
+    member.running = undefined;
+    const forgotten = this.#instances.ended(instance, exit);
+    if (forgotten !== undefined) void this.#backend.forget(forgotten).catch(() => {});
+    this.#events.onEnded({ spec: this.spec, instance, how: exit.how, isIntended: member.isStopping });
+    if (member.isStopping) return;
+    noteDeath(member);
+    if (isHopeless(member)) return void this.#giveUp(member, exit);
+    this.#log.warn({ instance, exit: exit.how }, 'a replica ended and will be started again');
+    this.#restartAfter(member, nextDelayMs(member));
+  }
+
+  /** Those that don't run are not wanted any more. */
+  async #giveUp({ instance, idleDeaths }: SupervisedReplica, { how }: ReplicaExit): Promise<void> {
+    for (const member of this.#members.filter(({ running }) => running === undefined)) {
+      this.#remove(member);
+      // One may be on its way.
+      this.#stop(member).catch((error: unknown) => this.#log.warn({ err: error }, 'a replica could not be stopped'));
+    }
+    const loop = { at: new Date(), deaths: idleDeaths, how };
+    const begun: CrashLoop = { ...loop, log: [] };
+    this.#crashLoop = begun;
+    const log = await this.#backend.logs(instance, { tailLines: crashLogLines }).catch((error: unknown) => [messageOf(error)]);
+    // It may have been scaled anew meanwhile.
+    if (this.#crashLoop === begun) this.#crashLoop = { ...loop, log };
+    this.#events.onGaveUp(this.spec, { ...loop, log });
+  }
+
+  #restartAfter(member: SupervisedReplica, delayMs: number): void {
+    // Those that died together need not be started together.
+    member.restart = globalThis.setTimeout(() => void this.#restart(member), delayMs * (0.75 + Math.random() / 2));
+  }
+
+  async #restart(member: SupervisedReplica): Promise<void> {
+    try {
+      await this.#start(member);
+      this.#isBackendAway = false;
+    } catch (error) {
+      const isAway = isClipperError(error) && error.retryable;
+      if (!isAway || !this.#isBackendAway) {
+        this.#log.error({ err: error, instance: member.instance }, 'a replica could not be started');
+      }
+      this.#isBackendAway = isAway;
+      if (!member.isStopping) this.#restartAfter(member, isAway ? awayDelayMs : Math.min(nextDelayMs(member), longestRetryMs));
+    }
+  }
+
+  async #stop(member: SupervisedReplica): Promise<void> {
+    member.isStopping = true;
+    clearTimeout(member.restart);
+    await Promise.race([this.#events.onStopping(member.instance), setTimeout(drainMs, undefined, { ref: false })]);
+    // What is just being started can't be stopped before it runs.
+    await member.starting.catch(() => {});
+    await member.running?.stop();
+  }
+}
