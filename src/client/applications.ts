@@ -1,10 +1,22 @@
+import {
+  addApplication,
+  addModelLinks,
+  createApiKey,
+  deleteApiKey,
+  deleteApplication,
+  deleteModelLinks,
+  getAllApplications,
+  getApplication,
+  getLinkedModels,
+} from '../contract/applications.ts';
+import { found } from '../contract/call.ts';
+import type { ClusterInfo } from '../contract/cluster.ts';
 import { checkName } from '../control/names.ts';
 import { ClipperError } from '../errors.ts';
-import type { ClusterInfo } from '../http/management/cluster-routes.ts';
 import { resolveOptions } from '../util/options.ts';
 import { type ApplicationOptions, schemas } from './options.ts';
 import type { RestClient } from './rest-client.ts';
-import { type ApplicationInfo, applicationInfo, type WireApplication } from './wire.ts';
+import { type ApplicationInfo, applicationInfo } from './wire.ts';
 
 /** What can be done with the applications of a cluster. */
 export abstract class Applications {
@@ -23,10 +35,10 @@ export abstract class Applications {
     const body = { name, input_type: inputType, default_output: defaultOutput, latency_slo_micros: sloMicros };
     if (this.cluster !== undefined) {
       const linked = model === undefined ? {} : { linked_models: [model] };
-      await this.management.post('/admin/add_app', { ...body, cache, ...linked });
+      await this.management.call(addApplication, { ...body, cache, ...linked });
       return;
     }
-    await this.management.post('/admin/add_app', body);
+    await this.management.call(addApplication, body);
     if (model === undefined) return;
     await this.linkModelToApp(name, model).catch(async (error: unknown) => {
       await this.unregisterApplication(name);
@@ -35,16 +47,16 @@ export abstract class Applications {
   }
 
   async unregisterApplication(name: string): Promise<void> {
-    await this.management.post('/admin/delete_app', { name });
+    await this.management.call(deleteApplication, { name });
   }
 
   /** Sends an application's queries to the current version of a model. */
   async linkModelToApp(application: string, model: string): Promise<void> {
-    await this.management.post('/admin/add_model_links', { app_name: application, model_names: [model] });
+    await this.management.call(addModelLinks, { app_name: application, model_names: [model] });
   }
 
   async unlinkModelFromApp(application: string, model: string): Promise<void> {
-    await this.management.post('/admin/delete_model_links', { app_name: application, model_names: [model] });
+    await this.management.call(deleteModelLinks, { app_name: application, model_names: [model] });
   }
 
   /**
@@ -52,26 +64,26 @@ export abstract class Applications {
    * replaced. Throws E_UNKNOWN_APPLICATION.
    */
   async createApiKey(application: string): Promise<string> {
-    return ((await this.management.post('/admin/v1/api-keys', { application })) as { key: string }).key;
+    return (await this.management.call(createApiKey, { application })).key;
   }
 
   /** Takes a key back; without keys, an application answers all. Throws E_UNKNOWN_APPLICATION, E_INVALID_OPTION for what is no key of it. */
   async deleteApiKey(application: string, key: string): Promise<void> {
-    await this.management.post('/admin/v1/api-keys/delete', { application, key });
+    await this.management.call(deleteApiKey, { application, key });
   }
 
   async getAllApps(): Promise<readonly ApplicationInfo[]> {
-    const all = (await this.management.post('/admin/get_all_applications', { verbose: true })) as readonly WireApplication[];
-    return all.map(applicationInfo);
+    const all = await this.management.call(getAllApplications, { verbose: true });
+    return all.flatMap((each) => (typeof each === 'string' ? [] : applicationInfo(each)));
   }
 
   async getAppInfo(name: string): Promise<ApplicationInfo | undefined> {
-    const found = (await this.management.post('/admin/get_application', { name })) as Partial<WireApplication>;
-    return found.name === undefined ? undefined : applicationInfo(found as WireApplication);
+    const application = found(await this.management.call(getApplication, { name }));
+    return application === undefined ? undefined : applicationInfo(application);
   }
 
   async getLinkedModels(application: string): Promise<readonly string[]> {
-    return (await this.management.post('/admin/get_linked_models', { app_name: application })) as readonly string[];
+    return this.management.call(getLinkedModels, { app_name: application });
   }
 
   /** @internal */

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { pino } from 'pino';
+import { getAllReplicas } from '../contract/models.ts';
 import { modelKey } from '../control/names.ts';
 import { ClipperError, messageOf } from '../errors.ts';
 import type { Backend, ReplicaSpec } from '../replicas/backend.ts';
@@ -13,7 +14,6 @@ import type { LoggedReplicas } from '../replicas/replica-logs.ts';
 import { deferred } from '../util/deferred.ts';
 import { temporaryDir } from '../util/state-dir.ts';
 import type { RestClient } from './rest-client.ts';
-import type { WireReplica } from './wire.ts';
 
 export interface OwnReplicasOptions {
   readonly backend: 'process' | 'docker';
@@ -135,8 +135,10 @@ export class ClientRunReplicas implements AsyncDisposable {
     const { modelName, modelVersion } = spec;
     for (const end = performance.now() + connectTimeoutMs; performance.now() < end; await setTimeout(lookEveryMs)) {
       if (signal?.aborted === true) throw new ClipperError('E_CANCELLED', 'The deploy was cancelled');
-      const all = (await management.post('/admin/get_all_containers', { verbose: true })) as readonly WireReplica[];
-      const own = all.filter((each) => each.model_name === modelName && String(each.model_version) === modelVersion);
+      const all = await management.call(getAllReplicas, { verbose: true });
+      const own = all.filter(
+        (each) => typeof each !== 'string' && each.model_name === modelName && each.model_version === modelVersion,
+      );
       if (own.length >= replicas) return;
     }
     const message = `The replicas of ${modelKey(modelName, modelVersion)} are not known to the server at ${management.url}`;

@@ -1,5 +1,5 @@
+import { getCluster, ping } from '../contract/cluster.ts';
 import { isClipperError } from '../errors.ts';
-import type { ClusterInfo } from '../http/management/cluster-routes.ts';
 import { resolveOptions } from '../util/options.ts';
 import { checkToken } from '../util/token-file.ts';
 import { z } from '../util/zod.ts';
@@ -56,9 +56,9 @@ export async function connectClipper(options: ConnectOptions = {}): Promise<Clip
   const token = checkToken(given) ?? (await findToken(local));
   const trust = await trustAuthority(ca);
   const management = new RestClient(managementUrl, { headers: bearerHeaders(token), trust });
-  await management.get('/admin/ping');
+  await management.read(ping);
   // Clipper's own server has no such path, and closes the connection.
-  const cluster = (await management.get('/admin/v1/cluster').catch(unlessRefused)) as ClusterInfo | undefined;
+  const cluster = await management.read(getCluster).catch(unlessRefused);
   const { protocol, hostname } = new URL(managementUrl);
   const queryAddress = `${protocol}//${hostname}:${queryPort ?? cluster?.queryPort ?? 1337}`;
   const queryUrl = trimmed(urls.queryUrl ?? (queryPort === undefined ? local?.queryUrl : undefined) ?? queryAddress);

@@ -1,7 +1,10 @@
-import type { ClusterEvent } from '../control/cluster-event.ts';
-import type { ClusterInfo } from '../http/management/cluster-routes.ts';
+import type { ClusterInfo } from '../contract/cluster.ts';
+import { shutdown } from '../contract/cluster.ts';
+import type { ClusterEvent } from '../contract/events.ts';
+import { FailedQuery } from '../contract/queries.ts';
 import type { InputType } from '../protocol/input-types.ts';
 import { resolveOptions } from '../util/options.ts';
+import { z } from '../util/zod.ts';
 import { bearerHeaders, keyHeaders } from './api-key.ts';
 import { type BuildOptions, type BuiltModel, buildModel } from './build-model.ts';
 import type { ClientRunReplicas } from './client-run-replicas.ts';
@@ -13,9 +16,9 @@ import { Models } from './models.ts';
 import { type LogOptions, type PredictOptions, schemas } from './options.ts';
 import type { Deployment } from './post-deploy.ts';
 import { type FindInputType, QueryClient } from './query-client.ts';
-import { RestClient, type RestClientOptions } from './rest-client.ts';
+import { checkAnswer, RestClient, type RestClientOptions } from './rest-client.ts';
 import type { Trust } from './trust.ts';
-import { type FailedPrediction, failedPrediction, type InputOf, type Prediction, type WireFailure } from './wire.ts';
+import { type FailedPrediction, failedPrediction, type InputOf, type Prediction } from './wire.ts';
 
 export interface ConnectionParts {
   readonly queryUrl: string;
@@ -103,7 +106,7 @@ export class ClipperConnection extends Models implements AsyncDisposable {
 
   /** Stops all replicas and the server itself, also one that other connections use. */
   async stopAll(): Promise<void> {
-    await this.management.post('/admin/v1/shutdown', {});
+    await this.management.call(shutdown, {});
     await this.#stopServer?.();
     await this.management.untilGone();
   }
@@ -122,8 +125,8 @@ export class ClipperConnection extends Models implements AsyncDisposable {
 
   /** The latest default outputs that an application gave, the last one first, with what happened to each query. */
   async getFailedQueries(application: string): Promise<readonly FailedPrediction[]> {
-    const failed = (await this.#query.get(`/${encodeURIComponent(application)}/queries`)) as readonly WireFailure[];
-    return failed.map(failedPrediction);
+    const failed = await this.#query.get(`/${encodeURIComponent(application)}/queries`);
+    return checkAnswer(z.array(FailedQuery), failed, this.queryUrl).map(failedPrediction);
   }
 
   /** Asks for one prediction for each input, in their order. */

@@ -1,5 +1,7 @@
 import { storeBundle } from '../bundle/bundle.ts';
 import type { CapturedClosure } from '../closure/graph/closure.ts';
+import { addModel, getAllModels } from '../contract/models.ts';
+import { changedServing } from '../contract/serving.ts';
 import { checkVersion } from '../control/names.ts';
 import { imageRepository } from '../docker/labels.ts';
 import { ClipperError } from '../errors.ts';
@@ -9,7 +11,6 @@ import { ModelBuild } from './model-build.ts';
 import { type FunctionConfig, takesOf } from './model-function.ts';
 import type { DeployConfig, Deployment, DeployTarget } from './post-deploy.ts';
 import { cancelledIf, type Progress } from './progress.ts';
-import type { WireModel } from './wire.ts';
 
 type Config = DeployConfig & FunctionConfig & { readonly baseImage: string; readonly registry?: unknown };
 
@@ -37,28 +38,21 @@ export async function deployElsewhere(
   await own.start(spec, { replicas, signal });
   const body = { model_name: name, model_version: version, input_type: inputType, labels, batch_size: batchSize };
   const container = source.kind === 'image' ? source.image : `clipper-ts/closure:${digest.slice(0, 12)}`;
-  await management
-    .post('/admin/add_model', { ...body, container_name: container, model_data_path: digest })
-    .catch(async (error) => {
-      await own.stop(name, version);
-      cancelledIf(signal, name);
-      throw error;
-    });
+  await management.call(addModel, { ...body, container_name: container, model_data_path: digest }).catch(async (error) => {
+    await own.stop(name, version);
+    cancelledIf(signal, name);
+    throw error;
+  });
   progress.report('ready', `version ${version} is serving`);
   return { name, version, digest, ...(source.kind === 'image' ? { image: source.image } : {}), replicas };
 }
 
 /** How many replicas; throws E_INVALID_OPTION for what only a server of ours does. */
-function checkSupported(
-  { sample, current, hedge, batchDelayMicros, cache, registry }: Config,
-  replicas: Config['replicas'],
-): number {
+function checkSupported({ sample, current, registry, ...settings }: Config, replicas: Config['replicas']): number {
   const asked = [
     ...(sample === undefined ? [] : ['sample']),
     ...(current ? [] : ['current: false']),
-    ...(hedge ? ['hedge'] : []),
-    ...(batchDelayMicros === 0 ? [] : ['batchDelayMicros']),
-    ...(cache === true ? [] : ['cache']),
+    ...changedServing(settings).filter((name) => name !== 'batchSize'),
     ...(registry === undefined ? [] : ['registry']),
     ...(typeof replicas === 'number' ? [] : ['replicas as a range']),
   ];
@@ -68,8 +62,9 @@ function checkSupported(
 
 /** The integer after the largest that is in use. */
 async function freeVersion({ management }: Pick<DeployTarget, 'management'>, name: string): Promise<string> {
-  const models = (await management.post('/admin/get_all_models', { verbose: true })) as readonly WireModel[];
-  const used = models.filter((model) => model.model_name === name).map(({ model_version }) => Number(model_version) || 0);
+  const models = await management.call(getAllModels, { verbose: true });
+  const versions = models.flatMap((each) => (typeof each !== 'string' && each.model_name === name ? each.model_version : []));
+  const used = versions.map((version) => Number(version) || 0);
   return String(Math.max(0, ...used) + 1);
 }
 

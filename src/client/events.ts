@@ -1,8 +1,8 @@
-import type { ClusterEvent } from '../control/cluster-event.ts';
+import { ClusterEvent, getEvents } from '../contract/events.ts';
 import { isClipperError } from '../errors.ts';
 import { resolveOptions } from '../util/options.ts';
 import { z } from '../util/zod.ts';
-import type { RestClient } from './rest-client.ts';
+import { checkAnswer, type RestClient } from './rest-client.ts';
 
 const EventOptions = z.strictObject({
   since: z.number().int().nonnegative().default(0).describe('Only events after the one of this number.'),
@@ -16,15 +16,15 @@ export type FollowOptions = z.input<typeof FollowOptions>;
 /** The events that a cluster keeps, oldest first: the last thousand. Throws E_INVALID_OPTION. */
 export async function readEvents(management: RestClient, options: EventOptions): Promise<readonly ClusterEvent[]> {
   const { since } = resolveOptions(EventOptions, options, 'getEvents');
-  return (await management.get(`/admin/v1/events?since=${since}`)) as readonly ClusterEvent[];
+  return management.read(getEvents, { since: String(since) });
 }
 
 /** The same, and then each event as it happens, until the signal aborts or the loop over it is left. Throws E_INVALID_OPTION. */
 export async function* followEvents(management: RestClient, options: FollowOptions): AsyncGenerator<ClusterEvent> {
   const { since, signal } = resolveOptions(FollowOptions, options, 'followEvents');
   try {
-    for await (const line of management.lines(`/admin/v1/events?follow=true&since=${since}`, signal)) {
-      yield JSON.parse(line) as ClusterEvent;
+    for await (const line of management.lines(`${getEvents.path}?follow=true&since=${since}`, signal)) {
+      yield checkAnswer(ClusterEvent, JSON.parse(line), management.url);
     }
   } catch (error) {
     if (!isClipperError(error) || signal?.aborted !== true) throw error;

@@ -1,10 +1,10 @@
-import { inputBytes } from '../http/query/json-inputs.ts';
+import { inputBytes } from '../contract/json-input.ts';
+import { FeedbackLine } from '../contract/queries.ts';
 import { decodeInput, type InputType, type InputValues } from '../protocol/input-types.ts';
-import type { StoredFeedback } from '../serving/feedback.ts';
 import { resolveOptions } from '../util/options.ts';
 import { z } from '../util/zod.ts';
 import { isInput } from './input-bytes.ts';
-import type { RestClient } from './rest-client.ts';
+import { checkAnswer, type RestClient } from './rest-client.ts';
 import { type Input, type InputOf, plainInput } from './wire.ts';
 
 const FeedbackOptions = z.strictObject({
@@ -36,7 +36,7 @@ export async function* readFeedback<T extends InputType>(
   inputType: T,
 ): AsyncGenerator<FeedbackRecord<T>> {
   for await (const line of management.lines(`/admin/v1/feedback/${encodeURIComponent(application)}`)) {
-    const { time, uid, input, label } = JSON.parse(line) as StoredFeedback;
+    const { time, uid, input, label } = checkAnswer(FeedbackLine, JSON.parse(line), management.url);
     yield { time: new Date(time), uid, input: decodeInput(inputType, inputBytes(inputType, input)), label };
   }
 }

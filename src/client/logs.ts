@@ -1,3 +1,4 @@
+import { getLogs as getLogsCall } from '../contract/logs.ts';
 import { isClipperError } from '../errors.ts';
 import * as own from '../replicas/replica-logs.ts';
 import type { ClientRunReplicas } from './client-run-replicas.ts';
@@ -10,7 +11,7 @@ export async function getLogs(
   selection: own.LogSelection,
 ): Promise<readonly string[]> {
   if (replicas !== undefined) return own.readLogs(await replicas.logged(), selection);
-  return (await management.post('/admin/v1/logs', selection)) as readonly string[];
+  return management.call(getLogsCall, selection);
 }
 
 /** The same, and then each line as it is written, until the signal aborts or the loop over it is left. */
@@ -26,7 +27,7 @@ export async function* followLogs(
   const given = Object.entries(selection).filter(([, value]) => value !== undefined);
   const query = new URLSearchParams({ ...Object.fromEntries(given), follow: 'true' });
   try {
-    yield* management.lines(`/admin/v1/logs?${query}`, signal);
+    yield* management.lines(`${getLogsCall.path}?${query}`, signal);
   } catch (error) {
     if (!isClipperError(error) || signal?.aborted !== true) throw error;
   }

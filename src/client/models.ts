@@ -1,13 +1,27 @@
+import { found } from '../contract/call.ts';
+import { snakeKeys } from '../contract/case.ts';
+import type { ModelStatus } from '../contract/cluster.ts';
+import { getModelStatus } from '../contract/cluster.ts';
+import { setReplicas, stopModels } from '../contract/deploys.ts';
+import {
+  addModel,
+  deleteModelVersion,
+  getAllModels,
+  getAllReplicas,
+  getModel,
+  getReplica,
+  setModelVersion,
+} from '../contract/models.ts';
+import { servingOf } from '../contract/serving.ts';
+import type { TrafficReport } from '../contract/traffic.ts';
 import { checkName, checkVersion } from '../control/names.ts';
 import { ClipperError } from '../errors.ts';
-import type { ModelStatus } from '../http/management/status-routes.ts';
-import type { TrafficReport } from '../http/management/traffic-routes.ts';
 import { resolveOptions } from '../util/options.ts';
 import { Applications } from './applications.ts';
 import type { ClientRunReplicas } from './client-run-replicas.ts';
 import { type ModelOptions, type ReplicasOption, schemas } from './options.ts';
 import { getTraffic, setTraffic, type TrafficOptions, type TrafficWeights } from './traffic.ts';
-import { type ModelInfo, modelInfo, type ReplicaInfo, replicaInfo, type WireModel, type WireReplica } from './wire.ts';
+import { type ModelInfo, modelInfo, type ReplicaInfo, replicaInfo } from './wire.ts';
 
 /** What can be done with the model versions of a cluster, their replicas and their traffic. */
 export abstract class Models extends Applications {
@@ -20,18 +34,15 @@ export abstract class Models extends Applications {
   /** Makes a model version known whose containers are started by someone else. */
   async registerModel(options: ModelOptions): Promise<void> {
     const checked = resolveOptions(schemas.ModelOptions, options, 'registerModel');
-    const { name, version, inputType, image, labels, batchSize, batchDelayMicros, hedge, cache } = checked;
-    await this.management.post('/admin/add_model', {
+    const { name, version, inputType, image, labels } = checked;
+    await this.management.call(addModel, {
       model_name: checkName(name, 'model name'),
       model_version: checkVersion(version),
       input_type: inputType,
       container_name: image,
       model_data_path: '',
       labels,
-      batch_size: batchSize,
-      batch_delay_micros: batchDelayMicros,
-      hedge,
-      cache: typeof cache === 'boolean' ? cache : { ttl_micros: cache.ttlMicros },
+      ...snakeKeys(servingOf(checked)),
     });
   }
 
@@ -40,7 +51,7 @@ export abstract class Models extends Applications {
    * deployed from, and is current when they are ready. Throws E_UNKNOWN_MODEL, E_INPUT_TYPE_MISMATCH, and as a deploy does.
    */
   async setModelVersion(name: string, version: string | number): Promise<void> {
-    await this.management.post('/admin/set_model_version', { model_name: name, model_version: checkVersion(version) });
+    await this.management.call(setModelVersion, { model_name: name, model_version: checkVersion(version) });
   }
 
   /** How many replicas of a version are connected; of the current version where none is named. */
@@ -56,29 +67,29 @@ export abstract class Models extends Applications {
     if (this.ownReplicas !== undefined && typeof replicas === 'number') {
       return this.ownReplicas.setNumReplicas(name, wanted, replicas);
     }
-    await this.management.post('/admin/v1/replicas', { name, version: wanted, replicas });
+    await this.management.call(setReplicas, { name, version: wanted, replicas });
   }
 
   async getAllModels(): Promise<readonly ModelInfo[]> {
-    const all = (await this.management.post('/admin/get_all_models', { verbose: true })) as readonly WireModel[];
-    return all.map(modelInfo);
+    const all = await this.management.call(getAllModels, { verbose: true });
+    return all.flatMap((each) => (typeof each === 'string' ? [] : modelInfo(each)));
   }
 
   async getModelInfo(name: string, version: string | number): Promise<ModelInfo | undefined> {
     const body = { model_name: name, model_version: String(version) };
-    const found = (await this.management.post('/admin/get_model', body)) as Partial<WireModel>;
-    return found.model_name === undefined ? undefined : modelInfo(found as WireModel);
+    const model = found(await this.management.call(getModel, body));
+    return model === undefined ? undefined : modelInfo(model);
   }
 
   async getAllModelReplicas(): Promise<readonly ReplicaInfo[]> {
-    const all = (await this.management.post('/admin/get_all_containers', { verbose: true })) as readonly WireReplica[];
-    return all.map(replicaInfo);
+    const all = await this.management.call(getAllReplicas, { verbose: true });
+    return all.flatMap((each) => (typeof each === 'string' ? [] : replicaInfo(each)));
   }
 
   async getModelReplicaInfo(name: string, version: string | number, replicaId: number): Promise<ReplicaInfo | undefined> {
     const body = { model_name: name, model_version: String(version), replica_id: replicaId };
-    const found = (await this.management.post('/admin/get_container', body)) as Partial<WireReplica>;
-    return found.model_name === undefined ? undefined : replicaInfo(found as WireReplica);
+    const replica = found(await this.management.call(getReplica, body));
+    return replica === undefined ? undefined : replicaInfo(replica);
   }
 
   /**
@@ -97,7 +108,7 @@ export abstract class Models extends Applications {
 
   /** Every model with its versions, and their replicas: wanted, connected, or given up and why. */
   async getModelStatus(): Promise<readonly ModelStatus[]> {
-    return (await this.management.get('/admin/v1/models')) as readonly ModelStatus[];
+    return this.management.read(getModelStatus);
   }
 
   /** Stops every replica of these models. The models stay registered. Throws E_UNKNOWN_MODEL. */
@@ -115,7 +126,7 @@ export abstract class Models extends Applications {
   async stopInactiveModelVersions(names: string | readonly string[]): Promise<void> {
     const inactiveOf = [names].flat();
     // The server knows which one is current when it does.
-    if (this.ownReplicas === undefined) await this.management.post('/admin/v1/stop', { inactiveOf });
+    if (this.ownReplicas === undefined) await this.management.call(stopModels, { inactiveOf });
     else await this.#stop(({ name, isCurrent }) => inactiveOf.includes(name) && !isCurrent);
   }
 
@@ -127,7 +138,7 @@ export abstract class Models extends Applications {
   async unregisterVersionedModels(versions: Readonly<Record<string, readonly (string | number)[]>>): Promise<void> {
     for (const [name, each] of Object.entries(versions)) {
       for (const version of each) {
-        await this.management.post('/admin/delete_versioned_model', { model_name: name, model_version: String(version) });
+        await this.management.call(deleteModelVersion, { model_name: name, model_version: String(version) });
         await this.ownReplicas?.stop(name, String(version));
       }
     }
@@ -143,7 +154,7 @@ export abstract class Models extends Applications {
       await Promise.all(models.map(({ name, version }) => ownReplicas.stop(name, version)));
       return;
     }
-    await this.management.post('/admin/v1/stop', { models });
+    await this.management.call(stopModels, { models });
   }
 
   async #versionOrCurrent(name: string, version: string | number | undefined): Promise<string> {

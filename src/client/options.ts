@@ -1,5 +1,5 @@
-import { envSchema, networkSchema, resourcesSchema, wantedReplicasSchema } from '../http/management/cluster-routes.ts';
-import { servingShape } from '../http/serving-schemas.ts';
+import { envSchema, networkSchema, resourcesSchema, wantedReplicasSchema } from '../contract/deploys.ts';
+import { servingShape } from '../contract/serving.ts';
 import { registryOption } from '../image/registry.ts';
 import { type InputType, inputTypeSpellings, isInputTypeSpelling, parseInputType } from '../protocol/input-types.ts';
 import { z } from '../util/zod.ts';

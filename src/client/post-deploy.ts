@@ -1,8 +1,9 @@
+import type { ClusterInfo } from '../contract/cluster.ts';
+import type { WantedReplicas } from '../contract/deploys.ts';
+import { deploy, nextVersion as nextVersionCall } from '../contract/deploys.ts';
+import { servingOf } from '../contract/serving.ts';
 import { checkLabel, checkName, checkVersion } from '../control/names.ts';
-import type { WantedReplicas } from '../control/state-store.ts';
 import { ClipperError } from '../errors.ts';
-import type { ClusterInfo, DeployBody } from '../http/management/cluster-routes.ts';
-import { servingOf } from '../http/serving-schemas.ts';
 import type { InputType } from '../protocol/input-types.ts';
 import type { z } from '../util/zod.ts';
 import { inputBytes } from './input-bytes.ts';
@@ -88,22 +89,22 @@ export async function postDeploy(
   const count = typeof replicas === 'number' ? replicas : Math.max(1, replicas.min);
   progress.report('start', `starting ${count} replica${count === 1 ? '' : 's'}`);
   const { version = config.version, ...source } = what;
-  const body: DeployBody = {
+  const body = {
     ...{ name, inputType, labels, ...servingOf(config), replicas, env, resources, network, current, ...source },
     ...(version === undefined ? {} : { version: checkVersion(version) }),
     ...(sample === undefined ? {} : { sampleBase64: Buffer.from(inputBytes(inputType, sample)).toString('base64') }),
   };
-  const started = (await management.post('/admin/v1/deploy', body, signal).catch((error: unknown) => {
+  const started = await management.call(deploy, body, signal).catch((error: unknown) => {
     cancelledIf(signal, name);
     throw error;
-  })) as Started;
+  });
   progress.report('ready', `version ${started.version} is ${current ? 'serving' : 'ready'}`);
   return started;
 }
 
 /** The version that a model's next deploy would get. */
 export async function nextVersion(management: RestClient, name: string, signal?: AbortSignal): Promise<string> {
-  return ((await management.post('/admin/v1/next-version', { name }, signal)) as { version: string }).version;
+  return (await management.call(nextVersionCall, { name }, signal)).version;
 }
 
 /**

@@ -1,10 +1,11 @@
+import { Predictions, Prediction as WirePrediction } from '../contract/queries.ts';
 import { type ErrorCode, isClipperError } from '../errors.ts';
 import { encodeInputBatch, inputMediaType, inputsMediaType } from '../protocol/input-batch.ts';
 import type { InputType } from '../protocol/input-types.ts';
 import { keyHeaders } from './api-key.ts';
 import { copyInput, inputBytes } from './input-bytes.ts';
-import type { RestClient } from './rest-client.ts';
-import { type Input, type Prediction, plainInput, prediction, type WirePrediction } from './wire.ts';
+import { checkAnswer, type RestClient } from './rest-client.ts';
+import { type Input, type Prediction, plainInput, prediction } from './wire.ts';
 
 /** What besides its inputs a query says. */
 export interface Asking {
@@ -47,7 +48,7 @@ export class QueryClient {
       mediaType: inputMediaType,
       bytes: (type) => inputBytes(type, copy),
     });
-    return prediction(answer as WirePrediction);
+    return prediction(checkAnswer(WirePrediction, answer, this.#rest.url));
   }
 
   async predictBatch(application: string, inputs: readonly Input[], asking: Asking): Promise<Prediction[]> {
@@ -57,7 +58,7 @@ export class QueryClient {
       mediaType: inputsMediaType,
       bytes: (type) => encodeInputBatch(copies.map((input) => inputBytes(type, input))),
     });
-    const answers = answer as WirePrediction | { batch_predictions: readonly WirePrediction[] };
+    const answers = checkAnswer(Predictions, answer, this.#rest.url);
     return 'batch_predictions' in answers ? answers.batch_predictions.map(prediction) : [prediction(answers)];
   }
 

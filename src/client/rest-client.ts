@@ -1,8 +1,10 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
 import { setTimeout } from 'node:timers/promises';
+import type { Call, Read } from '../contract/call.ts';
+import { errorCodeHeader } from '../contract/errors.ts';
 import { ClipperError, isClipperError, isErrorCode, messageOf } from '../errors.ts';
-import { errorCodeHeader } from '../http/management/management-endpoint.ts';
+import { z } from '../util/zod.ts';
 import type { Trust } from './trust.ts';
 
 type Headers = Readonly<Record<string, string>>;
@@ -40,6 +42,24 @@ export class RestClient {
     this.#headers = headers;
     const { Agent } = url.startsWith('https:') ? https : http;
     this.#agent = new Agent({ keepAlive, maxSockets });
+  }
+
+  /** Asks an endpoint of the contract, and checks the answer by it. Throws what `post` does, and E_PROTOCOL for another answer. */
+  async call<Body extends z.ZodType, Answer extends z.ZodType>(
+    call: Call<Body, Answer>,
+    body: z.input<Body>,
+    signal?: AbortSignal,
+  ): Promise<z.output<Answer>> {
+    return checkAnswer(call.gives, await this.post(call.path, body, signal), `${this.url}${call.path}`);
+  }
+
+  /** The same for what is only read. */
+  async read<Answer extends z.ZodType>(
+    read: Read<Answer>,
+    query: Readonly<Record<string, string>> = {},
+  ): Promise<z.output<Answer>> {
+    const parameters = Object.keys(query).length === 0 ? '' : `?${new URLSearchParams(query)}`;
+    return checkAnswer(read.gives, await this.get(`${read.path}${parameters}`), `${this.url}${read.path}`);
   }
 
   /** The answer's JSON, or its text where it is none. Throws the server's own error, E_REFUSED or E_SERVER_UNREACHABLE. */
@@ -152,6 +172,14 @@ function textOf(response: http.IncomingMessage): Promise<string> {
     });
     response.once('end', () => resolve(text)).once('error', reject);
   });
+}
+
+/** Throws E_PROTOCOL for an answer that is not as the contract has it. */
+export function checkAnswer<Answer extends z.ZodType>(gives: Answer, answer: unknown, from: string): z.output<Answer> {
+  const { data, error } = gives.safeParse(answer);
+  if (error === undefined) return data as z.output<Answer>;
+  const message = `${from} gave an answer that this client does not understand: ${z.prettifyError(error)}`;
+  throw new ClipperError('E_PROTOCOL', message, { cause: error });
 }
 
 function parsed(text: string): unknown {

@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { mkdir, open, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { prepareCapture } from '../closure/capture-closure.ts';
+import { type ClusterInfo, getCluster } from '../contract/cluster.ts';
 import { checkName } from '../control/names.ts';
 import { isRedisUrl, redisUrlRule } from '../control/redis-url.ts';
 import { ClipperError, isErrorCode, messageOf } from '../errors.ts';
-import type { ClusterInfo } from '../http/management/cluster-routes.ts';
 import type { ServerProgramMessage, ServerProgramOptions } from '../server/program.ts';
 import { urlsOf } from '../util/addresses.ts';
 import { resolveOptions } from '../util/options.ts';
@@ -139,7 +139,7 @@ async function askCluster({
   trust,
 }: Pick<ConnectionParts, 'managementUrl' | 'token' | 'trust'>): Promise<ClusterInfo> {
   const management = new RestClient(managementUrl, { headers: bearerHeaders(token), trust });
-  return (await management.get('/admin/v1/cluster')) as ClusterInfo;
+  return management.read(getCluster);
 }
 
 async function spawnServer(options: ServerProgramOptions): Promise<ChildProcess> {

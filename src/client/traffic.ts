@@ -1,4 +1,10 @@
-import { ruleSchema, type TrafficReport, weightsSchema } from '../http/management/traffic-routes.ts';
+import {
+  getTraffic as getTrafficRead,
+  ruleSchema,
+  setTraffic as setTrafficCall,
+  type TrafficReport,
+  weightsSchema,
+} from '../contract/traffic.ts';
 import { resolveOptions } from '../util/options.ts';
 import { z } from '../util/zod.ts';
 import type { RestClient } from './rest-client.ts';
@@ -22,11 +28,11 @@ export async function setTraffic(
 ): Promise<void> {
   const { shadow, rule } = resolveOptions(TrafficOptions, options, 'setTraffic');
   const checked = weights === undefined ? undefined : resolveOptions(weightsSchema, weights, 'setTraffic');
-  await management.post('/admin/v1/traffic', { name, weights: checked, shadow, rule });
+  await management.call(setTrafficCall, { name, weights: checked, shadow, rule });
 }
 
 /** How a model's queries are split; undefined where all go to the current version. */
 export async function getTraffic(management: RestClient, name: string): Promise<TrafficReport | undefined> {
-  const all = (await management.get('/admin/v1/traffic')) as readonly TrafficReport[];
+  const all = await management.read(getTrafficRead);
   return all.find((report) => report.name === name);
 }

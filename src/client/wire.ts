@@ -1,6 +1,12 @@
+import type { Application } from '../contract/applications.ts';
+import { camelKeys } from '../contract/case.ts';
+import type { Model, Replica } from '../contract/models.ts';
+import type { DefaultReason, FailedQuery, Prediction as WirePrediction } from '../contract/queries.ts';
+import { type ServingSettings, servingOf } from '../contract/serving.ts';
 import type { InputType } from '../protocol/input-types.ts';
 import type { RemoteError } from '../protocol/messages.ts';
-import type { DefaultReason, Timeline } from '../serving/query.ts';
+import type { Timeline } from '../serving/query.ts';
+import type { z } from '../util/zod.ts';
 
 /** What an application answers: the prediction, or its default output and why. */
 export interface Prediction {
@@ -44,21 +50,13 @@ export type InputOf<T extends InputType> = Inputs[T];
 export type Input = InputOf<InputType>;
 
 /** A model version as management describes it. */
-export interface ModelInfo {
+export interface ModelInfo extends ServingSettings {
   readonly name: string;
   readonly version: string;
   readonly inputType: InputType;
   readonly labels: readonly string[];
   readonly image: string;
   readonly isCurrent: boolean;
-  /** Inputs a batch at most; -1: adaptive. */
-  readonly batchSize: number;
-  /** How long a batch that is not full waits for more. */
-  readonly batchDelayMicros: number;
-  /** Whether a slow batch is sent to a second replica too. */
-  readonly hedge: boolean;
-  /** Whether outputs are kept for identical inputs, and for how long. */
-  readonly cache: boolean | { readonly ttlMicros: number };
 }
 
 export interface ApplicationInfo {
@@ -80,119 +78,44 @@ export interface ReplicaInfo {
   readonly inputType: InputType;
 }
 
-/** What the management REST sends. */
-export interface WireApplication {
-  readonly name: string;
-  readonly input_type: InputType;
-  readonly default_output: string;
-  readonly latency_slo_micros: number;
-  readonly cache?: boolean;
-  readonly api_keys?: number;
-  readonly linked_models: readonly string[];
+/** An application as management answers it. */
+export function applicationInfo(answer: z.output<typeof Application>): ApplicationInfo {
+  const { latencySloMicros: sloMicros, ...rest } = camelKeys(answer);
+  return { ...rest, sloMicros };
 }
 
-export interface WireModel {
-  readonly model_name: string;
-  readonly model_version: string;
-  readonly input_type: InputType;
-  readonly labels: readonly string[];
-  readonly container_name: string;
-  readonly is_current_version: boolean;
-  readonly batch_size?: number;
-  readonly batch_delay_micros?: number;
-  readonly hedge?: boolean;
-  readonly cache?: boolean | { readonly ttl_micros: number };
+/** A model version as management answers it. */
+export function modelInfo(answer: z.output<typeof Model>): ModelInfo {
+  const { modelName, modelVersion, inputType, labels, containerName, isCurrentVersion, ...rest } = camelKeys(answer);
+  const named = { name: modelName, version: modelVersion, inputType, labels, image: containerName };
+  return { ...named, isCurrent: isCurrentVersion, ...servingOf(rest) };
 }
 
-export interface WireReplica {
-  readonly model_name: string;
-  readonly model_version: string;
-  readonly model_replica_id: number;
-  readonly input_type: InputType;
-}
-
-/** What the query REST sends. */
-export interface WirePrediction {
-  readonly query_id: number;
-  readonly output: unknown;
-  readonly default: boolean;
-  readonly default_explanation?: string;
-  readonly default_reason?: DefaultReason;
-  readonly explain?: WireExplanation;
-}
-
-type WireTimeline = Omit<Timeline, 'batchSize' | 'computeMicros'> & {
-  readonly batch_size?: number;
-  readonly compute_micros?: number;
-};
-type WireExplanation = Omit<Explanation, 'timeline'> & { readonly timeline: WireTimeline };
-
-export interface WireFailure extends WireExplanation {
-  readonly query_id: number;
-  readonly at: string;
-  readonly default_reason: DefaultReason;
-  readonly default_explanation: string;
-}
-
-export const applicationInfo = (wire: WireApplication): ApplicationInfo => ({
-  name: wire.name,
-  inputType: wire.input_type,
-  defaultOutput: wire.default_output,
-  sloMicros: wire.latency_slo_micros,
-  cache: wire.cache ?? true,
-  apiKeys: wire.api_keys ?? 0,
-  linkedModels: wire.linked_models,
+/** A replica as management answers it. */
+export const replicaInfo = (answer: z.output<typeof Replica>): ReplicaInfo => ({
+  name: answer.model_name,
+  version: answer.model_version,
+  replicaId: answer.model_replica_id,
+  inputType: answer.input_type,
 });
 
-export const modelInfo = (wire: WireModel): ModelInfo => ({
-  name: wire.model_name,
-  version: wire.model_version,
-  inputType: wire.input_type,
-  labels: wire.labels,
-  image: wire.container_name,
-  isCurrent: wire.is_current_version,
-  batchSize: wire.batch_size ?? -1,
-  batchDelayMicros: wire.batch_delay_micros ?? 0,
-  hedge: wire.hedge ?? false,
-  cache: typeof wire.cache === 'object' ? { ttlMicros: wire.cache.ttl_micros } : (wire.cache ?? true),
-});
-
-export const replicaInfo = (wire: WireReplica): ReplicaInfo => ({
-  name: wire.model_name,
-  version: wire.model_version,
-  replicaId: wire.model_replica_id,
-  inputType: wire.input_type,
-});
-
-export const prediction = (wire: WirePrediction): Prediction => ({
-  queryId: wire.query_id,
-  output: wire.output,
-  default: wire.default,
-  ...(wire.default_explanation === undefined ? {} : { defaultExplanation: wire.default_explanation }),
-  ...(wire.default_reason === undefined ? {} : { defaultReason: wire.default_reason }),
-  ...(wire.explain === undefined ? {} : { explain: explanation(wire.explain) }),
-});
-
-function explanation({ model, error, timeline }: WireExplanation): Explanation {
-  const { batch_size: batchSize, compute_micros: computeMicros, ...times } = timeline;
+/** A prediction as queries are answered. */
+export function prediction({ output, ...answer }: z.output<typeof WirePrediction>): Prediction {
+  const { queryId, default: isDefault, defaultExplanation, defaultReason, explain } = camelKeys(answer);
+  // An output is the user's own: its fields keep their names.
   return {
-    ...(model === undefined ? {} : { model }),
-    timeline: {
-      ...times,
-      ...(batchSize === undefined ? {} : { batchSize }),
-      ...(computeMicros === undefined ? {} : { computeMicros }),
-    },
-    ...(error === undefined ? {} : { error }),
+    ...{ queryId, output, default: isDefault },
+    ...(defaultExplanation === undefined ? {} : { defaultExplanation }),
+    ...(defaultReason === undefined ? {} : { defaultReason }),
+    ...(explain === undefined ? {} : { explain: explain as Explanation }),
   };
 }
 
-export const failedPrediction = (wire: WireFailure): FailedPrediction => ({
-  queryId: wire.query_id,
-  at: new Date(wire.at),
-  defaultReason: wire.default_reason,
-  defaultExplanation: wire.default_explanation,
-  ...explanation(wire),
-});
+/** A query that was given the default output, as it is listed. */
+export function failedPrediction(answer: z.output<typeof FailedQuery>): FailedPrediction {
+  const { application: _, at, ...rest } = camelKeys(answer);
+  return { ...(rest as Omit<FailedPrediction, 'at'>), at: new Date(at) };
+}
 
 /** An input as JSON has it: bytes in base64, numbers as an array. */
 export function plainInput(input: Input): unknown {

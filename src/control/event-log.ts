@@ -1,6 +1,6 @@
+import type { ClusterEvent } from '../contract/events.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { ClusterEvent } from './cluster-event.ts';
 import type { Change, ClusterState, StateStore } from './state-store.ts';
 
 type NewEvent = Omit<ClusterEvent, 'id' | 'at'>;

@@ -1,3 +1,5 @@
+import { camelKeys, snakeKeys } from '../contract/case.ts';
+import { type ServingSettings, servingDefaults, servingNames, wireServingShape } from '../contract/serving.ts';
 import { ClipperError } from '../errors.ts';
 import { type InputType, parseInputType } from '../protocol/input-types.ts';
 import type { Application, ModelVersion } from './state-store.ts';
@@ -34,16 +36,21 @@ const integer = (field: string, least: number): Field<number> =>
 const flag = (field: string): Field<boolean> => json(field, (value) => typeof value === 'boolean');
 const inputType: Field<InputType> = { field: 'input_type', write: itself, read: parseInputType };
 
-/** As the management REST has it. */
-const kept: Field<NonNullable<ModelVersion['cache']>> = {
-  field: 'cache',
-  write: (cache) => JSON.stringify(typeof cache === 'boolean' ? cache : { ttl_micros: cache.ttlMicros }),
-  read: (written) => {
-    const value = JSON.parse(written) as boolean | { readonly ttl_micros?: unknown } | null;
-    if (typeof value === 'boolean') return value;
-    return { ttlMicros: checked('cache', written, value?.ttl_micros, (ttl) => Number.isSafeInteger(ttl) && Number(ttl) > 0) };
-  },
+/** A serving setting, in the name and JSON that the management REST has for it. Clipper's servers write none but the batch size. */
+const setting = <Name extends keyof ServingSettings>(name: Name): Field<ServingSettings[Name]> => {
+  const [field = '', schema] = Object.entries(wireServingShape)[servingNames.indexOf(name)] ?? [];
+  return {
+    field,
+    write: (value) => JSON.stringify(Object.values(snakeKeys({ value }))[0]),
+    read: (written) => {
+      const { data, success } = schema?.safeParse(JSON.parse(written)) ?? {};
+      if (success !== true) throw new ClipperError('E_INVALID_OPTION', `its ${field} is ${written.slice(0, 80)}`);
+      return camelKeys({ data }).data as ServingSettings[Name];
+    },
+    missing: { value: servingDefaults[name] },
+  };
 };
+const settings = Object.fromEntries(servingNames.map((name) => [name, setting(name)])) as unknown as FieldsOf<ServingSettings>;
 
 /** Clipper's fields of an application, and below them ours. */
 const applicationFields: FieldsOf<Omit<Application, 'name'>> = {
@@ -62,10 +69,7 @@ const modelFields: FieldsOf<ModelVersion> = {
   labels: list('labels'),
   containerName: text('container_name'),
   modelDataPath: text('model_data_path'),
-  batchSize: { ...integer('batch_size', -1), missing: { value: -1 } },
-  batchDelayMicros: { ...integer('batch_delay_micros', 0), ...optional },
-  hedge: { ...flag('hedge'), ...optional },
-  cache: { ...kept, ...optional },
+  ...settings,
 };
 
 function checked<T>(field: string, written: string, value: unknown, isOne: (value: unknown) => boolean): T {

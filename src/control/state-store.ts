@@ -1,5 +1,8 @@
+import type { NetworkChoice, Resources, WantedReplicas } from '../contract/deploys.ts';
+import type { ClusterEvent } from '../contract/events.ts';
+import type { ServingSettings } from '../contract/serving.ts';
+import type { RolloutRule } from '../contract/traffic.ts';
 import type { InputType } from '../protocol/input-types.ts';
-import type { ClusterEvent } from './cluster-event.ts';
 
 export interface Application {
   readonly name: string;
@@ -12,18 +15,6 @@ export interface Application {
   readonly apiKeyHashes?: readonly string[];
 }
 
-/** How the queries of a model version are batched and their outputs kept. */
-export interface ServingSettings {
-  /** Inputs a batch at most; -1: adaptive. */
-  readonly batchSize: number;
-  /** How long a batch that is not full waits for more; left out: not at all. */
-  readonly batchDelayMicros?: number;
-  /** Whether a batch that is slow is sent to a second replica too; left out: no. */
-  readonly hedge?: boolean;
-  /** Whether outputs are kept, and for how long; left out: as long as there is room. */
-  readonly cache?: boolean | { readonly ttlMicros: number };
-}
-
 export interface ModelVersion extends ServingSettings {
   readonly name: string;
   readonly version: string;
@@ -31,30 +22,6 @@ export interface ModelVersion extends ServingSettings {
   readonly labels: readonly string[];
   readonly containerName: string;
   readonly modelDataPath: string;
-}
-
-/** What a replica may use of its machine. */
-export interface Resources {
-  /** It is ended when it takes more. */
-  readonly memoryMiB?: number | undefined;
-  /** Processors' worth of time: 0.5 is half of one. */
-  readonly cpus?: number | undefined;
-  readonly gpus?: number | 'all' | undefined;
-}
-
-/** What replicas reach besides the server: what this machine does, or nothing beyond this machine. */
-export type NetworkChoice = 'cluster' | 'none';
-
-/** How many replicas a version is to have: so many, or as many as its load asks for. */
-export type WantedReplicas = number | AutoscalingRange;
-
-export interface AutoscalingRange {
-  readonly min: number;
-  readonly max: number;
-  /** The share of their time that replicas are to be at work; more are started above it. */
-  readonly targetUtilization: number;
-  /** Replicas are stopped when fewer would have done for so long. */
-  readonly scaleDownAfterMs: number;
 }
 
 /** How a server of ours runs a model version: what is needed to start its replicas again. */
@@ -82,19 +49,6 @@ export interface Traffic {
   /** A version that is sent copies of the queries, whose outputs are only compared. */
   readonly shadow?: string | undefined;
   readonly rule?: RolloutRule | undefined;
-}
-
-/** When the version beside the current one takes its place, or is given up. */
-export interface RolloutRule {
-  /** Nothing is decided before it answered so many. */
-  readonly minQueries: number;
-  /** It is given up when a larger share of its queries gets the default output. */
-  readonly maxErrorRate: number;
-  /** It is given up when its p99 latency is above this, or so many times that of the current version. */
-  readonly maxP99Micros?: number | undefined;
-  readonly maxP99Ratio?: number | undefined;
-  /** It is promoted when it did well for so long. */
-  readonly holdMs: number;
 }
 
 /** What tells a cluster's state from others, and what replicas rely on that outlive their server. */

@@ -1,11 +1,7 @@
-import type {
-  Deployment,
-  ModelVersion,
-  NetworkChoice,
-  Resources,
-  ServingSettings,
-  WantedReplicas,
-} from '../control/state-store.ts';
+import type { NetworkChoice, Resources, WantedReplicas } from '../contract/deploys.ts';
+import type { ServingSettings } from '../contract/serving.ts';
+import { servingOf } from '../contract/serving.ts';
+import type { Deployment, ModelVersion } from '../control/state-store.ts';
 import type { InputType } from '../protocol/input-types.ts';
 
 export interface DeployRequest extends ServingSettings {
@@ -31,10 +27,8 @@ export interface DeployRequest extends ServingSettings {
 /** The version that a request asks for, as it is registered. */
 export function modelOf(request: DeployRequest, version: string): ModelVersion {
   const { name, inputType, labels, digest = '', image } = request;
-  const { batchSize, batchDelayMicros = 0, hedge = false, cache = true } = request;
   const containerName = image ?? `clipper-ts/closure:${digest.slice(0, 12)}`;
-  const serving = { batchSize, batchDelayMicros, hedge, cache };
-  return { name, version, inputType, labels, containerName, modelDataPath: digest, ...serving };
+  return { name, version, inputType, labels, containerName, modelDataPath: digest, ...servingOf(request) };
 }
 
 /** How it is run. */

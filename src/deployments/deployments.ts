@@ -1,7 +1,8 @@
+import type { WantedReplicas } from '../contract/deploys.ts';
 import type { EventLog } from '../control/event-log.ts';
 import { modelKey } from '../control/names.ts';
 import type { Registry } from '../control/registry.ts';
-import type { Deployment, ModelVersion, WantedReplicas } from '../control/state-store.ts';
+import type { Deployment, ModelVersion } from '../control/state-store.ts';
 import { ClipperError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Fleet } from '../replicas/fleet.ts';

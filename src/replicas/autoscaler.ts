@@ -1,7 +1,8 @@
+import type { AutoscalingRange } from '../contract/deploys.ts';
 import type { EventLog } from '../control/event-log.ts';
 import { modelKey } from '../control/names.ts';
 import type { Registry } from '../control/registry.ts';
-import type { AutoscalingRange, Deployment } from '../control/state-store.ts';
+import type { Deployment } from '../control/state-store.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Fleet } from './fleet.ts';

@@ -1,4 +1,4 @@
-import type { NetworkChoice, Resources } from '../control/state-store.ts';
+import type { NetworkChoice, Resources } from '../contract/deploys.ts';
 import type { InputType } from '../protocol/input-types.ts';
 import { curveVariables } from '../rpc/curve.ts';
 

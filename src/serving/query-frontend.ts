@@ -1,3 +1,4 @@
+import { servingDefaults } from '../contract/serving.ts';
 import { modelKey } from '../control/names.ts';
 import type { Registry } from '../control/registry.ts';
 import type { Application, ModelVersion } from '../control/state-store.ts';
@@ -71,8 +72,7 @@ export class QueryFrontend implements ComputationOwner {
   #queueOf(model: string, queueKey: string): ModelQueue {
     const settings = (): QueueSettings => {
       const [name = '', version = ''] = model.split(':');
-      const { batchSize = -1, batchDelayMicros = 0, hedge = false } = this.#registry.model(name, version) ?? {};
-      return { batchSize, batchDelayMicros, hedge };
+      return this.#registry.model(name, version) ?? servingDefaults;
     };
     return getOrInsert(this.#queues, queueKey, () => new ModelQueue(settings, this.#metrics.model(model)));
   }

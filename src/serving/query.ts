@@ -1,20 +1,9 @@
+import type { DefaultReason } from '../contract/queries.ts';
 import type { Application } from '../control/state-store.ts';
 import type { ModelMetrics } from '../metrics/counted.ts';
 import type { RemoteError } from '../protocol/messages.ts';
 import type { Computation } from './computation.ts';
 import type { Trip } from './replica-slot.ts';
-
-/** Why a query was given the application's default output. */
-export const defaultReasons = [
-  'no_model_linked',
-  'no_live_replica',
-  'slo_queued',
-  'slo_computing',
-  'function_error',
-  'replica_lost',
-  'overloaded',
-] as const;
-export type DefaultReason = (typeof defaultReasons)[number];
 
 /** The default output was given, and why. */
 export interface Fallback {

@@ -1,5 +1,6 @@
+import type { DefaultReason } from '../contract/queries.ts';
 import type { RemoteError } from '../protocol/messages.ts';
-import type { Answer, DefaultReason, Timeline } from './query.ts';
+import type { Answer, Timeline } from './query.ts';
 
 /** A query that was given the default output. */
 export interface FailedQuery {

@@ -1,4 +1,5 @@
-import type { RolloutRule, Traffic } from '../control/state-store.ts';
+import type { RolloutRule } from '../contract/traffic.ts';
+import type { Traffic } from '../control/state-store.ts';
 import type { TrafficSplitter, TrafficStats, VersionOutcome } from './traffic.ts';
 
 /** What a rule says is to be done, and why. */

@@ -2,6 +2,7 @@ import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { bundleClosure } from '../../src/bundle/bundle.ts';
+import { servingDefaults } from '../../src/contract/serving.ts';
 import { EventLog } from '../../src/control/event-log.ts';
 import { MemoryStore } from '../../src/control/memory-store.ts';
 import { Registry } from '../../src/control/registry.ts';
@@ -42,7 +43,7 @@ test('a version that is scaled while it is resumed has as many replicas as were 
     labels: [],
     containerName: 'c',
     modelDataPath: '',
-    batchSize: -1,
+    ...servingDefaults,
   } as const;
   await registry.addModel(model, { isCurrent: true, deployment });
   const rpc: RpcServer = await RpcServer.listen({

@@ -1,5 +1,5 @@
 import { createEndpoint, deployPredictFunction } from '../../src/client/deploy.ts';
-import type { ClusterEvent } from '../../src/control/cluster-event.ts';
+import type { ClusterEvent } from '../../src/contract/events.ts';
 import { eventually, quiet, startedCluster } from '../helpers/started-cluster.ts';
 import { temporaryDir } from '../helpers/temporary-dir.ts';
 

@@ -1,3 +1,4 @@
+import { servingDefaults } from '../../src/contract/serving.ts';
 import { MemoryStore } from '../../src/control/memory-store.ts';
 import { Registry } from '../../src/control/registry.ts';
 import type { Application, ModelVersion } from '../../src/control/state-store.ts';
@@ -17,7 +18,7 @@ const model = (name: string, version: string, rest: Partial<ModelVersion> = {}):
   labels: [],
   containerName: '',
   modelDataPath: '',
-  batchSize: -1,
+  ...servingDefaults,
   ...rest,
 });
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { z } from 'zod';
-import { predictBody, updateBody } from '../../src/http/query/query-schemas.ts';
+import { predictBody, updateBody } from '../../src/http/query/query-endpoints.ts';
 import { inputTypes } from '../../src/protocol/input-types.ts';
 import { type Cluster, type Reply, startCluster } from '../helpers/cluster.ts';
 import { quietConsole } from '../helpers/quiet-console.ts';

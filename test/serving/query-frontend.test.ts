@@ -1,3 +1,4 @@
+import { servingDefaults } from '../../src/contract/serving.ts';
 import { MemoryStore } from '../../src/control/memory-store.ts';
 import { Registry } from '../../src/control/registry.ts';
 import { Metrics } from '../../src/metrics/metrics.ts';
@@ -35,7 +36,7 @@ async function startServing(inputType: InputType = 'doubles'): Promise<Serving> 
     onLost: (replica) => frontend.replicaGone(replica),
   });
   const addModel = async (version: string): Promise<void> => {
-    const rest = { labels: [], containerName: '', modelDataPath: '', batchSize: 1 };
+    const rest = { labels: [], containerName: '', modelDataPath: '', ...servingDefaults, batchSize: 1 };
     await registry.addModel({ name: 'm', version, inputType, ...rest });
     await registry.setCurrentVersion('m', version);
   };

@@ -1,4 +1,5 @@
-import type { RolloutRule, Traffic } from '../../src/control/state-store.ts';
+import type { RolloutRule } from '../../src/contract/traffic.ts';
+import type { Traffic } from '../../src/control/state-store.ts';
 import { judge } from '../../src/serving/rollout.ts';
 import { TrafficSplitter, VersionOutcome } from '../../src/serving/traffic.ts';
 

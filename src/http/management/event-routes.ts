@@ -1,23 +1,11 @@
 import { Readable } from 'node:stream';
 import { clusterErrors } from '../../contract/errors.ts';
-import { eventKinds } from '../../control/cluster-event.ts';
+import { getEvents } from '../../contract/events.ts';
 import type { EventLog } from '../../control/event-log.ts';
 import { resolveOptions } from '../../util/options.ts';
 import { z } from '../../util/zod.ts';
 import { abandonedSignal } from '../abandoned.ts';
 import type { Api } from '../api.ts';
-
-const ClusterEventAnswer = z
-  .object({
-    id: z.number().int().describe('Counts up, also over restarts of the server.'),
-    at: z.iso.datetime(),
-    kind: z.enum(eventKinds),
-    model: z.string().optional(),
-    version: z.string().optional(),
-    instance: z.string().optional(),
-    message: z.string(),
-  })
-  .meta({ id: 'Event' });
 
 const query = {
   since: z.coerce.number().int().nonnegative().default(0).describe('Only events after the one of this number.'),
@@ -30,12 +18,12 @@ export function addEventRoutes(api: Api, events: EventLog): void {
   api.serve(
     {
       method: 'GET',
-      path: '/admin/v1/events',
-      name: 'events',
+      path: getEvents.path,
+      name: getEvents.name,
       tag: 'Cluster',
-      summary: 'What happened to the cluster, oldest first; with `follow` also what happens from now on, as JSON lines.',
+      summary: getEvents.summary,
       query,
-      answers: { 200: { 'application/json': z.array(ClusterEventAnswer), 'application/x-ndjson': z.string() }, ...clusterErrors },
+      answers: { 200: { 'application/json': getEvents.gives, 'application/x-ndjson': z.string() }, ...clusterErrors },
     },
     (request, reply) => {
       const { since, follow } = resolveOptions(Query, request.query, 'events');

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { clusterErrors } from '../../contract/errors.ts';
+import { getLogs, maxTailLines } from '../../contract/logs.ts';
 import type { Registry } from '../../control/registry.ts';
 import { followLogs, readLogs } from '../../replicas/replica-logs.ts';
 import type { Supervisor } from '../../replicas/supervisor.ts';
@@ -7,16 +8,12 @@ import { resolveOptions } from '../../util/options.ts';
 import { z } from '../../util/zod.ts';
 import { abandonedSignal } from '../abandoned.ts';
 import type { Api } from '../api.ts';
-import { post } from './cluster-routes.ts';
-
-const most = 100_000;
-const selection = { name: z.string().optional(), version: z.string().optional() };
-const Body = z.strictObject({ ...selection, tailLines: z.number().int().positive().max(most) });
+import { serveCall } from './serve-call.ts';
 
 const query = {
-  name: selection.name.describe('Only replicas of this model.'),
-  version: selection.version.describe('Only those of this version.'),
-  tailLines: z.coerce.number().int().positive().max(most).default(1_000).describe('The last so many lines.'),
+  name: getLogs.body.shape.name,
+  version: getLogs.body.shape.version,
+  tailLines: z.coerce.number().int().positive().max(maxTailLines).default(1_000).describe('How many of the last lines.'),
   follow: z
     .stringbool()
     .default(false)
@@ -33,15 +30,9 @@ interface LogServices {
 
 /** What replicas write. */
 export function addLogRoutes(api: Api, { supervisor, registry }: LogServices): void {
-  post(api, 'getLogs', {
-    path: 'logs',
-    summary: 'The last lines of replicas, each headed by its instance.',
-    body: Body,
-    gives: z.array(z.string()),
-    answer: async (body) => {
-      checkKnown({ supervisor, registry }, body);
-      return [...(await readLogs(supervisor.logged, body))];
-    },
+  serveCall(api, getLogs, async (body) => {
+    checkKnown({ supervisor, registry }, body);
+    return [...(await readLogs(supervisor.logged, body))];
   });
   api.serve(
     {

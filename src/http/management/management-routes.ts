@@ -1,12 +1,14 @@
+import { text } from '../../contract/call.ts';
+import { ping } from '../../contract/cluster.ts';
+import { refusals } from '../../contract/errors.ts';
 import type { Registry } from '../../control/registry.ts';
 import type { Deployments } from '../../deployments/deployments.ts';
 import type { Metrics } from '../../metrics/metrics.ts';
 import type { RpcReplica } from '../../rpc/rpc-replica.ts';
 import type { Api } from '../api.ts';
+import { metricsAnswer } from '../query/query-endpoints.ts';
 import { sendMetrics } from '../query/query-routes.ts';
-import { metricsAnswer, refusals } from '../query/query-schemas.ts';
 import { addApplicationRoutes } from './application-routes.ts';
-import { text } from './management-endpoint.ts';
 import { addModelRoutes } from './model-routes.ts';
 import { addReplicaRoutes } from './replica-routes.ts';
 
@@ -27,10 +29,10 @@ export function addManagementRoutes(api: Api, { registry, deployments, metrics, 
   api.serve(
     {
       method: 'GET',
-      path: '/admin/ping',
-      name: 'ping',
+      path: ping.path,
+      name: ping.name,
       tag,
-      summary: 'Whether the server is up.',
+      summary: ping.summary,
       asks: 'nothing',
       answers: { 200: { 'text/plain': text }, 403: refusals[403] },
     },

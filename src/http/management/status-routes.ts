@@ -1,52 +1,12 @@
-import { clusterErrors } from '../../contract/errors.ts';
+import { getModelStatus, type ModelStatus } from '../../contract/cluster.ts';
 import { modelKey } from '../../control/names.ts';
 import type { Registry } from '../../control/registry.ts';
 import type { ModelVersion } from '../../control/state-store.ts';
-import { inputTypes } from '../../protocol/input-types.ts';
 import type { Supervisor } from '../../replicas/supervisor.ts';
 import type { RpcReplica } from '../../rpc/rpc-replica.ts';
 import { getOrInsert } from '../../util/get-or-insert.ts';
-import { z } from '../../util/zod.ts';
 import type { Api } from '../api.ts';
-import { wantedReplicasSchema } from './cluster-routes.ts';
-
-const LiveReplica = z.object({
-  replicaId: z.number().int(),
-  instance: z.string().optional().describe("The supervisor's name for it; none for a container started by hand."),
-  pid: z.number().int().optional().describe("Of a process on the server's machine."),
-});
-
-const CrashLoopAnswer = z.object({
-  at: z.iso.datetime(),
-  deaths: z.number().int(),
-  how: z.string(),
-  log: z.array(z.string()).describe('The last lines that a replica wrote.'),
-});
-
-const VersionStatus = z.object({
-  version: z.string(),
-  isCurrent: z.boolean(),
-  inputType: z.enum(inputTypes),
-  labels: z.array(z.string()),
-  image: z.string(),
-  replicas: z.object({
-    wanted: wantedReplicasSchema.optional().describe("Left out for a version whose replicas are not this server's."),
-    isStopped: z.boolean().describe('They were stopped on purpose.'),
-    live: z.array(LiveReplica).describe('Those that are connected.'),
-    crashLoop: CrashLoopAnswer.optional().describe('Why replicas are not started any more.'),
-  }),
-});
-
-const ModelStatus = z
-  .object({
-    name: z.string(),
-    currentVersion: z.string().optional(),
-    applications: z.array(z.string()).describe('Those that are linked to it.'),
-    versions: z.array(VersionStatus),
-  })
-  .meta({ id: 'ModelStatus' });
-/** A model with its versions, and how many of their replicas are wanted and there. */
-export type ModelStatus = z.output<typeof ModelStatus>;
+import { serveRead } from './serve-call.ts';
 
 export interface StatusServices {
   readonly registry: Registry;
@@ -56,17 +16,7 @@ export interface StatusServices {
 
 /** Models as they are wanted, and as they are. */
 export function addStatusRoutes(api: Api, services: StatusServices): void {
-  api.serve(
-    {
-      method: 'GET',
-      path: '/admin/v1/models',
-      name: 'modelStatus',
-      tag: 'Cluster',
-      summary: 'Every model with its versions, and their replicas: wanted, connected, or given up and why.',
-      answers: { 200: z.array(ModelStatus), ...clusterErrors },
-    },
-    () => modelStatuses(services),
-  );
+  serveRead(api, getModelStatus, () => modelStatuses(services));
 }
 
 function modelStatuses(services: StatusServices): ModelStatus[] {

@@ -1,6 +1,6 @@
 import { ClipperError } from '../../errors.ts';
 import type { Answer } from '../../serving/query.ts';
-import { explainIssues, parseObject } from '../query/json-inputs.ts';
+import { explainIssues, parseObject } from '../query/request-body.ts';
 import type { TensorData } from './tensor-inputs.ts';
 import { encodeTensor, outputTensor } from './tensor-outputs.ts';
 import { InferenceRequest, type InferenceResponse, type InputTensor } from './tensor-schemas.ts';

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { ClipperError } from '../../errors.ts';
 import type { InputType } from '../../protocol/input-types.ts';
 import { printShort } from '../../util/print.ts';
-import { maxBatchInputs } from '../query/query-schemas.ts';
+import { maxBatchInputs } from '../query/query-endpoints.ts';
 import { datatypeOf, elementArrays, type NumericDatatype } from './datatypes.ts';
 import { convertElements, parseElements, viewElements } from './numeric-tensors.ts';
 import type { InputTensor } from './tensor-schemas.ts';

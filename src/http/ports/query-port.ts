@@ -8,9 +8,9 @@ import type { Certificate } from '../certificate.ts';
 import { addInferenceRoutes, sendInferenceError } from '../open-inference/inference-routes.ts';
 import type { Endpoint } from '../openapi.ts';
 import { PredictEndpoint } from '../query/predict-endpoint.ts';
+import { applicationEndpoints, queryEndpoints } from '../query/query-endpoints.ts';
 import { sendQueryError } from '../query/query-errors.ts';
 import { addQueryRoutes, type QueryServices } from '../query/query-routes.ts';
-import { applicationEndpoints, queryEndpoints } from '../query/query-schemas.ts';
 import { answerErrors, closeGently, createRestServer, listen } from '../rest-server.ts';
 
 /** What both ports are opened with. */

@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { inputBytes } from '../../contract/json-input.ts';
 import type { Registry } from '../../control/registry.ts';
 import { ClipperError } from '../../errors.ts';
 import { clipperReport } from '../../metrics/clipper-report.ts';
@@ -8,8 +9,8 @@ import type { Feedback, StoredFeedback } from '../../serving/feedback.ts';
 import type { QueryFrontend } from '../../serving/query-frontend.ts';
 import { hasKeys, withKey } from '../api-keys.ts';
 import { refusePages } from '../page-guard.ts';
-import { inputBytes, parseObject } from './json-inputs.ts';
 import { describeFailure } from './print-answers.ts';
+import { parseObject } from './request-body.ts';
 
 type ForApplication = FastifyRequest<{ Params: { application: string } }>;
 type ForQuery = FastifyRequest<{ Params: { application: string; id: string } }>;

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { ClipperError } from '../../errors.ts';
 import { decodeInputBatch, inputMediaType, inputsMediaType } from '../../protocol/input-batch.ts';
 import { elements, type InputType, isNumeric, parseInputType } from '../../protocol/input-types.ts';
-import { maxBatchInputs } from './query-schemas.ts';
+import { maxBatchInputs } from './query-endpoints.ts';
 
 /** What a query of raw inputs says in its URL. */
 export interface RawQuery {

@@ -1,9 +1,10 @@
+import { inputBytes } from '../../contract/json-input.ts';
 import type { Application } from '../../control/state-store.ts';
 import { ClipperError } from '../../errors.ts';
 import { printShort } from '../../util/print.ts';
-import { inputBytes, parseObject } from './json-inputs.ts';
-import { maxBatchInputs } from './query-schemas.ts';
+import { maxBatchInputs } from './query-endpoints.ts';
 import { isRaw, type RawQuery, rawInputs } from './raw-inputs.ts';
+import { parseObject } from './request-body.ts';
 
 /** A request for predictions, as it came. */
 export interface QueryRequest {

@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import type { NetworkChoice } from '../../control/state-store.ts';
+import type { NetworkChoice } from '../../contract/deploys.ts';
 import { type ContainerFacts, containersLabelled } from '../../docker/containers.ts';
 import type { DockerEngine } from '../../docker/engine.ts';
 import { labels } from '../../docker/labels.ts';

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { hostname } from 'node:os';
-import type { NetworkChoice } from '../../control/state-store.ts';
+import type { NetworkChoice } from '../../contract/deploys.ts';
 import { stateOf } from '../../docker/containers.ts';
 import type { DockerEngine } from '../../docker/engine.ts';
 import { ClipperError } from '../../errors.ts';

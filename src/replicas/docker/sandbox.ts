@@ -1,4 +1,4 @@
-import type { NetworkChoice } from '../../control/state-store.ts';
+import type { NetworkChoice } from '../../contract/deploys.ts';
 import { type ContainerFacts, type ContainerSettings, removeContainer, runContainer, stateOf } from '../../docker/containers.ts';
 import type { DockerEngine } from '../../docker/engine.ts';
 import { findImage, imagesNamed } from '../../docker/images.ts';

@@ -1,25 +1,14 @@
+import { QueryError, refusals } from '../../contract/errors.ts';
+import { inputSchemas } from '../../contract/json-input.ts';
+import { FailedQuery, Predictions } from '../../contract/queries.ts';
 import type { Application } from '../../control/state-store.ts';
-import { errorCodes } from '../../errors.ts';
 import { inputMediaType, inputsMediaType } from '../../protocol/input-batch.ts';
 import { type InputType, inputTypes } from '../../protocol/input-types.ts';
-import { defaultReasons } from '../../serving/query.ts';
 import { z } from '../../util/zod.ts';
 import type { Endpoint } from '../openapi.ts';
 
 /** One request must not keep the others waiting for longer than some milliseconds. */
 export const maxBatchInputs = 10_000;
-
-/** One input in JSON, by input type. */
-export const inputSchemas = {
-  bytes: z
-    .string()
-    .regex(/^([\w+/-]{4})*([\w+/-]{2,3})?={0,2}$/)
-    .describe('base64, also of the alphabet for URLs'),
-  integers: z.array(z.int32()),
-  floats: z.array(z.number()),
-  doubles: z.array(z.number()),
-  strings: z.string(),
-} as const satisfies Record<InputType, z.ZodType>;
 
 const anyInput = z.union([z.array(z.number()), z.string()]).describe("As the application's input type says.");
 const version = z.union([z.string(), z.number()]).optional().describe('The current version of the linked model where left out.');
@@ -45,66 +34,6 @@ const anyBodies = bodiesOf(anyInput, '');
 export const predictBody = (type: InputType): z.ZodType => typedBodies[type].predict;
 export const updateBody = (type: InputType): z.ZodType => typedBodies[type].update;
 
-const micros = z.number().int().describe('Microseconds since the receipt of the query.');
-const Timeline = z
-  .object({
-    received: z.literal(0),
-    queued: micros.optional(),
-    batched: micros.optional(),
-    sent: micros.optional(),
-    computed: micros.optional(),
-    answered: micros,
-    batch_size: z.number().int().optional(),
-    replica: z.number().int().optional(),
-    compute_micros: z.number().int().optional().describe('How long the function took for the batch.'),
-    cached: z.literal(true).optional(),
-    joined: z.literal(true).optional().describe('Shared the computation of an identical query.'),
-  })
-  .meta({ id: 'Timeline' });
-const RemoteError = z
-  .object({ name: z.string(), message: z.string(), stack: z.string().optional() })
-  .describe('What the function threw, with its stack in the files that it was captured from.')
-  .meta({ id: 'RemoteError' });
-const Explanation = z
-  .object({ model: z.string().optional(), timeline: Timeline, error: RemoteError.optional() })
-  .meta({ id: 'Explanation' });
-const default_explanation = z.string();
-const default_reason = z.enum(defaultReasons);
-
-const FailedQuery = z
-  .object({
-    query_id: z.number().int(),
-    application: z.string(),
-    model: z.string().optional(),
-    at: z.iso.datetime(),
-    default_reason,
-    default_explanation,
-    error: RemoteError.optional(),
-    timeline: Timeline,
-  })
-  .meta({ id: 'FailedQuery' });
-
-const Prediction = z
-  .object({
-    query_id: z.number().int(),
-    output: z.unknown().describe('What the function returned: a string, or JSON; or the default output.'),
-    default: z.boolean().describe("Whether the output is the application's default output."),
-    default_explanation: default_explanation.optional(),
-    default_reason: default_reason.optional(),
-    explain: Explanation.optional().describe('Where it was asked for, by `?explain=1` or the header `clipper-explain: 1`.'),
-  })
-  .meta({ id: 'Prediction' });
-const Predictions = z.union([Prediction, z.object({ batch_predictions: z.array(Prediction) })]).meta({ id: 'Predictions' });
-
-export const QueryError = z
-  .object({
-    error: z.enum(['Json error', 'Query processing error', 'Not found', 'Unauthorized', 'Forbidden']),
-    cause: z.string(),
-    code: z.enum(errorCodes),
-  })
-  .meta({ id: 'QueryError' });
-/** Answers to those who are not let in. */
-export const refusals = { 401: QueryError, 403: QueryError };
 const errors = { 400: QueryError, 401: QueryError, 404: QueryError, 413: QueryError, 500: QueryError };
 
 const figures = z.array(z.record(z.string(), z.record(z.string(), z.string())));

@@ -1,7 +1,19 @@
-import type { ZodError } from 'zod';
-import { ClipperError } from '../../errors.ts';
-import { elements, type InputType, isNumeric } from '../../protocol/input-types.ts';
-import { printShort } from '../../util/print.ts';
+import { ClipperError } from '../errors.ts';
+import { elements, type InputType, isNumeric } from '../protocol/input-types.ts';
+import { printShort } from '../util/print.ts';
+import { z } from '../util/zod.ts';
+
+/** One input in JSON, by input type. */
+export const inputSchemas = {
+  bytes: z
+    .string()
+    .regex(/^([\w+/-]{4})*([\w+/-]{2,3})?={0,2}$/)
+    .describe('base64, also of the alphabet for URLs'),
+  integers: z.array(z.int32()),
+  floats: z.array(z.number()),
+  doubles: z.array(z.number()),
+  strings: z.string(),
+} as const satisfies Record<InputType, z.ZodType>;
 
 /** The bytes of one input, given as JSON. Throws E_INVALID_INPUT saying what was expected and got. */
 export function inputBytes(type: InputType, json: unknown): Uint8Array {
@@ -37,20 +49,3 @@ function readBase64(json: unknown): Uint8Array {
 function wrong(type: InputType, expected: string, got: unknown, where = ''): ClipperError {
   return new ClipperError('E_INVALID_INPUT', `An input of type ${type} must be ${expected}, got ${printShort(got)}${where}`);
 }
-
-/** Parses a request's body, JSON in UTF-8. Throws E_MALFORMED_JSON, also for JSON that is no object. */
-export function parseObject(body: unknown): Record<string, unknown> {
-  let parsed: unknown;
-  try {
-    // Some clients begin with a byte order mark.
-    parsed = JSON.parse(Buffer.isBuffer(body) ? body.toString().replace(/^\ufeff/, '') : '');
-  } catch (error) {
-    throw new ClipperError('E_MALFORMED_JSON', `Error parsing JSON: ${(error as Error).message}`, { cause: error });
-  }
-  if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return parsed as Record<string, unknown>;
-  throw new ClipperError('E_MALFORMED_JSON', `Error parsing JSON: expected an object, got ${printShort(parsed)}`);
-}
-
-/** What is wrong with a body by its schema, field by field, on one line. */
-export const explainIssues = ({ issues }: ZodError): string =>
-  issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ');
