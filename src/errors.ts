@@ -43,14 +43,34 @@ export const errorCodes = Object.keys(table) as readonly ErrorCode[];
 
 const brand = Symbol.for('clipper-ts.error');
 
+export interface ClipperErrorOptions extends ErrorOptions {
+  /** The next step that helps, as an order: `install npm`. */
+  readonly fix?: string | undefined;
+}
+
 /** Every error that clipper-ts throws on purpose. `code` is one of the table in docs/errors.md. */
 export class ClipperError extends Error {
   readonly code: ErrorCode;
+  readonly #summary: string;
+  readonly #fix: string | undefined;
 
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
+  /** The fix, if there is one, becomes the last line of the error's `message`. */
+  constructor(code: ErrorCode, summary: string, { fix, ...options }: ClipperErrorOptions = {}) {
+    super(fix === undefined ? summary : `${summary.replace(/\.$/, '')}.\n  Fix: ${fix}`, options);
     this.name = 'ClipperError';
     this.code = code;
+    this.#summary = summary;
+    this.#fix = fix;
+  }
+
+  /** The message without the fix. */
+  get summary(): string {
+    return this.#summary;
+  }
+
+  /** What to do about it, if that is known. */
+  get fix(): string | undefined {
+    return this.#fix;
   }
 
   // On the prototype, so that it isn't printed with every error.
@@ -72,6 +92,10 @@ export class ClipperError extends Error {
 /** Recognises our errors across copies of the package, vm contexts and the wire. */
 export const isClipperError = (value: unknown): value is ClipperError =>
   typeof value === 'object' && value !== null && brand in value;
+
+/** Anything that was thrown as one of our errors: itself, or one of the given code. */
+export const asClipperError = (error: unknown, code: ErrorCode): ClipperError =>
+  isClipperError(error) ? error : new ClipperError(code, messageOf(error), { cause: error });
 
 /** Whether `text` is one of our codes, for errors that arrive as JSON. */
 export const isErrorCode = (text: unknown): text is ErrorCode => typeof text === 'string' && Object.hasOwn(table, text);

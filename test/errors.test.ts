@@ -10,6 +10,13 @@ test('the documentation has every error code, and no other', () => {
   expect(documented.sort()).toEqual([...errorCodes].sort());
 });
 
+test('a fix is the last line of the message, and a field of its own', () => {
+  const error = new ClipperError('E_BUNDLE_FAILED', 'No npm is found.', { fix: 'install npm', cause: 'why' });
+  expect(error.message).toBe('No npm is found.\n  Fix: install npm');
+  expect([error.summary, error.fix, error.cause]).toEqual(['No npm is found.', 'install npm', 'why']);
+  expect(new ClipperError('E_CANCELLED', 'Stopped')).toMatchObject({ message: 'Stopped', summary: 'Stopped', fix: undefined });
+});
+
 test('an error is recognised across realms by its brand', () => {
   const error = new ClipperError('E_CANCELLED', 'stopped');
   expect(isClipperError(error)).toBe(true);

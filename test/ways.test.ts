@@ -78,7 +78,7 @@ describe('what can not run says so, with what to do', () => {
     const allowed = ['fs-read=*', 'fs-write=*', 'child-process', 'worker', 'addons'].map((name) => `--allow-${name}`);
     project.write({ 'denied.cjs': bundling(required, '() => 1') });
     expect(project.node([flag, ...allowed, 'denied.cjs'])).toMatch(
-      /^E_UNSUPPORTED_RUNTIME: .*permission model forbids it\. Fix: start Node with --allow-inspector \(Node 24 and later\)/,
+      /^E_UNSUPPORTED_RUNTIME: .*permission model forbids it\.\s+Fix: start Node with --allow-inspector \(Node 24 and later\)/,
     );
   });
 
@@ -90,7 +90,7 @@ describe('what can not run says so, with what to do', () => {
     project.write({ 'other.cjs': bundling(required, '() => 1') });
     const file = join(project.path, 'node_modules', program);
     expect(execFileSync(file, [...args, 'other.cjs'], { cwd: project.path, encoding: 'utf8' })).toMatch(
-      new RegExp(`^E_UNSUPPORTED_RUNTIME: This process is ${name} .*Fix: run the program with \`node file.js\``),
+      new RegExp(`^E_UNSUPPORTED_RUNTIME: This process is ${name} .*Fix: run the program with \`node file.js\``, 's'),
     );
   });
 
@@ -129,7 +129,9 @@ describe('what can not run says so, with what to do', () => {
     );
     const flags = ['--bundle', '--platform=node', '--format=cjs', '--outfile=bundled/whole.cjs', '--log-level=error'];
     execFileSync(join(project.path, 'node_modules/.bin/esbuild'), ['whole.ts', ...flags, ...packages], { cwd: project.path });
-    expect(project.node(['bundled/whole.cjs'])).toMatch(/^E_UNSUPPORTED_RUNTIME: clipper-ts was bundled .*--external:clipper-ts/);
+    expect(project.node(['bundled/whole.cjs'])).toMatch(
+      /^E_UNSUPPORTED_RUNTIME: clipper-ts was bundled .*--external:clipper-ts/s,
+    );
   });
 
   test.each([

@@ -71,8 +71,7 @@ const sorted = (files: readonly CopiedFile[]): readonly CopiedFile[] => [...file
 
 function clash(path: string, added: string, kept: string): ClipperError {
   const message = `The bundle can have one package at ${path}, and two are wanted: ${identityOf(added)}, which \`packages\` adds, and ${identityOf(kept)}, which the function uses (${kept})`;
-  return new ClipperError(
-    'E_BUNDLE_FAILED',
-    `${message}.\n  Fix: ask for the version that is installed, or leave it out of \`packages\``,
-  );
+  return new ClipperError('E_BUNDLE_FAILED', message, {
+    fix: `ask for the version that is installed, or leave it out of \`packages\``,
+  });
 }

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { satisfies } from 'semver';
 import { ClipperError } from '../errors.ts';
 import { installedTree, packageFiles, packagesIn } from './installed-packages.ts';
 import { installOnce } from './npm-install.ts';
@@ -6,7 +7,6 @@ import { findLocked, type LockedPackage, lockOf, type NpmLock, readNpmLock } fro
 import { findInstalled, type Installed, packageNameOf, readPackageJson } from './package-dirs.ts';
 import type { WantedPackage } from './packages-option.ts';
 import { isThisProcess, type Target } from './target.ts';
-import { satisfies } from './version-ranges.ts';
 
 /** Packages to put into a bundle besides what its closure is seen to use. */
 export interface AddedPackages {
@@ -53,7 +53,7 @@ function choose({ name, range }: WantedPackage, projectDir: string, lock: NpmLoc
   const installed = found === undefined ? undefined : { ...found, version: readPackageJson(found.dir).version };
   const place = lock === undefined ? undefined : findLocked(lock, name, lock.importer);
   const locked = place === undefined ? undefined : lock?.packages[place];
-  const isLocked = range === undefined || (locked?.version !== undefined && satisfies(locked.version, range) === true);
+  const isLocked = range === undefined || (locked?.version !== undefined && satisfies(locked.version, range));
   return { name, range, installed, ...(isLocked ? { place, locked } : { place: undefined, locked: undefined }) };
 }
 
@@ -61,7 +61,7 @@ function choose({ name, range }: WantedPackage, projectDir: string, lock: NpmLoc
 const isInstalled = ({ installed, locked, range }: Choice): boolean => {
   if (installed === undefined) return false;
   if (locked !== undefined) return locked.version === installed.version;
-  return range === undefined || (installed.version !== undefined && satisfies(installed.version, range) === true);
+  return range === undefined || (installed.version !== undefined && satisfies(installed.version, range));
 };
 
 function fromProject(choices: readonly Choice[], { target }: Where, lock: NpmLock | undefined): AddedPackages | undefined {
@@ -125,5 +125,5 @@ function versionsOf(choices: readonly Choice[], target: Target): Readonly<Record
 function unfetchable(name: string, place: string): ClipperError {
   const message = `The package ${name} is a workspace of yours (${place}), which is in no registry`;
   const fix = 'install the project, and leave `target` out: what is installed is then copied';
-  return new ClipperError('E_BUNDLE_FAILED', `${message}.\n  Fix: ${fix}`);
+  return new ClipperError('E_BUNDLE_FAILED', message, { fix });
 }

@@ -148,7 +148,7 @@ async function copyPackages(dir: string, files: readonly CopiedFile[], signal?: 
   const packagesDir = join(dir, 'node_modules');
   if (existsSync(packagesDir)) {
     const message = `The function uses packages that are kept as files, and ${dir} has a node_modules folder of its own`;
-    throw new ClipperError('E_BUNDLE_FAILED', `${message}.\n  Fix: give an empty folder as outDir`);
+    throw new ClipperError('E_BUNDLE_FAILED', message, { fix: 'give an empty folder as outDir' });
   }
   try {
     return await copyHashed(dir, files, signal);

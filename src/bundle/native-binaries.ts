@@ -103,6 +103,7 @@ function missing(dir: string, target: Target, wanted: readonly string[]): Clippe
   const install = `npm install ${npmFlags(target).join(' ')} ${name}`;
   return new ClipperError(
     'E_BUNDLE_FAILED',
-    `The package ${name} has no native binary for ${printTarget(target)} installed: ${expected}.\n  Fix: ${install}${beside}`,
+    `The package ${name} has no native binary for ${printTarget(target)} installed: ${expected}`,
+    { fix: `${install}${beside}` },
   );
 }

@@ -33,7 +33,7 @@ export async function runNpm(args: readonly string[], cwd: string, signal: Abort
   const npm = findNpm();
   if (npm === undefined) {
     const message = `Packages are to be installed, and no npm is found beside ${process.execPath} or on PATH`;
-    throw new ClipperError('E_BUNDLE_FAILED', `${message}.\n  Fix: install npm, or install the packages in your project`);
+    throw new ClipperError('E_BUNDLE_FAILED', message, { fix: 'install npm, or install the packages in your project' });
   }
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !misleading.test(name)));
   const child = spawn(process.execPath, [npm, ...args], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true });
@@ -60,6 +60,6 @@ function failureOf(output: string, code: number | null): ClipperError {
   const lines = output.trimEnd().split('\n');
   const tail = lines.filter((line) => !line.includes('A complete log of this run')).map((line) => `  ${line}`);
   const fix = 'check the names and versions in `packages`, and that npm reaches your registry: npm view <package>';
-  const message = `npm could not install the packages (exit code ${code}):\n${tail.join('\n')}\n  Fix: ${fix}`;
-  return new ClipperError('E_BUNDLE_FAILED', message);
+  const message = `npm could not install the packages (exit code ${code}):\n${tail.join('\n')}`;
+  return new ClipperError('E_BUNDLE_FAILED', message, { fix });
 }

@@ -44,9 +44,8 @@ export async function deployModel(target: DeployTarget, options: DeployModelOpti
   checkDeploy(config);
   const cluster = ownCluster(target);
   if (cluster.backend === 'process') {
-    const message =
-      "deployModel runs an image, and the cluster runs its replicas as processes.\n  Fix: startClipper({ backend: 'docker' })";
-    throw new ClipperError('E_INVALID_OPTION', message);
+    const message = 'deployModel runs an image, and the cluster runs its replicas as processes';
+    throw new ClipperError('E_INVALID_OPTION', message, { fix: "startClipper({ backend: 'docker' })" });
   }
   const { name, version, replicas } = config;
   using progress = new Progress(version === undefined ? name : `${name}:${version}`, config.onProgress);

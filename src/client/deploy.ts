@@ -205,10 +205,9 @@ function checkNoImage({ registry, baseImage }: DeployConfig): void {
   const asked = [...(registry === undefined ? [] : ['registry']), ...(baseImage === 'auto' ? [] : ['baseImage'])];
   if (asked.length === 0) return;
   const message = `The cluster runs its replicas as processes, which have no ${asked.join(', ')}`;
-  throw new ClipperError(
-    'E_INVALID_OPTION',
-    `${message}.\n  Fix: startClipper({ backend: 'docker' }), or clipper.buildModel for an image`,
-  );
+  throw new ClipperError('E_INVALID_OPTION', message, {
+    fix: "startClipper({ backend: 'docker' }), or clipper.buildModel for an image",
+  });
 }
 
 /** The cluster's folder of bundles, which must be on this machine for its replicas to read. */

@@ -54,20 +54,18 @@ const maxRaces = 10;
 export function ownCluster({ cluster, management }: DeployTarget): ClusterInfo {
   if (cluster !== undefined) return cluster;
   const message = `Only a clipper-ts server starts replicas, and ${management.url} is none`;
-  throw new ClipperError(
-    'E_REMOTE_BUNDLE',
-    `${message}. Fix: connectClipper({ managementUrl, queryUrl, rpcAddress: 'host:7000' }) runs them from here, or start containers by hand and make the model known with registerModel`,
-  );
+  throw new ClipperError('E_REMOTE_BUNDLE', message, {
+    fix: "connectClipper({ managementUrl, queryUrl, rpcAddress: 'host:7000' }) runs them from here, or start containers by hand and make the model known with registerModel",
+  });
 }
 
 /** Throws E_REMOTE_BUNDLE where images that are made here are not there for the server's containers. */
 export function checkEngine({ engineId, name }: ClusterInfo, { id, address }: { id: string; address: string }): void {
   if (engineId === id) return;
   const message = `The cluster '${name}' runs its containers on another Docker engine than the one at ${address}`;
-  throw new ClipperError(
-    'E_REMOTE_BUNDLE',
-    `${message}.\n  Fix: give a registry that both reach, as registry: 'host:port/namespace'`,
-  );
+  throw new ClipperError('E_REMOTE_BUNDLE', message, {
+    fix: "give a registry that both reach, as registry: 'host:port/namespace'",
+  });
 }
 
 /** Checks what can be known to be wrong before any work is done. Throws E_INVALID_OPTION, E_INVALID_INPUT. */

@@ -2,7 +2,7 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import { setTimeout } from 'node:timers/promises';
 import type { Call, Read } from '../contract/call.ts';
-import { errorCodeHeader } from '../contract/errors.ts';
+import { ClusterError, errorCodeHeader, QueryError } from '../contract/errors.ts';
 import { ClipperError, isClipperError, isErrorCode, messageOf } from '../errors.ts';
 import { z } from '../util/zod.ts';
 import type { Trust } from './trust.ts';
@@ -210,7 +210,10 @@ function nextStep(url: string, error: unknown): string {
 /** The server's own error where it gave one: `{ code, message }`, from queries `{ error, cause, code }`, or a text with its code in a header. */
 function remoteError(text: string, ofText: unknown, what: string): ClipperError {
   if (isErrorCode(ofText)) return new ClipperError(ofText, text);
-  const { code, message, cause } = (parsed(text) ?? {}) as { code?: unknown; message?: unknown; cause?: unknown };
-  if (isErrorCode(code)) return new ClipperError(code, String(message ?? cause));
+  const answer = parsed(text);
+  const { data: ours } = ClusterError.safeParse(answer);
+  if (ours !== undefined) return new ClipperError(ours.code, ours.message, { fix: ours.fix });
+  const { data: query } = QueryError.safeParse(answer);
+  if (query !== undefined) return new ClipperError(query.code, query.cause, { fix: query.fix });
   return new ClipperError('E_REFUSED', text === '' ? what : text);
 }

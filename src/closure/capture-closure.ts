@@ -151,9 +151,16 @@ function intrinsicsOf(origins: Origins): Intrinsics {
 }
 
 function refusal(problems: readonly Problem[]): ClipperError {
+  const [only] = problems;
+  if (only !== undefined && problems.length === 1) {
+    const { path, what, fix } = only;
+    return new ClipperError('E_NOT_CAPTURABLE', `A captured value can't travel to a replica:\n  ${path}: ${what}`, { fix });
+  }
   const shown = problems.slice(0, 20);
   const lines = shown.map(({ path, what, fix }) => `  ${path}: ${what}.\n    Fix: ${fix}.`);
-  const count = problems.length === 1 ? 'A captured value' : `${problems.length} captured values`;
   if (shown.length < problems.length) lines.push(`  … and ${problems.length - shown.length} more`);
-  return new ClipperError('E_NOT_CAPTURABLE', `${count} can't travel to a replica:\n${lines.join('\n')}`);
+  return new ClipperError(
+    'E_NOT_CAPTURABLE',
+    `${problems.length} captured values can't travel to a replica:\n${lines.join('\n')}`,
+  );
 }

@@ -1,8 +1,10 @@
 import { errorCodes } from '../errors.ts';
 import { z } from '../util/zod.ts';
 
+const fix = z.string().optional().describe('What to do about it, if that is known.');
+
 /** An error of our own endpoints. */
-export const ClusterError = z.object({ code: z.enum(errorCodes), message: z.string() }).meta({ id: 'ClusterError' });
+export const ClusterError = z.object({ code: z.enum(errorCodes), message: z.string(), fix }).meta({ id: 'ClusterError' });
 /** The answers of our own endpoints besides success. */
 export const clusterErrors = { '4XX': ClusterError, '5XX': ClusterError };
 
@@ -12,6 +14,7 @@ export const QueryError = z
     error: z.enum(['Json error', 'Query processing error', 'Not found', 'Unauthorized', 'Forbidden']),
     cause: z.string(),
     code: z.enum(errorCodes),
+    fix,
   })
   .meta({ id: 'QueryError' });
 /** The answers to a caller whose token, key or page is not accepted. */

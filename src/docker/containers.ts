@@ -32,7 +32,7 @@ export async function runContainer(engine: DockerEngine, settings: ContainerSett
       // A container to join may be gone as well.
       if (statusOf(error) !== 404 || !/image/i.test(reasonOf(error))) throw error;
       const message = `${what}: the Docker engine has no image ${settings.Image ?? ''}, which was removed`;
-      throw new ClipperError('E_IMAGE_NOT_FOUND', `${message}.\n  Fix: deploy it again`, { cause: error });
+      throw new ClipperError('E_IMAGE_NOT_FOUND', message, { fix: 'deploy it again', cause: error });
     }
   });
   try {

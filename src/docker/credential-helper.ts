@@ -25,7 +25,8 @@ export async function askCredentialHelper(helper: string, server: string): Promi
     const failure = error as Failure;
     if (/credentials not found/i.test(`${failure.stdout} ${failure.stderr}`)) return undefined;
     const message = `The credentials for the registry ${server} can't be had from ${program}, which Docker's configuration names`;
-    throw new ClipperError('E_REGISTRY_FAILED', `${message}: ${reasonOf(failure)}`, { cause: error });
+    const fix = failure.code === 'ENOENT' ? 'install it, or remove it from the configuration' : undefined;
+    throw new ClipperError('E_REGISTRY_FAILED', `${message}: ${reasonOf(failure)}`, { fix, cause: error });
   }
 }
 
@@ -54,8 +55,7 @@ function parsed(answer: string): { readonly Username?: unknown; readonly Secret?
 }
 
 function reasonOf(failure: Failure): string {
-  if (failure.code === 'ENOENT')
-    return 'there is no such program in PATH.\n  Fix: install it, or take it out of the configuration';
+  if (failure.code === 'ENOENT') return 'there is no such program in PATH';
   if (failure.killed === true) return `it gave no answer in ${timeoutMs / 1_000} s`;
   if (typeof failure.code !== 'number') return messageOf(failure);
   return (failure.stderr || failure.stdout || `it ended with code ${failure.code}`).trim();

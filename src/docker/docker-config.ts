@@ -48,10 +48,9 @@ export async function engineAddress(): Promise<string | undefined> {
   const address = addressIn(text, file);
   // Its certificates lie in files that only the Docker command reads.
   if (!existsSync(join(configDir(), 'contexts', 'tls', id, 'docker'))) return address;
-  throw new ClipperError(
-    'E_INVALID_OPTION',
-    `The Docker context "${context}" has certificates of its own.\n  Fix: set DOCKER_HOST=${address}, DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH to their folder`,
-  );
+  throw new ClipperError('E_INVALID_OPTION', `The Docker context "${context}" has certificates of its own`, {
+    fix: `set DOCKER_HOST=${address}, DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH to their folder`,
+  });
 }
 
 function addressIn(text: string, file: string): string | undefined {
@@ -67,8 +66,7 @@ const addressForm = /^(?:(?:unix|npipe):\/\/|(?:tcp|https?|ssh):\/\/[^/]|[^:/]+(
 function checkAddress(host: string): string {
   if (addressForm.test(host)) return host;
   const message = `DOCKER_HOST is "${host}", which is no address of a Docker engine`;
-  throw new ClipperError(
-    'E_INVALID_OPTION',
-    `${message}.\n  Fix: unset it, or write it as unix:///var/run/docker.sock, tcp://host:2375 or ssh://user@host`,
-  );
+  throw new ClipperError('E_INVALID_OPTION', message, {
+    fix: 'unset it, or write it as unix:///var/run/docker.sock, tcp://host:2375 or ssh://user@host',
+  });
 }

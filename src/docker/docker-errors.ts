@@ -34,7 +34,7 @@ export function engineError(error: unknown, what: string, code: ErrorCode, addre
   if (isUnreachable(error)) return notThere(address, error);
   const reason = reasonOf(error);
   const fix = fixes.find(([pattern]) => pattern.test(reason))?.[1];
-  return new ClipperError(code, `${what}: ${reason}${fix === undefined ? '' : `.\n  Fix: ${fix}`}`, { cause: error });
+  return new ClipperError(code, `${what}: ${reason}`, { fix, cause: error });
 }
 
 const fixes: readonly (readonly [RegExp, string])[] = [
@@ -47,15 +47,13 @@ const fixes: readonly (readonly [RegExp, string])[] = [
 ];
 
 const notThere = (address: string, cause: unknown): ClipperError =>
-  new ClipperError(
-    'E_DOCKER_UNAVAILABLE',
-    `No Docker engine answers at ${address}: ${messageOf(cause)}.\n  Fix: start it (\`sudo systemctl start docker\`, or Docker Desktop), or set DOCKER_HOST to where it is; the backend 'process' needs none`,
-    { cause },
-  );
+  new ClipperError('E_DOCKER_UNAVAILABLE', `No Docker engine answers at ${address}: ${messageOf(cause)}`, {
+    fix: `start it (\`sudo systemctl start docker\`, or Docker Desktop), or set DOCKER_HOST to where it is; the backend 'process' needs none`,
+    cause,
+  });
 
 const notAllowed = (address: string, cause: unknown): ClipperError =>
-  new ClipperError(
-    'E_DOCKER_UNAVAILABLE',
-    `The user ${userInfo().username} may not use the Docker engine at ${address}.\n  Fix: \`sudo usermod -aG docker ${userInfo().username}\`, then log in again: the group \`docker\` owns the socket`,
-    { cause },
-  );
+  new ClipperError('E_DOCKER_UNAVAILABLE', `The user ${userInfo().username} may not use the Docker engine at ${address}`, {
+    fix: `\`sudo usermod -aG docker ${userInfo().username}\`, then log in again: the group \`docker\` owns the socket`,
+    cause,
+  });

@@ -134,18 +134,17 @@ async function introduced(api: Dockerode, address: string): Promise<readonly [En
 }
 
 const unavailable = (what: string, cause?: unknown): ClipperError =>
-  new ClipperError(
-    'E_DOCKER_UNAVAILABLE',
-    `${what}.\n  Fix: start Docker there, or start it anew, or set DOCKER_HOST to where it is; the backend 'process' needs none`,
-    { cause },
-  );
+  new ClipperError('E_DOCKER_UNAVAILABLE', what, {
+    fix: "start Docker there, or start it anew, or set DOCKER_HOST to where it is; the backend 'process' needs none",
+    cause,
+  });
 
 function checkVersion({ Version, ApiVersion }: EngineVersion, address: string): void {
   const [major = 0, minor = 0] = ApiVersion.split('.').map(Number);
   const [oldestMajor, oldestMinor] = oldestApi;
   if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) return;
   const message = `The Docker engine at ${address} is version ${Version} (API ${ApiVersion}), and 20.10 (API 1.41) or newer is needed`;
-  throw new ClipperError('E_DOCKER_UNAVAILABLE', `${message}.\n  Fix: update it, or use the backend 'process'`);
+  throw new ClipperError('E_DOCKER_UNAVAILABLE', message, { fix: "update it, or use the backend 'process'" });
 }
 
 /** Docker's names of the machines that the engine names as the kernel does. */

@@ -134,9 +134,7 @@ export async function send(
     if (signal?.aborted === true) throw new ClipperError('E_CANCELLED', `${what}: it was cancelled`, { cause: error });
     if (uploadError === undefined) throw error;
     const message = `What goes into the image can't be read: ${messageOf(uploadError)}`;
-    throw new ClipperError('E_BUNDLE_FAILED', `${message}.\n  Fix: see that nothing changes it meanwhile`, {
-      cause: uploadError,
-    });
+    throw new ClipperError('E_BUNDLE_FAILED', message, { fix: 'see that nothing changes it meanwhile', cause: uploadError });
   } finally {
     signal?.removeEventListener('abort', stop);
     upload?.destroy();

@@ -72,15 +72,16 @@ function noName(reference: string, { cause }: ClipperError): ClipperError {
 function notFound(reference: string, reason: string, cause?: unknown): ClipperError {
   const { host } = parseReference(reference);
   // Docker Hub says the same of images that are not there and of those that are not for everybody.
-  const fix = /denied/.test(reason) ? '.\n  Fix: see that it is spelt right; if it is not for everybody, `docker login`' : '';
-  return new ClipperError('E_IMAGE_NOT_FOUND', `There is no image ${reference} in the registry ${host}: ${reason}${fix}`, {
+  const fix = /denied/.test(reason) ? 'check its spelling; if it is private, `docker login`' : undefined;
+  return new ClipperError('E_IMAGE_NOT_FOUND', `There is no image ${reference} in the registry ${host}: ${reason}`, {
+    fix,
     cause,
   });
 }
 
 function wrongPlatform(reference: string, platform: string | undefined, reason: string, cause?: unknown): ClipperError {
   const message = `The image ${reference} is not there for ${platform}: ${reason}`;
-  return new ClipperError('E_IMAGE_FAILED', `${message}.\n  Fix: name an image that was made for it`, { cause });
+  return new ClipperError('E_IMAGE_FAILED', message, { fix: 'name an image that was made for it', cause });
 }
 
 function checkDigest(reference: string, { digests }: ImageFacts): void {

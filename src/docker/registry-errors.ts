@@ -52,7 +52,7 @@ export function registryError(error: unknown, task: RegistryTask, attempts: numb
   const { host } = parseReference(task.reference);
   const often = attempts === 1 ? '' : `, tried ${attempts} times`;
   const message = `The image ${task.reference} could not be ${task.verb} the registry ${host} ${asWhom(task)}${often}: ${reason}`;
-  return new ClipperError('E_REGISTRY_FAILED', `${message}.\n  Fix: ${fix}`, { cause: error });
+  return new ClipperError('E_REGISTRY_FAILED', message, { fix, cause: error });
 }
 
 function asWhom({ auth }: RegistryTask): string {

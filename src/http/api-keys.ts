@@ -18,5 +18,5 @@ function requireKey({ name, apiKeyHashes = [] }: Application, headers: IncomingH
   if (given.some((hash) => apiKeyHashes.some((kept) => isSameHash(kept, hash)))) return;
   const got = given.length === 0 ? 'none came' : 'another one came';
   const message = `The application '${name}' needs a key, as "Authorization: Bearer <key>" or "x-api-key: <key>", and ${got}`;
-  throw new ClipperError('E_UNAUTHORIZED', `${message}.\n  Fix: connectClipper({ apiKey }), or predict(…, { apiKey })`);
+  throw new ClipperError('E_UNAUTHORIZED', message, { fix: 'connectClipper({ apiKey }), or predict(…, { apiKey })' });
 }

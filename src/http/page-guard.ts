@@ -13,13 +13,13 @@ export function refusePages({ origin, host = '', ...headers }: IncomingHttpHeade
   if (headers['sec-fetch-site'] === 'cross-site') throw forbidden('this one has Sec-Fetch-Site: cross-site');
   // A page may have had its own name lead to this machine, so that it is of one origin with the server.
   if (isUnguarded && host !== '' && !isLoopback(nameOf(host))) {
-    const fix = 'Fix: address it as localhost or 127.0.0.1, or have it ask for a token or key';
-    throw forbidden(`this one was sent to ${printShort(host)}, which is no name of the loopback address.\n  ${fix}`);
+    const fix = 'address it as localhost or 127.0.0.1, or have it ask for a token or key';
+    throw forbidden(`this one was sent to ${printShort(host)}, which is no name of the loopback address`, fix);
   }
 }
 
-const forbidden = (why: string): ClipperError =>
-  new ClipperError('E_FORBIDDEN', `Requests of web pages are refused here: ${why}`);
+const forbidden = (why: string, fix?: string): ClipperError =>
+  new ClipperError('E_FORBIDDEN', `Requests of web pages are refused here: ${why}`, { fix });
 
 /** A host without its port, and without the brackets of an IPv6 address. */
 const nameOf = (host: string): string => host.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');

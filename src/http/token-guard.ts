@@ -12,10 +12,9 @@ export function requireToken(server: FastifyInstance, token: string): void {
     if (given !== undefined && isSameHash(hashOf(given), expected)) return;
     const got = given === undefined ? 'none came' : 'another one came';
     const message = `Management needs the cluster's token, as "Authorization: Bearer <token>", and ${got}`;
-    throw new ClipperError(
-      'E_UNAUTHORIZED',
-      `${message}.\n  Fix: connectClipper({ token }), or CLIPPER_TOKEN in the environment; it is in the file "token" of the server's stateDir`,
-    );
+    throw new ClipperError('E_UNAUTHORIZED', message, {
+      fix: `connectClipper({ token }), or CLIPPER_TOKEN in the environment; it is in the file "token" of the server's stateDir`,
+    });
   });
 }
 

@@ -108,10 +108,9 @@ async function lookInto(engine: DockerEngine, named: string, { id, env, arch }: 
       return { node, libc: isMusl ? 'musl' : 'glibc' };
     }
     const message = `The base image ${named} has no Node: there is no \`node\` in its PATH, ${path}`;
-    throw new ClipperError(
-      'E_IMAGE_FAILED',
-      `${message}.\n  Fix: name an image with Node, as node:${process.versions.node.split('.')[0]}-slim, or leave baseImage out`,
-    );
+    throw new ClipperError('E_IMAGE_FAILED', message, {
+      fix: `name an image with Node, as node:${process.versions.node.split('.')[0]}-slim, or leave baseImage out`,
+    });
   } finally {
     await removeContainer(engine, container);
   }

@@ -74,7 +74,7 @@ function addonOf(zeromq: string, { arch, libc }: AddonTarget): Addon {
   const [newest] = fitting.sort((a, b) => Number(b.config.abi) - Number(a.config.abi));
   if (newest !== undefined) return newest;
   const message = `ZeroMQ ships no add-on for linux on ${arch} with ${libc}, which replicas in such an image need`;
-  throw new ClipperError('E_IMAGE_FAILED', `${message}.\n  Fix: use a base image for amd64 or arm64`);
+  throw new ClipperError('E_IMAGE_FAILED', message, { fix: 'use a base image for amd64 or arm64' });
 }
 
 /** The loader takes every system without a certain file for one with glibc, so the add-on is listed for both. */

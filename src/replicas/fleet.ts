@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
-import { ClipperError, isClipperError, messageOf } from '../errors.ts';
+import { asClipperError, ClipperError, isClipperError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
 import type { Backend, ReplicaExit, ReplicaSpec, RunningReplica } from './backend.ts';
@@ -155,9 +155,11 @@ export class Fleet {
       await this.#start(member);
     } catch (error) {
       this.#remove(member);
-      const message = `Replica ${member.instance} could not be started: ${messageOf(error)}`;
-      this.#whyNotStarted = message;
-      throw new ClipperError(isClipperError(error) ? error.code : 'E_REPLICA_EXITED', message, { cause: error });
+      const { code, summary, fix } = asClipperError(error, 'E_REPLICA_EXITED');
+      const failure = `Replica ${member.instance} could not be started: ${summary}`;
+      const wrapped = new ClipperError(code, failure, { fix, cause: error });
+      this.#whyNotStarted = wrapped.message;
+      throw wrapped;
     }
   }
 

@@ -1,3 +1,4 @@
+import type { ServingSettings } from '../contract/serving.ts';
 import { isClipperError, messageOf } from '../errors.ts';
 import type { ModelMetrics } from '../metrics/counted.ts';
 import type { Output, Outputs } from '../protocol/content.ts';
@@ -8,15 +9,6 @@ import type { Computation } from './computation.ts';
 import type { LatencyModel } from './latency-model.ts';
 import { ReplicaSlot, type Trip } from './replica-slot.ts';
 import { WaitingLine } from './waiting-line.ts';
-
-export interface QueueSettings {
-  /** Inputs a batch at most; -1: adaptive. */
-  readonly batchSize: number;
-  /** How long a batch that is not full waits for more, half an objective at most: the paper's delayed batching (section 4.3.2). */
-  readonly batchDelayMicros: number;
-  /** Whether a batch that takes longer than 95 of 100 is sent to another replica too. */
-  readonly hedge: boolean;
-}
 
 export interface QueueLoad {
   /** Those that take what comes. */
@@ -36,7 +28,7 @@ export class ModelQueue {
   /** The one that is idle for longest comes first. */
   readonly #idle = new Set<ReplicaSlot>();
   readonly #admission = new Admission(this.#waiting, () => this.#slots.values());
-  readonly #settings: () => QueueSettings;
+  readonly #settings: () => ServingSettings;
   readonly #metrics: ModelMetrics;
   #isScheduled = false;
   #wake: NodeJS.Timeout | undefined;
@@ -45,7 +37,7 @@ export class ModelQueue {
   /** Of replicas that were removed. */
   #busyBefore = 0;
 
-  constructor(settings: () => QueueSettings, metrics: ModelMetrics) {
+  constructor(settings: () => ServingSettings, metrics: ModelMetrics) {
     this.#settings = settings;
     this.#metrics = metrics;
     metrics.depth = () => this.#waiting.size;

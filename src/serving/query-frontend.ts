@@ -1,4 +1,4 @@
-import { servingDefaults } from '../contract/serving.ts';
+import { type ServingSettings, servingDefaults } from '../contract/serving.ts';
 import { modelKey } from '../control/names.ts';
 import type { Registry } from '../control/registry.ts';
 import type { Application, ModelVersion } from '../control/state-store.ts';
@@ -9,7 +9,7 @@ import { getOrInsert } from '../util/get-or-insert.ts';
 import type { ComputationResult } from './computation.ts';
 import { Deadlines } from './deadlines.ts';
 import { type InputKey, inputKey, isSameInput } from './input-key.ts';
-import { ModelQueue, type QueueLoad, type QueueSettings } from './model-queue.ts';
+import { ModelQueue, type QueueLoad } from './model-queue.ts';
 import { PredictionCache } from './prediction-cache.ts';
 import { type Answer, OpenQuery, type Target } from './query.ts';
 import { RecentFailures } from './recent-failures.ts';
@@ -70,7 +70,7 @@ export class QueryFrontend implements ComputationOwner {
   }
 
   #queueOf(model: string, queueKey: string): ModelQueue {
-    const settings = (): QueueSettings => {
+    const settings = (): ServingSettings => {
       const [name = '', version = ''] = model.split(':');
       return this.#registry.model(name, version) ?? servingDefaults;
     };

@@ -82,7 +82,7 @@ function clusterExists({ name, pid, since, managementUrl, isStopping }: RunningC
   const where = managementUrl === undefined || isStopping === true ? state : `its management is at ${managementUrl}`;
   const message = `A cluster with name '${name}' runs on this machine already: process ${pid}, since ${since}; ${where}`;
   const connect = managementUrl === undefined ? 'connectClipper()' : `connectClipper({ managementUrl: '${managementUrl}' })`;
-  return new ClipperError('E_CLUSTER_EXISTS', `${message}.\n  Fix: ${connect}, or give startClipper another name`);
+  return new ClipperError('E_CLUSTER_EXISTS', message, { fix: `${connect}, or give startClipper another name` });
 }
 
 // Where there are no user numbers, temporary folders are the user's own.
@@ -97,7 +97,7 @@ async function ensureOwnDir(): Promise<void> {
   });
   if (!(await isOurOwn(dir))) {
     const message = `${dir}, where running clusters are listed, is not a folder of this user's own`;
-    throw new ClipperError('E_STORE_FAILED', `${message}.\n  Fix: have it removed, or set TMPDIR to another folder`);
+    throw new ClipperError('E_STORE_FAILED', message, { fix: 'have it removed, or set TMPDIR to another folder' });
   }
   await chmod(dir, 0o700);
   await mkdir(clustersDir(), { recursive: true, mode: 0o700 });

@@ -37,7 +37,7 @@ export async function takeStateDir(dir: string, cluster: string): Promise<AsyncD
   const other = await takeFile<Owner>(path, { ...thisProcess(), cluster });
   if (other === undefined) return { [Symbol.asyncDispose]: () => releaseFile(path) };
   const message = `The stateDir ${dir} is used by the server of the cluster '${other.cluster}' already, process ${other.pid}`;
-  throw new ClipperError('E_CLUSTER_EXISTS', `${message}.\n  Fix: connectClipper() to it, or give startClipper another stateDir`);
+  throw new ClipperError('E_CLUSTER_EXISTS', message, { fix: 'connectClipper() to it, or give startClipper another stateDir' });
 }
 
 /** Removes the folders of servers that were killed before they could do it themselves. */

@@ -65,5 +65,5 @@ async function checked(handle: FileHandle, file: string): Promise<string> {
   const text = (await handle.readFile('utf8')).trim();
   if (isOurs && tokenRule.test(text)) return text;
   const why = isOurs ? 'holds no token of 16 or more characters without spaces' : 'may be read or written by others';
-  throw new ClipperError('E_INVALID_OPTION', `The token file ${file} ${why}.\n  Fix: remove it, and a new one is made`);
+  throw new ClipperError('E_INVALID_OPTION', `The token file ${file} ${why}`, { fix: 'remove it, and a new one is made' });
 }

@@ -1,8 +1,9 @@
+import { type ServingSettings, servingDefaults } from '../../src/contract/serving.ts';
 import { ModelMetrics } from '../../src/metrics/counted.ts';
 import { encodeInput } from '../../src/protocol/input-types.ts';
 import type { RpcReplica } from '../../src/rpc/rpc-replica.ts';
 import type { Computation, ComputationResult } from '../../src/serving/computation.ts';
-import { ModelQueue, type QueueSettings } from '../../src/serving/model-queue.ts';
+import { ModelQueue } from '../../src/serving/model-queue.ts';
 import type { ObservedRpcServer } from './rpc.ts';
 import { type SteeredReplica, startSteeredReplica } from './steered-replica.ts';
 
@@ -39,8 +40,8 @@ export const enqueue = (queue: ModelQueue, ...values: number[]) => {
   return queries;
 };
 
-export const queueOf = (batchSize: number, settings: Partial<QueueSettings> = {}): ModelQueue =>
-  new ModelQueue(() => ({ batchSize, batchDelayMicros: 0, hedge: false, ...settings }), new ModelMetrics());
+export const queueOf = (batchSize: number, settings: Partial<ServingSettings> = {}): ModelQueue =>
+  new ModelQueue(() => ({ ...servingDefaults, batchSize, ...settings }), new ModelMetrics());
 
 export const answered = (text: string): ComputationResult => ({ kind: 'answered', output: { text, failed: false } });
 

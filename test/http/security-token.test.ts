@@ -14,7 +14,10 @@ test('management that others than this machine reach asks for a token, which onl
   expect([statSync(file).mode & 0o777, Buffer.from(token, 'base64url').byteLength]).toEqual([0o600, 32]);
   for (const headers of [{}, bearer(`${token}x`), bearer(token.slice(1)), { authorization: `Basic ${token}` }, bearer('')]) {
     const refused = await cluster.admin('get_all_applications', {}, headers);
-    expect(refused).toMatchObject({ status: 401, json: { error: 'Unauthorized', code: 'E_UNAUTHORIZED' } });
+    expect(refused).toMatchObject({
+      status: 401,
+      json: { error: 'Unauthorized', code: 'E_UNAUTHORIZED', fix: expect.stringContaining('CLIPPER_TOKEN') },
+    });
     expect([refused.headers.get('www-authenticate'), refused.text.includes(token)]).toEqual(['Bearer', false]);
   }
   expect(await cluster.admin('get_all_applications', {}, bearer(token))).toMatchObject({ status: 200, json: [] });

@@ -44,10 +44,11 @@ function connect(): Session {
     return session;
   } catch (cause) {
     const isDenied = (cause as NodeJS.ErrnoException).code === 'ERR_ACCESS_DENIED';
-    const why = isDenied
-      ? 'the permission model forbids it. Fix: start Node with --allow-inspector (Node 24 and later), or without --permission.'
-      : `this Node has none: ${messageOf(cause)}. Fix: use a Node.js that was built with its inspector.`;
-    throw unsupported(`Functions are read through Node's inspector, and ${why}`, { cause });
+    const why = isDenied ? 'the permission model forbids it' : `this Node has none: ${messageOf(cause)}`;
+    const fix = isDenied
+      ? 'start Node with --allow-inspector (Node 24 and later), or without --permission'
+      : 'use a Node.js that was built with its inspector';
+    throw unsupported(`Functions are read through Node's inspector, and ${why}`, { fix, cause });
   }
 }
 

@@ -1,49 +1,33 @@
 import { readFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { decode, type SourceMapMappings } from '@jridgewell/sourcemap-codec';
+import { FlattenMap, originalPositionFor, type TraceMap } from '@jridgewell/trace-mapping';
 import type { Original, Place } from '../graph/source-place.ts';
-
-interface RawMap {
-  readonly sources?: readonly (string | null)[];
-  readonly sourceRoot?: string;
-  readonly mappings?: string;
-}
 
 /** Where the code of a script came from, by the source map that its compiler left. */
 export class ScriptMap {
-  /** As URLs. */
-  readonly sources: readonly string[];
-  readonly #lines: SourceMapMappings;
+  readonly #map: TraceMap;
 
-  /** The map of a script: within its URL, or in a file beside it. Undefined where there is none that can be read. */
+  /** The map of a script: within its URL, or in a file beside it. Undefined if there is none that can be read. */
   static of(scriptUrl: string, mapUrl: string): ScriptMap | undefined {
     try {
-      const raw = JSON.parse(readMap(scriptUrl, mapUrl)) as RawMap;
-      return new ScriptMap(raw, scriptUrl);
+      return new ScriptMap(new FlattenMap(readMap(scriptUrl, mapUrl), new URL(mapUrl, scriptUrl).href));
     } catch {
       return undefined;
     }
   }
 
-  private constructor({ sources = [], sourceRoot = '', mappings = '' }: RawMap, scriptUrl: string) {
-    const folder = dirname(fileURLToPath(scriptUrl));
-    this.sources = sources.map((source) => sourceUrl(folder, `${sourceRoot}${source ?? ''}`));
-    this.#lines = decode(mappings);
+  private constructor(map: TraceMap) {
+    this.#map = map;
+  }
+
+  /** As URLs. */
+  get sources(): readonly string[] {
+    return this.#map.resolvedSources;
   }
 
   /** The closest mapped place before one of the script's. */
   original({ line, column }: Place): Original | undefined {
-    const segments = this.#lines[line] ?? [];
-    let low = -1;
-    for (let high = segments.length - 1; low < high; ) {
-      const middle = (low + high + 1) >> 1;
-      if ((segments[middle]?.[0] ?? 0) <= column) low = middle;
-      else high = middle - 1;
-    }
-    const [, source = -1, originalLine = 0, originalColumn = 0] = segments[low] ?? [];
-    const url = this.sources[source];
-    return url === undefined ? undefined : { source: url, line: originalLine, column: originalColumn };
+    const found = originalPositionFor(this.#map, { line: line + 1, column });
+    return found.source === null ? undefined : { source: found.source, line: found.line - 1, column: found.column };
   }
 }
 
@@ -53,6 +37,3 @@ function readMap(scriptUrl: string, mapUrl: string): string {
   const [, base64, text = ''] = inline;
   return base64 === undefined ? decodeURIComponent(text) : Buffer.from(text, 'base64').toString('utf8');
 }
-
-const sourceUrl = (folder: string, source: string): string =>
-  source.startsWith('file:') ? source : pathToFileURL(resolve(folder, source)).href;

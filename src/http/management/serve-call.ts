@@ -40,4 +40,4 @@ export function serveRead<Answer extends z.ZodType>(
 
 /** Errors of our own endpoints: a client throws them again as they were. */
 export const sendClusterError = (error: ClipperError, reply: FastifyReply): FastifyReply =>
-  withStatusOf(error, reply).send({ code: error.code, message: error.message });
+  withStatusOf(error, reply).send({ code: error.code, message: error.summary, fix: error.fix });

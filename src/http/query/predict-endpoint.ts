@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Registry } from '../../control/registry.ts';
-import { ClipperError, isClipperError, messageOf } from '../../errors.ts';
+import { asClipperError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import type { QueryFrontend } from '../../serving/query-frontend.ts';
 import { withKey } from '../api-keys.ts';
@@ -89,7 +89,7 @@ export class PredictEndpoint {
   }
 
   #refuse(response: ServerResponse, error: unknown): void {
-    const known = isClipperError(error) ? error : new ClipperError('E_INTERNAL', messageOf(error), { cause: error });
+    const known = asClipperError(error, 'E_INTERNAL');
     if (known.code === 'E_INTERNAL') this.#services.log.error({ err: error }, 'a query failed');
     this.#send(response, known.status, JSON.stringify(describeQueryError(known)));
   }

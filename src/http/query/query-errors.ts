@@ -2,10 +2,10 @@ import type { FastifyReply } from 'fastify';
 import type { ClipperError } from '../../errors.ts';
 
 /** Errors of the query REST as Clipper words them, with our code beside. */
-export function describeQueryError({ code, status, message }: ClipperError): object {
+export function describeQueryError({ code, status, summary, fix }: ClipperError): object {
   const titles: Readonly<Record<number, string>> = { 401: 'Unauthorized', 403: 'Forbidden', 404: 'Not found' };
   const title = code === 'E_MALFORMED_JSON' ? 'Json error' : (titles[status] ?? 'Query processing error');
-  return { error: title, cause: message, code };
+  return { error: title, cause: summary, code, fix };
 }
 
 export const sendQueryError = (error: ClipperError, reply: FastifyReply): FastifyReply =>

@@ -171,5 +171,8 @@ const isNotOwnAddress = (error: unknown): boolean =>
 const clusterExists = (cluster: string, network: string): ClipperError =>
   new ClipperError(
     'E_CLUSTER_EXISTS',
-    `A cluster with name '${cluster}' is on this Docker engine already: it has the network ${network}.\n  Fix: connectClipper() to it, or give startClipper another name; where its server is gone for good, remove its containers and the network`,
+    `A cluster with name '${cluster}' is on this Docker engine already: it has the network ${network}`,
+    {
+      fix: 'connectClipper() to it, or give startClipper another name; where its server is gone for good, remove its containers and the network',
+    },
   );

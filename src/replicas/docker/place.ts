@@ -20,12 +20,11 @@ export function hostGateway({ facts }: DockerEngine, choice: NetworkChoice): str
   if (facts.isRootless || !/^(?:localhost|127\.|\[::1\])/.test(host)) {
     const why = facts.isRootless ? 'is rootless' : 'is on another machine';
     const message = `The Docker engine at ${facts.address} ${why}, and its containers can't reach a server that is not`;
-    throw new ClipperError(
-      'E_DOCKER_UNAVAILABLE',
-      `${message}.\n  Fix: run the server in a container of that engine, or use another engine`,
-    );
+    throw new ClipperError('E_DOCKER_UNAVAILABLE', message, {
+      fix: 'run the server in a container of that engine, or use another engine',
+    });
   }
   if (choice === 'cluster') return 'host-gateway';
   const message = "network: 'none' would keep replicas from the server too, as the Docker engine runs in a machine of its own";
-  throw new ClipperError('E_INVALID_OPTION', `${message}.\n  Fix: leave network out, or run the server in a container`);
+  throw new ClipperError('E_INVALID_OPTION', message, { fix: 'leave network out, or run the server in a container' });
 }

@@ -51,7 +51,7 @@ export class ProcessBackend implements Backend {
     ];
     if (asked.length === 0) return spec;
     const message = `The cluster runs its replicas as processes, which have no ${asked.join(', ')}`;
-    throw new ClipperError('E_INVALID_OPTION', `${message}. Fix: startClipper({ backend: 'docker' })`);
+    throw new ClipperError('E_INVALID_OPTION', message, { fix: "startClipper({ backend: 'docker' })" });
   }
 
   async start(spec: ReplicaSpec, instance: string): Promise<RunningReplica> {
