@@ -12,10 +12,10 @@ export {
   type EndpointOptions,
 } from './client/deploy.ts';
 export type { DeployModelOptions } from './client/deploy-model.ts';
+export type { Deployment } from './client/deploy-target.ts';
 export type { EventOptions, FollowOptions } from './client/events.ts';
 export type { FeedbackOptions, FeedbackRecord } from './client/feedback.ts';
 export type { ApplicationOptions, LogOptions, ModelOptions, PredictOptions, ReplicasOption } from './client/options.ts';
-export type { Deployment } from './client/post-deploy.ts';
 export type { OnProgress, ProgressEvent } from './client/progress.ts';
 export { type ConnectOptions, connectClipper, type StartOptions, startClipper } from './client/start.ts';
 export type { TrafficOptions, TrafficWeights } from './client/traffic.ts';

@@ -15,6 +15,7 @@ const layers = [
   ['closure'],
   ['bundle', 'replicas'],
   ['replicas/process', 'replicas/docker', 'image', 'deployments', 'serving'],
+  ['backends.ts'],
   ['http'],
   ['http/query'],
   ['http/management', 'http/open-inference'],

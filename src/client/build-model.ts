@@ -7,8 +7,8 @@ import { z } from '../util/zod.ts';
 import { ModelBuild } from './model-build.ts';
 import { captureModel, functionShape, type ModelFunctions } from './model-function.ts';
 import { imageShape } from './options.ts';
-import { type DeployTarget, nextVersion } from './post-deploy.ts';
 import { Progress } from './progress.ts';
+import { type Server, ServerTarget } from './server-target.ts';
 
 const BuildOptions = z.strictObject({
   ...functionShape,
@@ -45,12 +45,12 @@ export interface BuiltModel {
  * E_INVALID_OPTION, E_NOT_CAPTURABLE, E_BUNDLE_FAILED, E_IMAGE_FAILED, E_REGISTRY_FAILED, E_DOCKER_UNAVAILABLE, E_CANCELLED.
  */
 export async function buildModel<T extends InputType, Context = undefined>(
-  target: DeployTarget,
+  server: Server,
   options: BuildOptions<T, Context>,
 ): Promise<BuiltModel> {
   const config = resolveOptions(BuildOptions, options, 'buildModel');
   const name = checkName(config.name, 'model name');
-  const version = config.version === undefined ? await versionFor(target, name) : checkVersion(config.version);
+  const version = config.version === undefined ? await versionFor(server, name) : checkVersion(config.version);
   using progress = new Progress(`${name}:${version}`, config.onProgress);
   const captured = await captureModel(config, progress);
   await using build = await ModelBuild.prepare(captured, config, { settings: config, progress });
@@ -66,10 +66,8 @@ export async function buildModel<T extends InputType, Context = undefined>(
   return { name, version, digest, image, id, bytes };
 }
 
-async function versionFor({ cluster, management }: DeployTarget, name: string): Promise<string> {
-  if (cluster !== undefined) return nextVersion(management, name);
-  throw new ClipperError(
-    'E_INVALID_OPTION',
-    `Give a version: ${management.url} is no clipper-ts server, which would know the next`,
-  );
+async function versionFor(server: Server, name: string): Promise<string> {
+  if (server.cluster !== undefined) return new ServerTarget(server).nextVersion(name, undefined);
+  const message = `Give a version: ${server.management.url} is no clipper-ts server, which would know the next`;
+  throw new ClipperError('E_INVALID_OPTION', message);
 }

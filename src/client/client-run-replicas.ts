@@ -2,21 +2,21 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { pino } from 'pino';
+import { openBackend } from '../backends.ts';
+import type { BackendName } from '../contract/backends.ts';
 import { getAllReplicas } from '../contract/models.ts';
 import { modelKey } from '../control/names.ts';
 import { ClipperError, messageOf } from '../errors.ts';
-import type { Backend, ReplicaSpec } from '../replicas/backend.ts';
-import { DockerBackend } from '../replicas/docker/docker-backend.ts';
+import type { InstanceBackend, ReplicaSpec } from '../replicas/backend.ts';
 import { Fleet } from '../replicas/fleet.ts';
 import type { FleetEvents } from '../replicas/fleet-events.ts';
-import { ProcessBackend } from '../replicas/process/process-backend.ts';
 import type { LoggedReplicas } from '../replicas/replica-logs.ts';
 import { deferred } from '../util/deferred.ts';
 import { temporaryDir } from '../util/state-dir.ts';
 import type { RestClient } from './rest-client.ts';
 
 export interface OwnReplicasOptions {
-  readonly backend: 'process' | 'docker';
+  readonly backend: BackendName;
   /** `host:port` of the container RPC. */
   readonly rpcAddress: string;
   readonly management: RestClient;
@@ -35,12 +35,12 @@ const lookEveryMs = 100;
  * stopped with the connection.
  */
 export class ClientRunReplicas implements AsyncDisposable {
-  readonly backend: 'process' | 'docker';
+  readonly backend: BackendName;
   /** What images for them are named after. */
   readonly cluster = `client-${process.pid}`;
   readonly #options: OwnReplicasOptions;
   readonly #fleets = new Map<string, Fleet>();
-  #opened: Promise<{ readonly dir: string; readonly backend: Backend } & AsyncDisposable> | undefined;
+  #opened: Promise<{ readonly dir: string; readonly backend: InstanceBackend } & AsyncDisposable> | undefined;
   /** Who is to know, by fleet, that a replica died. */
   readonly #onDied = new Map<Fleet, (instance: string, how: string) => void>();
 
@@ -169,13 +169,13 @@ export class ClientRunReplicas implements AsyncDisposable {
     }
   }
 
-  async #makeBackend(dir: string): Promise<Backend> {
+  #makeBackend(dir: string): Promise<InstanceBackend> {
     const { host, port } = splitAddress(this.#options.rpcAddress);
-    if (this.backend === 'process') return new ProcessBackend({ dir, rpcHost: host, rpcPort: port, extensions: false });
     const isHere = /^(localhost|127\.|\[?::1)/.test(host);
+    const remote = isHere ? {} : { remoteRpcHost: host };
+    const where = { cluster: this.cluster, dir, rpcHost: host, rpcPort: port, ...remote };
     const log = pino({ level: 'silent' });
-    const where = { ...(isHere ? {} : { rpcHost: host }), rpcPort: port, extensions: false };
-    return DockerBackend.open({ cluster: this.cluster, dir, ...where, listenOn: async () => {}, log });
+    return openBackend(this.backend, { ...where, extensions: false, listenOn: async () => {}, log });
   }
 }
 

@@ -1,3 +1,4 @@
+import { backendSchema } from '../contract/backends.ts';
 import { getCluster, ping } from '../contract/cluster.ts';
 import { isClipperError } from '../errors.ts';
 import { resolveOptions } from '../util/options.ts';
@@ -26,7 +27,7 @@ const ConnectOptions = z.strictObject({
     .string()
     .optional()
     .describe("host:port of the container RPC of Berkeley's server, to run replicas for it from here."),
-  backend: z.enum(['process', 'docker']).default('process').describe('Where those replicas run.'),
+  backend: backendSchema.default('process').describe('Where those replicas run.'),
   ca: z.string().optional().describe('What signed the certificate of an https server: PEM, or a file of it.'),
   apiKey: apiKeyOption,
   token: z

@@ -5,18 +5,11 @@ import { ClipperError } from '../errors.ts';
 import { type NamedImage, putDataImage } from '../image/data-image.ts';
 import { resolveOptions } from '../util/options.ts';
 import { z } from '../util/zod.ts';
+import { checkDeploy, type Deployment, withVersion } from './deploy-target.ts';
 import { dockerEngine, isVersionTaken } from './model-build.ts';
 import { inputTypeOption, progressShape, replicasShape, versionOption } from './options.ts';
-import {
-  checkDeploy,
-  checkEngine,
-  type Deployment,
-  type DeployTarget,
-  ownCluster,
-  postDeploy,
-  withVersion,
-} from './post-deploy.ts';
 import { Progress } from './progress.ts';
+import { type Server, ServerTarget } from './server-target.ts';
 
 const DeployModelOptions = z.strictObject({
   name: z.string().describe("The model's name."),
@@ -39,23 +32,24 @@ type Config = z.output<typeof DeployModelOptions>;
  * E_INVALID_OPTION, E_MODEL_EXISTS, E_IMAGE_NOT_FOUND, E_REGISTRY_FAILED, E_REPLICA_EXITED, E_REPLICA_NOT_READY,
  * E_SAMPLE_FAILED, E_REMOTE_BUNDLE, E_DOCKER_UNAVAILABLE, E_CANCELLED.
  */
-export async function deployModel(target: DeployTarget, options: DeployModelOptions): Promise<Deployment> {
+export async function deployModel(server: Server, options: DeployModelOptions): Promise<Deployment> {
   const config = resolveOptions(DeployModelOptions, options, 'deployModel');
   checkDeploy(config);
-  const cluster = ownCluster(target);
-  if (cluster.backend === 'process') {
+  const target = new ServerTarget(server);
+  if (target.runs === 'bundle') {
     const message = 'deployModel runs an image, and the cluster runs its replicas as processes';
     throw new ClipperError('E_INVALID_OPTION', message, { fix: "startClipper({ backend: 'docker' })" });
   }
-  const { name, version, replicas } = config;
+  const { name, version, replicas, image } = config;
   using progress = new Progress(version === undefined ? name : `${name}:${version}`, config.onProgress);
   return await withVersion(target, config, async (next) => {
     const made = config.modelPath === undefined ? undefined : await withData(target, config, { version: next, progress });
+    const artifact = { kind: 'image', digest: undefined, image: made?.reference ?? image, id: made?.id ?? image } as const;
     try {
-      const started = await postDeploy(target, config, { image: made?.reference ?? config.image, version: next }, progress);
-      return { name, version: started.version, digest: started.digest, image: made?.id ?? config.image, replicas };
+      const started = await target.start(artifact, { config, version: next, progress });
+      return { name, ...started, image: artifact.id, replicas };
     } catch (error) {
-      // Where another took the version, it may be with the same data, and so this image its.
+      // Another deploy that took the version may be of the same data, and then the image is that one's.
       if (made !== undefined && !isVersionTaken(error)) await removeImage(await dockerEngine(), made.reference).catch(() => {});
       throw error;
     }
@@ -64,15 +58,14 @@ export async function deployModel(target: DeployTarget, options: DeployModelOpti
 
 /** The image with the model's data in it. */
 async function withData(
-  target: DeployTarget,
+  target: ServerTarget,
   { name, inputType, image, modelPath = '', signal }: Config,
   { version, progress }: { version: string; progress: Progress },
 ): Promise<NamedImage> {
-  const cluster = ownCluster(target);
   const engine = await dockerEngine();
-  checkEngine(cluster, engine.facts);
+  target.checkEngine(engine.facts);
   const following = { onLine: (line: string) => progress.report('image', line), signal };
   const below = await ensureImage(engine, image, following);
-  const repository = `${imageRepository(cluster.name)}/${name}`;
+  const repository = `${imageRepository(target.imageOwner)}/${name}`;
   return putDataImage(engine, { below, repository, modelPath, name, version, inputType }, following);
 }

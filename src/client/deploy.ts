@@ -1,25 +1,18 @@
-import { existsSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
-import { storeBundle } from '../bundle/bundle.ts';
-import type { CapturedClosure } from '../closure/graph/closure.ts';
-import type { ClusterInfo } from '../contract/cluster.ts';
 import { checkName } from '../control/names.ts';
-import { findImage, removeImage } from '../docker/images.ts';
-import { imageRepository } from '../docker/labels.ts';
 import { ClipperError } from '../errors.ts';
-import { modelReference, type RegistryConfig } from '../image/registry.ts';
 import type { InputType } from '../protocol/input-types.ts';
 import { resolveOptions } from '../util/options.ts';
 import { printShort } from '../util/print.ts';
 import { z } from '../util/zod.ts';
+import { makerFor } from './artifacts.ts';
+import { ClientRunTarget } from './client-run-target.ts';
 import type { ClipperConnection } from './connection.ts';
-import { deployElsewhere } from './deploy-elsewhere.ts';
-import { isVersionTaken, ModelBuild } from './model-build.ts';
-import { captureModel, functionShape, type ModelFunctions, rootsOf, takesOf } from './model-function.ts';
+import { checkDeploy, type Deployment, type DeployTarget, imageOf, withVersion } from './deploy-target.ts';
+import { captureModel, functionShape, type ModelFunctions, rootsOf } from './model-function.ts';
 import { applicationShape, imageShape, type PredictOptions, replicasShape } from './options.ts';
-import { checkDeploy, checkEngine, type Deployment, ownCluster, postDeploy, withVersion } from './post-deploy.ts';
-import { cancelledIf, Progress } from './progress.ts';
+import { Progress } from './progress.ts';
+import { ServerTarget } from './server-target.ts';
 import type { ApplicationInfo, InputOf, Prediction } from './wire.ts';
 
 const deployShape = { ...functionShape, ...replicasShape, ...imageShape };
@@ -113,108 +106,30 @@ function checkConnection(clipper: unknown): void {
   throw new ClipperError('E_INVALID_OPTION', message);
 }
 
+/** Takes a function from this process's memory to serving replicas. */
 async function deploy(clipper: ClipperConnection, config: DeployConfig): Promise<Deployment> {
-  const { name, version } = config;
+  const { name, version, replicas } = config;
   rootsOf(config);
   checkDeploy(config);
-  const { ownReplicas } = clipper;
-  if (ownReplicas === undefined) ownCluster(clipper);
+  const target = targetOf(clipper);
+  target.check(config);
   using progress = new Progress(version === undefined ? name : `${name}:${version}`, config.onProgress);
   const captured = await captureModel(config, progress);
-  if (ownReplicas !== undefined) return await deployElsewhere(clipper, ownReplicas, { config, captured, progress });
-  const cluster = ownCluster(clipper);
-  const started = cluster.backend === 'docker' ? deployImage : deployBundle;
-  // Not returned as it is: the spinner turns until then.
-  return await started({ clipper, cluster, config, captured, progress });
-}
-
-interface Deploying {
-  readonly clipper: ClipperConnection;
-  readonly cluster: ClusterInfo;
-  readonly config: DeployConfig;
-  readonly captured: CapturedClosure;
-  readonly progress: Progress;
-}
-
-/** Replicas are processes of the server, which read the bundle in its folder. */
-async function deployBundle({ clipper, cluster, config, captured, progress }: Deploying): Promise<Deployment> {
-  const { name, replicas, packages, signal } = config;
-  checkNoImage(config);
-  const storeDir = storeOf(cluster, clipper.managementUrl);
-  const bundle = await storeBundle(captured, { storeDir, takes: takesOf(config), packages, signal }).catch((error: unknown) => {
-    cancelledIf(signal, name);
-    throw error;
-  });
-  for (const warning of bundle.warnings) progress.warn('bundle', `warning: ${warning}`);
-  const { digest } = bundle;
-  const { version } = await postDeploy(clipper, config, { digest }, progress);
-  return { name, version, digest, replicas };
-}
-
-/** Replicas are containers, of an image with the bundle in it. */
-async function deployImage({ clipper, cluster, config, captured, progress }: Deploying): Promise<Deployment> {
-  const { name, replicas } = config;
-  await using build = await ModelBuild.prepare(captured, config, { settings: config, progress });
-  const { registry } = config;
-  if (registry === undefined) checkEngine(cluster, build.engine.facts);
-  const { digest } = build.bundle;
-  // Not returned as it is: the folder is needed until then.
-  return await withVersion(clipper, config, async (version) => {
-    if (registry !== undefined) return await deployPushed({ clipper, config, build, version, progress }, registry);
-    // With the digest: a name that two deploys race for must not come to mean the other's image.
-    const reference = `${imageRepository(cluster.name)}/${name}:${version}-${digest.slice(0, 12)}`;
+  await using maker = await makerFor(target, { config, captured, progress });
+  const start = async (wanted: string | undefined): Promise<Deployment> => {
+    const artifact = await maker.make(wanted ?? '');
     try {
-      const { id } = await build.image(version, reference);
-      await postDeploy(clipper, config, { digest, image: reference, version }, progress);
-      return { name, version, digest, image: id, replicas };
+      const started = await target.start(artifact, { config, version: wanted, progress });
+      return { name, version: started.version, digest: artifact.digest ?? started.digest, ...imageOf(artifact), replicas };
     } catch (error) {
-      // Where another took the version, it may be of the same function, and so this image its.
-      if (!isVersionTaken(error)) await removeImage(build.engine, reference).catch(() => {});
+      await maker.discard(artifact, error);
       throw error;
     }
-  });
+  };
+  // Not returned as promises: the maker and the spinner are needed until they resolve.
+  if (target.assignsVersions && !maker.isPerVersion) return await start(undefined);
+  return await withVersion(target, config, start);
 }
 
-/** Replicas are containers of an image in a registry, by its digest. */
-async function deployPushed(
-  {
-    clipper,
-    config,
-    build,
-    version,
-    progress,
-  }: Pick<Deploying, 'clipper' | 'config' | 'progress'> & { build: ModelBuild; version: string },
-  registry: RegistryConfig,
-): Promise<Deployment> {
-  const { name, replicas } = config;
-  const reference = modelReference(registry, { name, version });
-  const wasThere = (await findImage(build.engine, reference)) !== undefined;
-  try {
-    const { pushed } = await build.push(version, registry);
-    const { digest } = build.bundle;
-    await postDeploy(clipper, config, { digest, image: pushed.reference, version }, progress);
-    return { name, version, digest, image: pushed.reference, replicas };
-  } finally {
-    // The cluster's engine has it under a name of its own.
-    if (!wasThere) await removeImage(build.engine, reference).catch(() => {});
-  }
-}
-
-/** Throws E_INVALID_OPTION for what only images have. */
-function checkNoImage({ registry, baseImage }: DeployConfig): void {
-  const asked = [...(registry === undefined ? [] : ['registry']), ...(baseImage === 'auto' ? [] : ['baseImage'])];
-  if (asked.length === 0) return;
-  const message = `The cluster runs its replicas as processes, which have no ${asked.join(', ')}`;
-  throw new ClipperError('E_INVALID_OPTION', message, {
-    fix: "startClipper({ backend: 'docker' }), or clipper.buildModel for an image",
-  });
-}
-
-/** The cluster's folder of bundles, which must be on this machine for its replicas to read. */
-function storeOf(cluster: ClusterInfo, managementUrl: string): string {
-  if (cluster.hostname === hostname() && existsSync(cluster.storeDir)) return cluster.storeDir;
-  throw new ClipperError(
-    'E_REMOTE_BUNDLE',
-    `A function can be deployed to a cluster of processes on this machine only, and ${managementUrl} is on another`,
-  );
-}
+const targetOf = (clipper: ClipperConnection): DeployTarget =>
+  clipper.ownReplicas === undefined ? new ServerTarget(clipper) : new ClientRunTarget(clipper.management, clipper.ownReplicas);

@@ -3,10 +3,11 @@ import { once } from 'node:events';
 import { mkdir, open, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { prepareCapture } from '../closure/capture-closure.ts';
+import { backendSchema, backends } from '../contract/backends.ts';
 import { type ClusterInfo, getCluster } from '../contract/cluster.ts';
 import { checkName } from '../control/names.ts';
 import { isRedisUrl, redisUrlRule } from '../control/redis-url.ts';
-import { ClipperError, isErrorCode, messageOf } from '../errors.ts';
+import { ClipperError, messageOf } from '../errors.ts';
 import type { ServerProgramMessage, ServerProgramOptions } from '../server/program.ts';
 import { urlsOf } from '../util/addresses.ts';
 import { resolveOptions } from '../util/options.ts';
@@ -30,7 +31,7 @@ const port = (standard: number, what: string): z.ZodDefault<z.ZodNumber> =>
 
 const StartOptions = z.strictObject({
   name: z.string().default('default').describe("The cluster's name."),
-  backend: z.enum(['process', 'docker']).default('process').describe('Where replicas run: as child processes, or in containers.'),
+  backend: backendSchema.default('process').describe('Where replicas run: as child processes, or in containers.'),
   host: z.string().default('127.0.0.1').describe('The address to listen on for queries and replicas.'),
   managementHost: z.string().default('127.0.0.1').describe('The one for management; others than loopback ask for a token.'),
   token: z.string().optional().describe('What management asks for; left out: nothing on loopback, else one is made.'),
@@ -107,7 +108,7 @@ export async function startClipper(options: StartOptions = {}): Promise<ClipperC
     // While the server boots; the first deploy is the quicker for it.
     prepareCapture();
     // What goes wrong here goes wrong again in a deploy, which says so.
-    if (serve.backend === 'docker')
+    if (backends[serve.backend].runs === 'image')
       void prepareImages(AbortSignal.any([ended.signal, ...(signal ? [signal] : [])])).catch(() => {});
     const { token, ...ports } = await untilReady(child, program, signal);
     await swept;
@@ -169,10 +170,10 @@ async function untilReady(child: ChildProcess, options: ServerProgramOptions, si
     const told = once(child, 'message', { signal: given }).then(([message]) => message as ServerProgramMessage);
     const message = await Promise.race([told, ended]);
     if (message?.kind === 'ready') return message;
-    if (message?.kind === 'failed' && isErrorCode(message.code) && message.code !== 'E_SERVER_EXITED') {
-      throw new ClipperError(message.code, message.message);
+    if (message !== undefined && message.code !== 'E_SERVER_EXITED') {
+      throw new ClipperError(message.code, message.summary, { fix: message.fix });
     }
-    const why = message?.kind === 'failed' ? `: ${message.message}` : '';
+    const why = message === undefined ? '' : `: ${message.summary}`;
     const tail = await logTail(options);
     throw new ClipperError('E_SERVER_EXITED', `The server ended before it was ready${why}. The end of its log:\n${tail}`);
   } catch (error) {

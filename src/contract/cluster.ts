@@ -1,12 +1,13 @@
 import { inputTypes } from '../protocol/input-types.ts';
 import { z } from '../util/zod.ts';
+import { backendSchema } from './backends.ts';
 import { defineCall, defineRead, nothing, text } from './call.ts';
 import { wantedReplicasSchema } from './deploys.ts';
 
 const ClusterInfo = z
   .object({
     name: z.string(),
-    backend: z.string(),
+    backend: backendSchema,
     pid: z.number().int(),
     storeDir: z.string().describe("The folder of bundles for its replicas, on the server's machine."),
     hostname: z.string(),

@@ -5,7 +5,7 @@ import type { Registry } from '../control/registry.ts';
 import type { Deployment, ModelVersion } from '../control/state-store.ts';
 import { ClipperError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { Fleet } from '../replicas/fleet.ts';
+import type { ReplicaFleet } from '../replicas/fleet-backend.ts';
 import { cancelled, type Supervisor } from '../replicas/supervisor.ts';
 import { KeyedQueue } from '../util/keyed-queue.ts';
 import type { Artifacts } from './artifacts.ts';
@@ -221,7 +221,7 @@ export class Deployments {
   }
 
   /** The fleet of a version, with the replicas that an earlier server left. */
-  async #fleetOf(deployment: Deployment, signal: AbortSignal): Promise<Fleet> {
+  async #fleetOf(deployment: Deployment, signal: AbortSignal): Promise<ReplicaFleet> {
     const { supervisor, artifacts } = this.#parts;
     const { name, version } = deployment;
     const known = supervisor.fleet(name, version);

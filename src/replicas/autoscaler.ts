@@ -5,7 +5,7 @@ import type { Registry } from '../control/registry.ts';
 import type { Deployment } from '../control/state-store.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { Fleet } from './fleet.ts';
+import type { ReplicaFleet } from './fleet-backend.ts';
 import type { Supervisor } from './supervisor.ts';
 
 /** What the replicas of a version have to do. */
@@ -46,9 +46,9 @@ const dangerousShare = 0.4;
  */
 export class Autoscaler implements Disposable {
   readonly #parts: AutoscalerParts;
-  readonly #watched = new WeakMap<Fleet, Watched>();
+  readonly #watched = new WeakMap<ReplicaFleet, Watched>();
   /** Until when those are left alone whose replicas could not be started. */
-  readonly #restingUntil = new WeakMap<Fleet, number>();
+  readonly #restingUntil = new WeakMap<ReplicaFleet, number>();
   readonly #timer: NodeJS.Timeout;
 
   constructor(parts: AutoscalerParts) {
@@ -88,7 +88,7 @@ export class Autoscaler implements Disposable {
     }
   }
 
-  #look(fleet: Fleet, { load, range, now }: { load: Load; range: AutoscalingRange; now: number }): void {
+  #look(fleet: ReplicaFleet, { load, range, now }: { load: Load; range: AutoscalingRange; now: number }): void {
     const before = this.#watched.get(fleet);
     const watched: Watched = { lookedAt: now, busyMs: load.busyMs, fewer: before?.fewer };
     this.#watched.set(fleet, watched);
@@ -110,7 +110,7 @@ export class Autoscaler implements Disposable {
     this.#scale(fleet, fewer.most, `so many did for ${range.scaleDownAfterMs / 1_000} s`);
   }
 
-  #scale(fleet: Fleet, replicas: number, why: string): void {
+  #scale(fleet: ReplicaFleet, replicas: number, why: string): void {
     const { modelName: model, modelVersion: version } = fleet.spec;
     const { events, log } = this.#parts;
     const message = `${modelKey(model, version)} goes from ${fleet.wanted} to ${replicas} replicas: ${why}`;
@@ -121,7 +121,7 @@ export class Autoscaler implements Disposable {
     });
   }
 
-  #isResting(fleet: Fleet, now: number): boolean {
+  #isResting(fleet: ReplicaFleet, now: number): boolean {
     return now < (this.#restingUntil.get(fleet) ?? 0);
   }
 }

@@ -1,3 +1,4 @@
+import type { BackendName } from '../contract/backends.ts';
 import type { NetworkChoice, Resources } from '../contract/deploys.ts';
 import type { InputType } from '../protocol/input-types.ts';
 import { curveVariables } from '../rpc/curve.ts';
@@ -41,9 +42,19 @@ export interface FollowLogsOptions {
   readonly signal: AbortSignal;
 }
 
-/** Where replicas run. */
-export interface Backend extends AsyncDisposable {
-  readonly name: string;
+/** Reads what replicas write. */
+export interface ReplicaLogs {
+  /** The last lines that a replica wrote, oldest first; also of one that has ended. */
+  logs(instance: string, options: { readonly tailLines: number }): Promise<readonly string[]>;
+  /** The same, and then each line that it writes, until it has ended or the signal aborts. */
+  followLogs(instance: string, options: FollowLogsOptions): AsyncIterable<string>;
+}
+
+/** Starts single replicas. `InstanceFleets` keeps fleets of them. */
+export interface InstanceBackend extends ReplicaLogs, AsyncDisposable {
+  readonly name: BackendName;
+  /** The Docker engine that replicas run on, if they do. */
+  readonly engineId?: string;
   /**
    * Gets ready to run a spec, and returns it as replicas of it are to be started. Throws E_INVALID_OPTION for what the
    * backend can't do, and where an image can't be had.
@@ -63,10 +74,6 @@ export interface Backend extends AsyncDisposable {
   forget(instance: string): Promise<void>;
   /** Takes away what was made for versions that are not there any more. */
   collect(needed: readonly Pick<ReplicaSpec, 'modelName' | 'modelVersion'>[]): Promise<void>;
-  /** The last lines that a replica wrote, oldest first; also of one that has ended. */
-  logs(instance: string, options: { readonly tailLines: number }): Promise<readonly string[]>;
-  /** The same, and then each line that it writes, until it has ended or the signal aborts. */
-  followLogs(instance: string, options: FollowLogsOptions): AsyncIterable<string>;
 }
 
 /** What a replica is called, and where it finds its server. */

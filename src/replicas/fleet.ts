@@ -3,8 +3,9 @@ import { setTimeout } from 'node:timers/promises';
 import { asClipperError, ClipperError, isClipperError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
-import type { Backend, ReplicaExit, ReplicaSpec, RunningReplica } from './backend.ts';
+import type { InstanceBackend, ReplicaExit, ReplicaSpec, RunningReplica } from './backend.ts';
 import type { CrashLoop } from './crash-loop.ts';
+import type { ReplicaFleet } from './fleet-backend.ts';
 import type { FleetEvents } from './fleet-events.ts';
 import { Instances } from './instances.ts';
 import {
@@ -17,7 +18,7 @@ import {
 } from './supervised-replica.ts';
 
 export interface FleetParts {
-  readonly backend: Backend;
+  readonly backend: InstanceBackend;
   readonly log: Log;
   readonly events: FleetEvents;
   /** Whether it is not told of replicas that announce themselves: they connect to a server elsewhere. */
@@ -37,9 +38,9 @@ const longestRetryMs = 4_000;
 const announceMs = 40_000;
 
 /** The replicas of one model version: keeps as many running as are wanted, with back-off for those that die. */
-export class Fleet {
+export class Fleet implements ReplicaFleet {
   readonly spec: ReplicaSpec;
-  readonly #backend: Backend;
+  readonly #backend: InstanceBackend;
   readonly #log: Log;
   readonly #events: FleetEvents;
   readonly #isUnheard: boolean;

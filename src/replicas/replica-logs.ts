@@ -1,8 +1,8 @@
 import { setTimeout } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
 import { Funnel } from '../util/funnel.ts';
-import type { Backend, ReplicaExit, RunningReplica } from './backend.ts';
-import type { Fleet } from './fleet.ts';
+import type { ReplicaExit, ReplicaLogs } from './backend.ts';
+import type { ReplicaFleet } from './fleet-backend.ts';
 
 export interface LogSelection {
   readonly name?: string | undefined;
@@ -12,8 +12,8 @@ export interface LogSelection {
 
 /** Where replicas run whose logs are read, and which there are now. */
 export interface LoggedReplicas {
-  readonly backend: Backend;
-  readonly fleets: () => Iterable<Fleet>;
+  readonly backend: ReplicaLogs;
+  readonly fleets: () => Iterable<ReplicaFleet>;
 }
 
 /** How often it is looked for replicas that were started. */
@@ -75,7 +75,11 @@ async function followNew(
   }
 }
 
-async function followOne(backend: Backend, running: RunningReplica, { tailLines, funnel, signal }: Following): Promise<void> {
+async function followOne(
+  backend: ReplicaLogs,
+  running: ReplicaFleet['running'][number],
+  { tailLines, funnel, signal }: Following,
+): Promise<void> {
   const { instance, exited } = running;
   const put = async (line: string): Promise<void> => {
     if (!signal.aborted) await funnel.put(`${instance} | ${line}`);
@@ -90,7 +94,7 @@ async function followOne(backend: Backend, running: RunningReplica, { tailLines,
 
 async function linesOf(
   { backend }: LoggedReplicas,
-  fleet: Fleet,
+  fleet: ReplicaFleet,
   instance: string,
   { tailLines }: LogSelection,
 ): Promise<readonly string[]> {
@@ -101,7 +105,7 @@ async function linesOf(
 
 const endOf = ({ how }: ReplicaExit): string => `(ended with ${how})`;
 
-const selected = ({ fleets }: LoggedReplicas, { name, version }: LogSelection): readonly Fleet[] =>
+const selected = ({ fleets }: LoggedReplicas, { name, version }: LogSelection): readonly ReplicaFleet[] =>
   [...fleets()].filter(
     ({ spec }) => (name ?? spec.modelName) === spec.modelName && (version ?? spec.modelVersion) === spec.modelVersion,
   );

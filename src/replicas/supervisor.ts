@@ -3,9 +3,9 @@ import { ClipperError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
 import { deferred } from '../util/deferred.ts';
-import type { Backend, ReplicaSource, ReplicaSpec, RunningReplica } from './backend.ts';
+import type { ReplicaSource, ReplicaSpec } from './backend.ts';
 import { describeCrashLoop } from './crash-loop.ts';
-import { Fleet } from './fleet.ts';
+import type { FleetBackend, ReplicaFleet } from './fleet-backend.ts';
 import type { FleetEvents } from './fleet-events.ts';
 import type { LoggedReplicas } from './replica-logs.ts';
 
@@ -22,22 +22,22 @@ interface ConnectOptions {
 
 /** Keeps the replicas of every deployed model version as wanted. */
 export class Supervisor implements AsyncDisposable {
-  readonly #backend: Backend;
+  readonly #backend: FleetBackend;
   readonly #log: Log;
   readonly #events: FleetEvents;
-  readonly #fleets = new Map<string, Fleet>();
+  readonly #fleets = new Map<string, ReplicaFleet>();
   readonly #waiters = new Set<Waiter>();
   /** Replicas by instance. Those that outlived a server may connect before their fleet is there. */
   readonly #announced = new Map<string, RpcReplica>();
   #isClosed = false;
 
-  constructor(backend: Backend, log: Log, events: FleetEvents) {
+  constructor(backend: FleetBackend, log: Log, events: FleetEvents) {
     this.#backend = backend;
     this.#log = log;
     this.#events = events;
   }
 
-  fleet(name: string, version: string): Fleet | undefined {
+  fleet(name: string, version: string): ReplicaFleet | undefined {
     return this.#fleets.get(modelKey(name, version));
   }
 
@@ -65,33 +65,28 @@ export class Supervisor implements AsyncDisposable {
    * Takes charge of a model version, as yet without replicas but those that an earlier server left, where they are to be
    * adopted. Throws as the backend's `prepare` does.
    */
-  async add(wanted: ReplicaSpec, signal: AbortSignal, { adopts = false } = {}): Promise<Fleet> {
+  async add(wanted: ReplicaSpec, signal: AbortSignal, { adopts = false } = {}): Promise<ReplicaFleet> {
     if (this.#isClosed) throw cancelled();
     const spec = await this.#backend.prepare(wanted, signal);
     // Of a version that was deleted replicas may still run, and would answer for this one.
     await this.remove(spec.modelName, spec.modelVersion);
-    const adopted = adopts ? await this.#backend.adopt(spec) : [];
-    if (this.#isClosed) throw cancelled();
     const onEnded: FleetEvents['onEnded'] = (ended) => {
       this.#announced.delete(ended.instance);
       for (const waiter of this.#waiters) waiter.onEnded(ended);
       this.#events.onEnded(ended);
     };
     const events = { ...this.#events, onEnded };
-    const fleet = new Fleet(spec, { backend: this.#backend, log: this.#log, events });
+    const fleet = await this.#backend.open(spec, { events, adopts });
+    if (this.#isClosed) {
+      await fleet.scale(0);
+      throw cancelled();
+    }
     this.#fleets.set(modelKey(spec.modelName, spec.modelVersion), fleet);
-    this.#adopt(fleet, adopted);
-    return fleet;
-  }
-
-  #adopt(fleet: Fleet, running: readonly RunningReplica[]): void {
-    if (running.length === 0) return;
-    this.#log.info({ instances: running.map(({ instance }) => instance) }, 'replicas of a server before this one are adopted');
-    fleet.adopt(running);
-    for (const { instance } of running) {
+    for (const instance of fleet.instances) {
       const replica = this.#announced.get(instance);
       if (replica !== undefined) fleet.announced(replica);
     }
+    return fleet;
   }
 
   /** Ends replicas that an earlier server left, where no version wants them. */
@@ -143,7 +138,11 @@ export class Supervisor implements AsyncDisposable {
    * that are. Throws E_REPLICA_EXITED, with the end of its log, where one ends before; E_REPLICA_NOT_READY after
    * `timeoutMs`; E_CANCELLED.
    */
-  async scaleUntilConnected(fleet: Fleet, wanted: number, { timeoutMs, signal }: ConnectOptions): Promise<readonly RpcReplica[]> {
+  async scaleUntilConnected(
+    fleet: ReplicaFleet,
+    wanted: number,
+    { timeoutMs, signal }: ConnectOptions,
+  ): Promise<readonly RpcReplica[]> {
     if (this.#isClosed || signal.aborted) throw cancelled();
     const before = new Set(fleet.instances);
     const isNew = (instance: string): boolean => fleet.instances.includes(instance) && !before.has(instance);
@@ -191,7 +190,7 @@ export class Supervisor implements AsyncDisposable {
     );
   }
 
-  async #notReady(fleet: Fleet, isNew: (instance: string) => boolean, timeoutMs: number): Promise<ClipperError> {
+  async #notReady(fleet: ReplicaFleet, isNew: (instance: string) => boolean, timeoutMs: number): Promise<ClipperError> {
     const model = modelKey(fleet.spec.modelName, fleet.spec.modelVersion);
     const [first = ''] = fleet.instances.filter(isNew);
     const message = `The replicas of ${model} did not connect within ${timeoutMs / 1_000} s`;

@@ -8,7 +8,6 @@ import { resumeAll } from '../deployments/resume.ts';
 import type { ClusterServices } from '../http/management/cluster-routes.ts';
 import type { ManagementServices } from '../http/management/management-routes.ts';
 import { Autoscaler, type Load } from '../replicas/autoscaler.ts';
-import { DockerBackend } from '../replicas/docker/docker-backend.ts';
 import { Rollouts, type Verdict } from '../serving/rollout.ts';
 import type { Parts } from './parts.ts';
 import type { Replicas } from './replicas.ts';
@@ -23,7 +22,7 @@ export async function clusterServices(
   const { options, log, registry, events, frontend, feedback } = parts;
   const storeDir = join(options.stateDir, 'bundles');
   await mkdir(storeDir, { recursive: true, mode: 0o700 });
-  const engine = backend instanceof DockerBackend ? { engineId: backend.engine.facts.id } : {};
+  const engine = backend.engineId === undefined ? {} : { engineId: backend.engineId };
   const where = { pid: process.pid, hostname: hostname(), storeDir, queryPort, rpcPort: rpc.port };
   const forget = async (application: string): Promise<void> => {
     frontend.forget(application);

@@ -1,3 +1,4 @@
+import type { BackendName } from '../contract/backends.ts';
 import type { EventLog } from '../control/event-log.ts';
 import type { Registry } from '../control/registry.ts';
 import type { StateStore } from '../control/state-store.ts';
@@ -36,8 +37,6 @@ export interface ServeOptions {
   /** How long a client may take over the headers of a request; left out: 15 s. */
   readonly headersMs?: number | undefined;
 }
-
-export type BackendName = 'process' | 'docker';
 
 /** What the parts of a server have in common while they are put together. */
 export interface Parts {

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
-import { isClipperError, messageOf } from '../errors.ts';
+import { asClipperError, type ErrorCode } from '../errors.ts';
 import { createLog } from '../log.ts';
 import { addonError } from '../util/runtime.ts';
 import type { ServeOptions } from './parts.ts';
@@ -17,7 +17,7 @@ export interface ServerProgramOptions extends ServeOptions {
 /** What it says to the process that started it. */
 export type ServerProgramMessage =
   | { readonly kind: 'ready'; readonly queryPort: number; readonly managementPort: number; readonly token: string | undefined }
-  | { readonly kind: 'failed'; readonly code: string; readonly message: string };
+  | { readonly kind: 'failed'; readonly code: ErrorCode; readonly summary: string; readonly fix: string | undefined };
 
 const say = (message: ServerProgramMessage): Promise<void> =>
   new Promise((resolve) => (process.send === undefined ? resolve() : process.send(message, () => resolve())));
@@ -60,6 +60,7 @@ givenOptions()
   .then(main)
   .catch(async (error: unknown) => {
     console.error(error);
-    await say({ kind: 'failed', code: isClipperError(error) ? error.code : 'E_SERVER_EXITED', message: messageOf(error) });
+    const { code, summary, fix } = asClipperError(error, 'E_SERVER_EXITED');
+    await say({ kind: 'failed', code, summary, fix });
     process.exit(1);
   });

@@ -1,13 +1,14 @@
 import { join } from 'node:path';
+import { openBackend } from '../backends.ts';
+import { backends } from '../contract/backends.ts';
 import { keepRpcPort } from '../control/identity.ts';
 import type { Identity } from '../control/state-store.ts';
 import { isClipperError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import type { Backend } from '../replicas/backend.ts';
+import type { InstanceBackend } from '../replicas/backend.ts';
 import { describeCrashLoop } from '../replicas/crash-loop.ts';
-import { DockerBackend } from '../replicas/docker/docker-backend.ts';
+import { InstanceFleets } from '../replicas/instance-fleets.ts';
 import { sweepLogs } from '../replicas/process/log-file.ts';
-import { ProcessBackend } from '../replicas/process/process-backend.ts';
 import { Supervisor } from '../replicas/supervisor.ts';
 import { RpcServer } from '../rpc/rpc-server.ts';
 import { UndoStack } from '../util/undo-stack.ts';
@@ -16,7 +17,7 @@ import type { Parts, ServeOptions } from './parts.ts';
 /** What runs replicas, and what speaks to them. */
 export interface Replicas {
   readonly rpc: RpcServer;
-  readonly backend: Backend;
+  readonly backend: InstanceBackend;
   readonly supervisor: Supervisor;
 }
 
@@ -24,7 +25,7 @@ export interface Replicas {
 export async function openReplicas(parts: Parts, identity: Identity): Promise<Replicas> {
   const { options, state, log } = parts;
   const open = (rpcPort: number): Promise<Replicas> => openReplicasOn(rpcPort, identity.stateId, parts);
-  const isAny = options.backend === 'docker' && options.rpcPort === 0;
+  const isAny = backends[options.backend].outlivesServer && options.rpcPort === 0;
   const replicas = await open(isAny ? identity.rpcPort : options.rpcPort).catch((error: unknown) => {
     if (!isAny || identity.rpcPort === 0 || !isClipperError(error) || error.code !== 'E_PORT_IN_USE') throw error;
     log.warn({ rpcPort: identity.rpcPort }, 'the RPC port of the server before this one is taken: its replicas are started anew');
@@ -63,7 +64,7 @@ async function openReplicasOn(
     },
   });
   undo.push(() => rpc.close());
-  const backend = await openBackend(options, stateId, { rpc, log });
+  const backend = await openOwnBackend(options, stateId, { rpc, log });
   undo.push(async () => backend[Symbol.asyncDispose]());
   const opened = openSupervisor(backend, rpc, { log, frontend, events });
   undo.push(() => opened[Symbol.asyncDispose]());
@@ -77,11 +78,11 @@ async function openReplicasOn(
 }
 
 const openSupervisor = (
-  backend: Backend,
+  backend: InstanceBackend,
   rpc: RpcServer,
   { log, frontend, events }: Pick<Parts, 'log' | 'frontend' | 'events'>,
 ): Supervisor =>
-  new Supervisor(backend, log, {
+  new Supervisor(new InstanceFleets(backend, log), log, {
     onStopping: async (instance) => {
       const stopping = rpc.replicas.filter((replica) => replica.instance === instance);
       await Promise.all(stopping.map((replica) => frontend.drain(replica)));
@@ -97,19 +98,24 @@ const openSupervisor = (
     },
   });
 
-async function openBackend(
+async function openOwnBackend(
   { backend, name, host, stateDir, removeStateDir }: ServeOptions,
   stateId: string,
   { rpc, log }: { readonly rpc: RpcServer; readonly log: Log },
-): Promise<Backend> {
+): Promise<InstanceBackend> {
   const dir = join(stateDir, 'replicas');
   void sweepLogs(dir);
   const isEverywhere = host === '0.0.0.0';
-  const shared = { dir, rpcPort: rpc.port, serverKey: rpc.serverKey };
-  if (backend === 'process') return new ProcessBackend({ ...shared, rpcHost: isEverywhere ? '127.0.0.1' : host });
-  const listenOn = async (address: string): Promise<void> => {
-    if (!isEverywhere && address !== host) await rpc.alsoListenOn(address);
-  };
-  const kept = removeStateDir === true ? {} : { stateId };
-  return DockerBackend.open({ ...shared, ...kept, cluster: name, listenOn, log });
+  return openBackend(backend, {
+    cluster: name,
+    ...(removeStateDir === true ? {} : { stateId }),
+    dir,
+    rpcPort: rpc.port,
+    rpcHost: isEverywhere ? '127.0.0.1' : host,
+    serverKey: rpc.serverKey,
+    listenOn: async (address) => {
+      if (!isEverywhere && address !== host) await rpc.alsoListenOn(address);
+    },
+    log,
+  });
 }

@@ -6,7 +6,7 @@ import { type Bundle, bundleClosure } from '../../src/bundle/bundle.ts';
 import { putModelImage } from '../../src/image/model-image.ts';
 import { ensureRuntimeImage } from '../../src/image/runtime-image.ts';
 import { decodeInput, encodeInput } from '../../src/protocol/input-types.ts';
-import type { Backend, ReplicaSource, ReplicaSpec } from '../../src/replicas/backend.ts';
+import type { InstanceBackend, ReplicaSource, ReplicaSpec } from '../../src/replicas/backend.ts';
 import { DockerBackend } from '../../src/replicas/docker/docker-backend.ts';
 import { ProcessBackend } from '../../src/replicas/process/process-backend.ts';
 import type { RpcReplica } from '../../src/rpc/rpc-replica.ts';
@@ -17,13 +17,13 @@ import { temporaryDir } from '../helpers/temporary-dir.ts';
 import { until } from '../helpers/until.ts';
 
 interface Opened {
-  readonly backend: Backend;
+  readonly backend: InstanceBackend;
   /** Makes of a bundle what the backend runs. */
   source(bundle: Bundle): Promise<ReplicaSource>;
 }
 
 interface World extends AsyncDisposable {
-  readonly backend: Backend;
+  readonly backend: InstanceBackend;
   readonly dir: string;
   /** The next replica that announces itself. */
   connected(): Promise<RpcReplica>;

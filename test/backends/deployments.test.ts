@@ -11,6 +11,7 @@ import { emptyState } from '../../src/control/state-store.ts';
 import { Artifacts } from '../../src/deployments/artifacts.ts';
 import { Deployments } from '../../src/deployments/deployments.ts';
 import type { ReplicaSpec } from '../../src/replicas/backend.ts';
+import { InstanceFleets } from '../../src/replicas/instance-fleets.ts';
 import { ProcessBackend } from '../../src/replicas/process/process-backend.ts';
 import { Supervisor } from '../../src/replicas/supervisor.ts';
 import { RpcServer } from '../../src/rpc/rpc-server.ts';
@@ -56,7 +57,11 @@ test('a version that is scaled while it is resumed has as many replicas as were 
   const backend = new Looking({ dir: join(dir.path, 'replicas'), rpcHost: '127.0.0.1', rpcPort: rpc.port });
   const ended: string[] = [];
   const onEnded = ({ instance }: { readonly instance: string }) => void ended.push(instance);
-  const supervisor = new Supervisor(backend, silentLog, { onStopping: async () => {}, onEnded, onGaveUp: () => {} });
+  const supervisor = new Supervisor(new InstanceFleets(backend, silentLog), silentLog, {
+    onStopping: async () => {},
+    onEnded,
+    onGaveUp: () => {},
+  });
   try {
     const events = EventLog.of(new MemoryStore(), emptyState(), silentLog);
     const deployments = new Deployments({ registry, supervisor, artifacts: new Artifacts(storeDir), events, log: silentLog });

@@ -2,6 +2,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { bundleClosure } from '../../src/bundle/bundle.ts';
 import { encodeInput } from '../../src/protocol/input-types.ts';
+import { InstanceFleets } from '../../src/replicas/instance-fleets.ts';
 import { ProcessBackend } from '../../src/replicas/process/process-backend.ts';
 import { Supervisor } from '../../src/replicas/supervisor.ts';
 import { RpcServer } from '../../src/rpc/rpc-server.ts';
@@ -22,7 +23,11 @@ async function supervised(predict: Function, settings: { readonly extensions?: b
   });
   const backend = new ProcessBackend({ dir: `${dir.path}/replicas`, rpcHost: '127.0.0.1', rpcPort: rpc.port, ...settings });
   const onEnded = ({ instance }: { readonly instance: string }) => rpc.instanceEnded(instance, 'it ended');
-  const supervisor = new Supervisor(backend, silentLog, { onStopping: async () => {}, onEnded, onGaveUp: () => {} });
+  const supervisor = new Supervisor(new InstanceFleets(backend, silentLog), silentLog, {
+    onStopping: async () => {},
+    onEnded,
+    onGaveUp: () => {},
+  });
   const spec = { modelName: 'm', modelVersion: '1', inputType: 'doubles', env: {}, resources: {}, network: 'cluster' } as const;
   const fleet = await supervisor.add({ ...spec, source: { kind: 'bundle', dir: bundleDir } }, new AbortController().signal);
   const connect = (wanted: number) =>

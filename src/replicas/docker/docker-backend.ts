@@ -5,7 +5,7 @@ import { imageRepository, labels } from '../../docker/labels.ts';
 import { ensureImage } from '../../docker/pull.ts';
 import { ClipperError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
-import type { Backend, FollowLogsOptions, ReplicaSource, ReplicaSpec, RunningReplica } from '../backend.ts';
+import type { FollowLogsOptions, InstanceBackend, ReplicaSource, ReplicaSpec, RunningReplica } from '../backend.ts';
 import { DockerCluster } from './cluster.ts';
 import { DockerContainers } from './containers.ts';
 import { DockerSandboxes } from './sandbox.ts';
@@ -34,9 +34,10 @@ export interface DockerBackendOptions {
 }
 
 /** Runs replicas as containers on a Docker engine, on a network of the cluster's own. */
-export class DockerBackend implements Backend {
+export class DockerBackend implements InstanceBackend {
   readonly name = 'docker';
   readonly engine: DockerEngine;
+  readonly engineId: string;
   readonly #options: DockerBackendOptions;
   readonly #cluster: DockerCluster;
   readonly #containers: DockerContainers;
@@ -48,6 +49,7 @@ export class DockerBackend implements Backend {
 
   private constructor(engine: DockerEngine, cluster: DockerCluster, options: DockerBackendOptions) {
     this.engine = engine;
+    this.engineId = engine.facts.id;
     this.#options = options;
     this.#cluster = cluster;
     this.#containers = new DockerContainers(engine, options);

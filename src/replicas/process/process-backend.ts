@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { ClipperError } from '../../errors.ts';
 import { replicaProgram } from '../../util/package-files.ts';
 import {
-  type Backend,
   clipperVariables,
   type FollowLogsOptions,
+  type InstanceBackend,
   type ReplicaExit,
   type ReplicaSpec,
   type RunningReplica,
@@ -30,7 +30,7 @@ export interface ProcessBackendOptions {
 }
 
 /** Runs replicas as child processes of the server. They end with it, however it ends. */
-export class ProcessBackend implements Backend {
+export class ProcessBackend implements InstanceBackend {
   readonly name = 'process';
   readonly #options: ProcessBackendOptions;
   readonly #running = new Map<string, { readonly replica: RunningReplica; readonly log: LogFile }>();
