@@ -56,7 +56,7 @@ function simulate({ sloMs, rate, latencyMs }: Scenario, policyOf: (model: Latenc
       const [receivedAt, deadline] = [arrival, arrival + sloMs];
       const query: Computation = {
         ...{ application, receivedAt, deadline, lastDeadline: deadline },
-        ...{ input: new Uint8Array(), copies: 0, trip: undefined, isRetried: false, isWanted: true },
+        ...{ input: new Uint8Array(), copies: 0, inFlight: undefined, isRetried: false, isWanted: true },
         finish: () => void shed++,
       };
       admission.admit(query, arrival);

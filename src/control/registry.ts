@@ -12,6 +12,13 @@ export interface AddModelOptions {
   readonly deployment?: Deployment;
 }
 
+interface OpenOptions {
+  /** The store's content, if it was loaded already. */
+  readonly state?: ClusterState;
+  /** Called with each application that another server of a shared store deletes. */
+  readonly onDeletedElsewhere?: (application: string) => void;
+}
+
 /**
  * The rules of management: what exists, what is current and what is linked. Reads are answered from memory; a change is
  * in the store before it shows here.
@@ -19,22 +26,19 @@ export interface AddModelOptions {
 export class Registry extends ClusterView {
   readonly #store: StateStore;
   #changing: Promise<unknown> = Promise.resolve();
-  /** Is told of applications that another server deleted. */
-  onDeletedElsewhere: (application: string) => void = () => {};
 
-  private constructor(store: StateStore, state: ClusterState) {
+  private constructor(store: StateStore, { state, onDeletedElsewhere }: Required<OpenOptions>) {
     super(state);
     this.#store = store;
     store.follow((changes) => {
       this.apply(changes);
-      for (const { table, key, value } of changes)
-        if (table === 'applications' && value === undefined) this.onDeletedElsewhere(key);
+      for (const { table, key, value } of changes) if (table === 'applications' && value === undefined) onDeletedElsewhere(key);
     });
   }
 
-  /** `state`: what the store holds, where it was loaded already. Throws E_STORE_FAILED. */
-  static async open(store: StateStore, state?: ClusterState): Promise<Registry> {
-    return new Registry(store, state ?? (await store.load()));
+  /** Throws E_STORE_FAILED. */
+  static async open(store: StateStore, { state, onDeletedElsewhere = () => {} }: OpenOptions = {}): Promise<Registry> {
+    return new Registry(store, { state: state ?? (await store.load()), onDeletedElsewhere });
   }
 
   /** Adds an application, linked to a model where one is named. Throws E_APPLICATION_EXISTS, and as linkModel does. */

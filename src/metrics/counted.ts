@@ -42,8 +42,6 @@ export class ModelMetrics {
   /** Feedback that a replica did not take: its function threw, or had more to take than is kept for it. */
   readonly feedbackFailures = new Count();
   readonly replicas = new Map<number, ReplicaMetrics>();
-  /** Queries that wait; asked when somebody looks. */
-  depth: () => number = () => 0;
 
   replica(id: number): ReplicaMetrics {
     return getOrInsert(this.replicas, id, () => new ReplicaMetrics());
@@ -55,6 +53,4 @@ export class ReplicaMetrics {
   readonly latency = new Recorder();
   readonly inputs = new Count();
   readonly failedBatches = new Count();
-  /** Batches sent and not answered; asked when somebody looks. */
-  inFlight: () => number = () => 0;
 }

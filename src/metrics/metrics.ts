@@ -20,15 +20,22 @@ export interface TrafficFigures {
   readonly shadow: { readonly version: string; readonly outcome: ShadowFigures } | undefined;
 }
 
+/** Figures that are not counted but read when somebody asks. */
+export interface Gauges {
+  /** Of the prediction cache. */
+  readonly cacheSize: { readonly bytes: number; readonly entries: number };
+  /** The models whose queries are split. */
+  readonly traffic: readonly TrafficFigures[];
+  /** Queries that wait for a replica of a version, by `name:version`. */
+  queueDepth(model: string): number;
+  /** Batches that a replica was sent and has not answered. */
+  batchesInFlight(model: string, replicaId: number): number;
+}
+
 /** What the server counts. Names and labels are listed in docs/03-serving.md. */
 export class Metrics {
   readonly applications = new Map<string, ApplicationMetrics>();
   readonly models = new Map<string, ModelMetrics>();
-  /** Asked when somebody looks. */
-  cacheSize: () => { readonly bytes: number; readonly entries: number } = () => ({ bytes: 0, entries: 0 });
-
-  traffic: () => readonly TrafficFigures[] = () => [];
-
   application(name: string): ApplicationMetrics {
     return getOrInsert(this.applications, name, () => new ApplicationMetrics());
   }

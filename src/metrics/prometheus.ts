@@ -1,7 +1,7 @@
 import { collectDefaultMetrics, type Metric, Registry } from 'prom-client';
 import { getOrInsert } from '../util/get-or-insert.ts';
 import type { ApplicationMetrics, ModelMetrics, ReplicaMetrics } from './counted.ts';
-import type { Metrics, ShadowFigures, TrafficFigures } from './metrics.ts';
+import type { Gauges, Metrics, ShadowFigures, TrafficFigures } from './metrics.ts';
 import { Count, Recorder } from './recorder.ts';
 
 type Labels = Readonly<Record<string, string>>;
@@ -20,18 +20,18 @@ const isTime = (name: string): boolean => name.endsWith('_seconds');
 const registries = new WeakMap<Metrics, Registry>();
 
 /** Prometheus' text of everything that is counted, with the process' own figures. */
-export const prometheusText = (metrics: Metrics): Promise<string> =>
-  getOrInsert(registries, metrics, () => registryOf(metrics)).metrics();
+export const prometheusText = (metrics: Metrics, gauges: Gauges): Promise<string> =>
+  getOrInsert(registries, metrics, () => registryOf(metrics, gauges)).metrics();
 
-function registryOf(metrics: Metrics): Registry {
+function registryOf(metrics: Metrics, gauges: Gauges): Registry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 20 });
   for (const family of [
     ...applicationFamilies(metrics),
-    ...modelFamilies(metrics),
-    ...replicaFamilies(metrics),
-    ...cacheFamilies(metrics),
-    ...trafficFamilies(metrics),
+    ...modelFamilies(metrics, gauges),
+    ...replicaFamilies(metrics, gauges),
+    ...cacheFamilies(gauges),
+    ...trafficFamilies(gauges),
   ]) {
     // Our recorders are cheaper a query than prom-client's metrics; all that it needs of one is this.
     registry.registerMetric({ ...family, get: async () => ({ ...family, values: samples(family) }) } as unknown as Metric);
@@ -91,13 +91,18 @@ function applicationFamilies({ applications }: Metrics): Family[] {
   ];
 }
 
-function modelFamilies({ models }: Metrics): Family[] {
-  const family = (name: string, type: Family['type'], help: string, read: (of: ModelMetrics) => Measured): Family => ({
+function modelFamilies({ models }: Metrics, gauges: Gauges): Family[] {
+  const family = (
+    name: string,
+    type: Family['type'],
+    help: string,
+    read: (of: ModelMetrics, model: string) => Measured,
+  ): Family => ({
     name,
     type,
     help,
     *series() {
-      for (const [model, counted] of models) yield [{ model }, read(counted)];
+      for (const [model, counted] of models) yield [{ model }, read(counted, model)];
     },
   });
   return [
@@ -105,7 +110,7 @@ function modelFamilies({ models }: Metrics): Family[] {
     family('clipper_queue_seconds', 'histogram', 'Time from receipt of a query until a replica was sent it.', (of) => of.queued),
     family('clipper_compute_seconds', 'histogram', "The function's time for a batch.", (of) => of.computed),
     family('clipper_transport_seconds', 'histogram', 'The rest of the time that a batch was away.', (of) => of.carried),
-    family('clipper_queue_depth', 'gauge', 'Queries that wait for a replica.', (of) => of.depth()),
+    family('clipper_queue_depth', 'gauge', 'Queries that wait for a replica.', (_of, model) => gauges.queueDepth(model)),
     family('clipper_replicas', 'gauge', 'Replicas that are connected.', (of) => of.replicas.size),
     family('clipper_function_errors_total', 'counter', 'Inputs on which the function failed.', (of) => of.failures),
     family('clipper_late_results_total', 'counter', 'Outputs that came after their queries were answered.', (of) => of.late),
@@ -115,14 +120,19 @@ function modelFamilies({ models }: Metrics): Family[] {
   ];
 }
 
-function replicaFamilies({ models }: Metrics): Family[] {
-  const family = (name: string, type: Family['type'], help: string, read: (of: ReplicaMetrics) => Measured): Family => ({
+function replicaFamilies({ models }: Metrics, gauges: Gauges): Family[] {
+  const family = (
+    name: string,
+    type: Family['type'],
+    help: string,
+    read: (of: ReplicaMetrics, model: string, id: number) => Measured,
+  ): Family => ({
     name,
     type,
     help,
     *series() {
       for (const [model, { replicas }] of models) {
-        for (const [id, counted] of replicas) yield [{ model, replica: String(id) }, read(counted)];
+        for (const [id, counted] of replicas) yield [{ model, replica: String(id) }, read(counted, model, id)];
       }
     },
   });
@@ -135,11 +145,13 @@ function replicaFamilies({ models }: Metrics): Family[] {
       'Batches of which nothing came back but failures.',
       (of) => of.failedBatches,
     ),
-    family('clipper_batches_in_flight', 'gauge', 'Batches that a replica has and has not answered.', (of) => of.inFlight()),
+    family('clipper_batches_in_flight', 'gauge', 'Batches that a replica has and has not answered.', (_of, model, id) =>
+      gauges.batchesInFlight(model, id),
+    ),
   ];
 }
 
-function cacheFamilies(metrics: Metrics): Family[] {
+function cacheFamilies(gauges: Gauges): Family[] {
   const gauge = (name: string, help: string, read: () => number): Family => ({
     name,
     type: 'gauge',
@@ -147,13 +159,13 @@ function cacheFamilies(metrics: Metrics): Family[] {
     series: () => [[{}, read()]],
   });
   return [
-    gauge('clipper_cache_bytes', 'Bytes of inputs and outputs in the cache.', () => metrics.cacheSize().bytes),
-    gauge('clipper_cache_entries', 'Outputs in the cache.', () => metrics.cacheSize().entries),
+    gauge('clipper_cache_bytes', 'Bytes of inputs and outputs in the cache.', () => gauges.cacheSize.bytes),
+    gauge('clipper_cache_entries', 'Outputs in the cache.', () => gauges.cacheSize.entries),
   ];
 }
 
-function trafficFamilies(metrics: Metrics): Family[] {
-  const traffic = (): readonly TrafficFigures[] => metrics.traffic();
+function trafficFamilies(gauges: Gauges): Family[] {
+  const traffic = (): readonly TrafficFigures[] => gauges.traffic;
   type Version = TrafficFigures['versions'] extends ReadonlyMap<string, infer V> ? V : never;
   const ofVersions = (name: string, type: Family['type'], help: string, read: (of: Version) => Measured): Family => ({
     name,

@@ -60,22 +60,26 @@ export class Autoscaler implements Disposable {
     clearInterval(this.#timer);
   }
 
-  /** Whether a version has no replica only because nobody asked it for a while, and one would come. */
-  isAsleep(name: string, version: string): boolean {
-    const { registry, supervisor } = this.#parts;
-    const deployment = registry.deployment(name, version);
-    const fleet = supervisor.fleet(name, version);
-    if (typeof deployment?.replicas !== 'object' || deployment.isStopped === true) return false;
-    if (fleet === undefined || fleet.crashLoop !== undefined) return false;
-    return fleet.wanted > 0 || !this.#isResting(fleet, performance.now());
+  /** Whether a version, by `name:version`, has no replica only because nobody asked it for a while, and would get one. */
+  isAsleep(model: string): boolean {
+    return this.#asleep(model) !== undefined;
   }
 
-  /** Starts a replica of a version that was scaled to none. False where none is to come. */
-  wake(name: string, version: string): boolean {
-    if (!this.isAsleep(name, version)) return false;
-    const fleet = this.#parts.supervisor.fleet(name, version);
+  /** Starts a replica of a version that was scaled to none. False if none will come. */
+  wake(model: string): boolean {
+    const fleet = this.#asleep(model);
     if (fleet?.wanted === 0) this.#scale(fleet, 1, 'a query came');
-    return true;
+    return fleet !== undefined;
+  }
+
+  #asleep(model: string): ReplicaFleet | undefined {
+    const { registry, supervisor } = this.#parts;
+    const [name = '', version = ''] = model.split(':');
+    const deployment = registry.deployment(name, version);
+    const fleet = supervisor.fleet(name, version);
+    if (typeof deployment?.replicas !== 'object' || deployment.isStopped === true) return undefined;
+    if (fleet === undefined || fleet.crashLoop !== undefined) return undefined;
+    return fleet.wanted > 0 || !this.#isResting(fleet, performance.now()) ? fleet : undefined;
   }
 
   #lookAtAll(now: number): void {

@@ -71,7 +71,6 @@ async function openReplicasOn(
   supervisor = opened;
   // Those that outlived a server may be faster.
   for (const replica of rpc.replicas) opened.connected(replica);
-  frontend.whyAbsent = (model) => opened.whyAbsent(model);
   const steps = undo.move();
   all.push(() => steps[Symbol.asyncDispose]());
   return { rpc, backend, supervisor };

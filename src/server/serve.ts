@@ -17,6 +17,7 @@ import { ClusterName } from '../util/running-clusters.ts';
 import { takeStateDir } from '../util/state-dir.ts';
 import { tokenOf } from '../util/token-file.ts';
 import { UndoStack } from '../util/undo-stack.ts';
+import { startControl } from './control.ts';
 import type { ServeOptions } from './parts.ts';
 import { openPorts } from './ports.ts';
 import { openReplicas } from './replicas.ts';
@@ -40,19 +41,36 @@ export async function serve(options: ServeOptions, log: Log, onStopAsked: () => 
   const state = await openStore(options, log);
   undo.push(async () => state[Symbol.asyncDispose]());
   const loaded = await state.load();
-  const registry = await Registry.open(state, loaded);
   const events = EventLog.of(state, loaded, log);
   undo.push(() => events.flush());
-  const frontend = new QueryFrontend(registry, metrics, options.cacheBytes);
+  const forget = async (application: string): Promise<void> => {
+    frontend.forget(application);
+    await feedback.forget(application);
+  };
+  const registry = await Registry.open(state, {
+    state: loaded,
+    onDeletedElsewhere: (application) =>
+      void forget(application).catch((error) => log.warn({ err: error }, 'feedback could not be removed')),
+  });
   const fallbacks = new FallbackLog(log, events);
-  frontend.onFallback = (query) => fallbacks.add(query);
+  const frontend = new QueryFrontend({
+    ...{ registry, metrics, cacheBytes: options.cacheBytes },
+    onFallback: (query) => fallbacks.add(query),
+    // Asked by queries only, which come once the ports below are open.
+    keeper: {
+      whyAbsent: (model) => replicas.supervisor.whyAbsent(model),
+      wake: (model) => control.autoscaler.wake(model),
+      isAsleep: (model) => control.autoscaler.isAsleep(model),
+    },
+  });
   const store = new FeedbackStore(join(options.stateDir, 'feedback'));
   undo.push(() => store.close());
   const feedback = new Feedback({ registry, metrics, store, replicas: () => replicas.rpc.replicas });
   const parts = { options, log, undo, state, registry, events, metrics, frontend, feedback };
   const replicas = await openReplicas(parts, await identityOf(state, loaded));
+  const control = await startControl(parts, replicas);
   const token = await tokenOf(options);
-  const { resume, ...ports } = await openPorts(parts, { ...replicas, token: token?.text, stop: onStopAsked });
+  const ports = await openPorts(parts, { ...replicas, ...control, token: token?.text, stop: onStopAsked, forget });
   await name.announce({ ...urlsOf(options, ports), ...(token === undefined ? {} : { tokenFile: token.file }) });
   events.add({ kind: 'server_started', message: `The server of cluster ${options.name} is up, as process ${process.pid}` });
   undo.push(async () => {
@@ -62,7 +80,7 @@ export async function serve(options: ServeOptions, log: Log, onStopAsked: () => 
   });
   undo.push(() => name.announce({ isStopping: true }));
   // A server that can't start leaves what it found as it was.
-  resume().catch((error: unknown) => log.error({ err: error }, 'not all that an earlier server left could be taken up'));
+  control.resume().catch((error: unknown) => log.error({ err: error }, 'not all that an earlier server left could be taken up'));
   const running = undo.move();
   const more = { rpcPort: replicas.rpc.port, token: token?.text };
   return { ...ports, ...more, [Symbol.asyncDispose]: () => running[Symbol.asyncDispose]() };

@@ -1,5 +1,5 @@
 import type { Output } from '../protocol/content.ts';
-import type { Trip } from './replica-slot.ts';
+import type { InFlightBatch } from './replica-slot.ts';
 import type { Waiting } from './waiting-line.ts';
 
 /** What came of a computation. */
@@ -15,7 +15,7 @@ export interface Computation extends Waiting {
   /** Of the query that waits for it for longest; `deadline` is of the first. */
   readonly lastDeadline: number;
   /** The batch that it is or was in; undefined while it waits. */
-  trip: Trip | undefined;
+  inFlight: InFlightBatch | undefined;
   /** How many replicas work on it. */
   copies: number;
   /** Whether it was in flight once already, in a replica that went away. */

@@ -7,7 +7,7 @@ import { Admission } from './admission.ts';
 import { type BatchSizePolicy, policyFor } from './batch-size.ts';
 import type { Computation } from './computation.ts';
 import type { LatencyModel } from './latency-model.ts';
-import { ReplicaSlot, type Trip } from './replica-slot.ts';
+import { type InFlightBatch, ReplicaSlot } from './replica-slot.ts';
 import { WaitingLine } from './waiting-line.ts';
 
 export interface QueueLoad {
@@ -40,7 +40,6 @@ export class ModelQueue {
   constructor(settings: () => ServingSettings, metrics: ModelMetrics) {
     this.#settings = settings;
     this.#metrics = metrics;
-    metrics.depth = () => this.#waiting.size;
   }
 
   /** How many there are to take what comes. */
@@ -51,6 +50,12 @@ export class ModelQueue {
   /** How many wait. */
   get depth(): number {
     return this.#waiting.size;
+  }
+
+  /** How many batches a replica was sent and has not answered. */
+  batchesInFlight(replicaId: number): number {
+    const slots = [...this.#slots.values()].filter(({ replica }) => replica.replicaId === replicaId);
+    return slots.reduce((sum, slot) => sum + slot.batchesInFlight, 0);
   }
 
   /** What its replicas have to do. */
@@ -184,26 +189,26 @@ export class ModelQueue {
   }
 
   async #run(slot: ReplicaSlot, batch: readonly Computation[], now: number): Promise<void> {
-    const trip = slot.begin(batch.length, now);
+    const inFlight = slot.begin(batch.length, now);
     this.#inFlight++;
-    const { earliest, objectiveMs, longestMs } = this.#depart(batch, trip, now);
+    const { earliest, objectiveMs, longestMs } = this.#depart(batch, inFlight, now);
     this.#metrics.batchSize.record(batch.length);
-    const hedge = this.#hedgeLater(slot, batch, trip.beganAt - now);
+    const hedge = this.#hedgeLater(slot, batch, inFlight.beganAt - now);
     let isFailure = true;
     try {
       const inputs = batch.map(({ input }) => input);
       // Not after: the replica may have begun before the call returns.
-      trip.sentAt = performance.now();
+      inFlight.sentAt = performance.now();
       const answer = await slot.replica.predict(inputs, 2 * longestMs);
       const answeredAt = performance.now();
-      slot.answered(trip, { earliest, objectiveMs, computeMicros: answer.computeMicros }, answeredAt);
-      isFailure = this.#finish(batch, trip, answer);
+      slot.answered(inFlight, { earliest, objectiveMs, computeMicros: answer.computeMicros }, answeredAt);
+      isFailure = this.#finish(batch, inFlight, answer);
     } catch (error) {
       this.#fail(batch, error);
     }
     clearTimeout(hedge);
     this.#inFlight--;
-    slot.end(trip, isFailure, performance.now());
+    slot.end(inFlight, isFailure, performance.now());
     if (!this.#slots.has(slot.replica)) return;
     if (this.#draining.has(slot) && this.#waiting.peek() === undefined) return this.removeReplica(slot.replica);
     if (slot.isIdle) this.#idle.add(slot);
@@ -211,7 +216,11 @@ export class ModelQueue {
   }
 
   /** Notes that a batch is on its way; returns the earliest deadline in it, and its shortest and longest objective in milliseconds. */
-  #depart(batch: readonly Computation[], trip: Trip, now: number): { earliest: number; objectiveMs: number; longestMs: number } {
+  #depart(
+    batch: readonly Computation[],
+    inFlight: InFlightBatch,
+    now: number,
+  ): { earliest: number; objectiveMs: number; longestMs: number } {
     let [earliest, objectiveMs, longestMs] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 0];
     for (const computation of batch) {
       const { deadline, receivedAt, isRetried } = computation;
@@ -220,15 +229,15 @@ export class ModelQueue {
       longestMs = Math.max(longestMs, deadline - receivedAt);
       // A copy is of interest only if its result is the first.
       if (computation.copies++ > 0) continue;
-      computation.trip = trip;
+      computation.inFlight = inFlight;
       if (!isRetried) this.#metrics.queued.record(1_000 * (now - receivedAt));
     }
     return { earliest, objectiveMs, longestMs };
   }
 
   /** Hands out the outputs; true where all of them are failures. */
-  #finish(batch: readonly Computation[], trip: Trip, { outputs, computeMicros }: Outputs): boolean {
-    const awayMicros = 1_000 * ((trip.answeredAt as number) - trip.sentAt);
+  #finish(batch: readonly Computation[], inFlight: InFlightBatch, { outputs, computeMicros }: Outputs): boolean {
+    const awayMicros = 1_000 * ((inFlight.answeredAt as number) - inFlight.sentAt);
     this.#metrics.latency.record(awayMicros);
     if (computeMicros !== undefined) {
       this.#metrics.computed.record(computeMicros);
@@ -238,7 +247,7 @@ export class ModelQueue {
     for (const [index, computation] of batch.entries()) {
       const output = outputs[index] as Output;
       if (output.failed) failures++;
-      if (computation.isWanted) computation.trip = trip;
+      if (computation.isWanted) computation.inFlight = inFlight;
       else this.#metrics.late.add();
       computation.finish({ kind: 'answered', output });
     }
@@ -257,7 +266,7 @@ export class ModelQueue {
         continue;
       }
       computation.isRetried = true;
-      computation.trip = undefined;
+      computation.inFlight = undefined;
       this.#metrics.retried.add();
       this.#waiting.putBack(computation);
     }

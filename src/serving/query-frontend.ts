@@ -2,7 +2,7 @@ import { type ServingSettings, servingDefaults } from '../contract/serving.ts';
 import { modelKey } from '../control/names.ts';
 import type { Registry } from '../control/registry.ts';
 import type { Application, ModelVersion } from '../control/state-store.ts';
-import type { Metrics } from '../metrics/metrics.ts';
+import type { Gauges, Metrics } from '../metrics/metrics.ts';
 import { readRemoteError } from '../protocol/messages.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
 import { getOrInsert } from '../util/get-or-insert.ts';
@@ -25,8 +25,27 @@ const maxShadowDepth = 1_000;
 const noModels = 'No connected models found for query';
 const tooLate = 'Failed to retrieve a prediction response within the specified latency SLO';
 
+/** Those who keep replicas, as the frontend needs them. Models are given as `name:version`. */
+export interface ReplicaKeeper {
+  /** Why a model version has no replica; undefined if that is not known. */
+  whyAbsent(model: string): string | undefined;
+  /** Starts a replica of a version that was scaled to none. False if none will come. */
+  wake(model: string): boolean;
+  /** Whether `wake` would start one. */
+  isAsleep(model: string): boolean;
+}
+
+export interface QueryFrontendParts {
+  readonly registry: Registry;
+  readonly metrics: Metrics;
+  readonly cacheBytes: number;
+  readonly keeper: ReplicaKeeper;
+  /** Called with each query that is given the default output. */
+  readonly onFallback: (query: OpenQuery) => void;
+}
+
 /** Takes queries to the replicas of the linked model and answers each within its application's objective. */
-export class QueryFrontend implements ComputationOwner {
+export class QueryFrontend implements Gauges, ComputationOwner {
   readonly failures = new RecentFailures();
   readonly #registry: Registry;
   readonly #metrics: Metrics;
@@ -39,24 +58,39 @@ export class QueryFrontend implements ComputationOwner {
   readonly splitter = new TrafficSplitter();
   readonly #router: Router;
   #nextQueryId = 0;
-  /** Why a model version has no replica, where more is known of it; asked by `name:version`. */
-  whyAbsent: (model: string) => string | undefined = () => undefined;
-  /** Is told of each query that is given the default output. */
-  onFallback: (query: OpenQuery) => void = () => {};
-  /** Has a replica of a version started that has none; false where none is to come. By `name:version`, as the next. */
-  wake: (model: string) => boolean = () => false;
-  /** Whether a version would be woken. */
-  isAsleep: (model: string) => boolean = () => false;
+  readonly #keeper: ReplicaKeeper;
+  readonly #onFallback: (query: OpenQuery) => void;
 
-  constructor(registry: Registry, metrics: Metrics, cacheBytes: number) {
+  constructor({ registry, metrics, cacheBytes, keeper, onFallback }: QueryFrontendParts) {
     this.#registry = registry;
     this.#metrics = metrics;
+    this.#keeper = keeper;
+    this.#onFallback = onFallback;
     this.#cache = new PredictionCache(cacheBytes);
-    metrics.cacheSize = () => this.#cache.size;
-    metrics.traffic = () => registry.traffics.map((traffic) => this.splitter.figuresOf(traffic));
     const isLive = (model: string, queueKey: string): boolean =>
-      (this.#queues.get(queueKey)?.replicaCount ?? 0) > 0 || this.isAsleep(model);
+      (this.#queues.get(queueKey)?.replicaCount ?? 0) > 0 || keeper.isAsleep(model);
     this.#router = new Router({ registry, metrics, splitter: this.splitter, isCacheOn: this.#cache.isOn, isLive });
+  }
+
+  get cacheSize(): Gauges['cacheSize'] {
+    return this.#cache.size;
+  }
+
+  get traffic(): Gauges['traffic'] {
+    return this.#registry.traffics.map((traffic) => this.splitter.figuresOf(traffic));
+  }
+
+  queueDepth(model: string): number {
+    return this.#queuesOf(model).reduce((sum, queue) => sum + queue.depth, 0);
+  }
+
+  batchesInFlight(model: string, replicaId: number): number {
+    return this.#queuesOf(model).reduce((sum, queue) => sum + queue.batchesInFlight(replicaId), 0);
+  }
+
+  /** A version has one queue for each input type that it was deployed with. */
+  #queuesOf(model: string): readonly ModelQueue[] {
+    return [...this.#queues].flatMap(([key, queue]) => (key.split(' ')[0] === model ? queue : []));
   }
 
   replicaConnected(replica: RpcReplica): void {
@@ -121,7 +155,7 @@ export class QueryFrontend implements ComputationOwner {
   /** Has a shadow version compute the same. */
   #copy(queries: readonly OpenQuery[], inputs: readonly Uint8Array[], { model, queueKey, stats }: ShadowRoute): void {
     const queue = this.#queues.get(queueKey);
-    if (queue === undefined || queue.replicaCount === 0) this.wake(model);
+    if (queue === undefined || queue.replicaCount === 0) this.#keeper.wake(model);
     for (const [index, query] of queries.entries()) {
       if (queue === undefined || queue.replicaCount === 0 || queue.depth > maxShadowDepth) {
         stats.shadow.dropped++;
@@ -145,7 +179,7 @@ export class QueryFrontend implements ComputationOwner {
     this.#metrics.application(application.name).answered(answeredAt, 1_000 * (answeredAt - receivedAt), reason);
     if (fallback === undefined) return;
     this.failures.add(application.name, query);
-    this.onFallback(query);
+    this.#onFallback(query);
   }
 
   #ask(query: OpenQuery, input: Uint8Array, target: Target | string): void {
@@ -153,7 +187,7 @@ export class QueryFrontend implements ComputationOwner {
     const key = target.cache === undefined ? undefined : inputKey(input);
     if (key !== undefined && this.#isKnown(query, key, target)) return;
     let queue = this.#queues.get(target.queueKey);
-    if ((queue === undefined || queue.replicaCount === 0) && !this.wake(target.model)) {
+    if ((queue === undefined || queue.replicaCount === 0) && !this.#keeper.wake(target.model)) {
       return query.fallBack({ reason: 'no_live_replica', explanation: this.#explainAbsence(query, target) });
     }
     queue ??= this.#queueOf(target.model, target.queueKey);
@@ -168,7 +202,7 @@ export class QueryFrontend implements ComputationOwner {
   }
 
   #explainAbsence({ application }: OpenQuery, { model }: Target): string {
-    const known = this.whyAbsent(model);
+    const known = this.#keeper.whyAbsent(model);
     const why = `the linked model has no live replica for ${application.inputType}`;
     return `${noModels}: ${why}${known === undefined ? '' : `: ${known}`}`;
   }
@@ -200,8 +234,8 @@ export class QueryFrontend implements ComputationOwner {
 
   /** Hands out what came of a computation. */
   finished(computation: SharedComputation, result: ComputationResult): void {
-    const { key, target, queries, receivedAt, trip } = computation;
-    if (result.kind === 'answered') target.metrics.predictions.mark(trip?.answeredAt ?? receivedAt);
+    const { key, target, queries, receivedAt, inFlight } = computation;
+    if (result.kind === 'answered') target.metrics.predictions.mark(inFlight?.answeredAt ?? receivedAt);
     if (key !== undefined) {
       this.#forget(computation, key);
       // A result that comes too late for its query still serves the next one.
@@ -234,7 +268,7 @@ function settle(query: OpenQuery, result: ComputationResult): void {
 
 function expire(query: OpenQuery): void {
   const { computation, receivedAt } = query;
-  const sentAt = computation?.trip?.sentAt;
+  const sentAt = computation?.inFlight?.sentAt;
   const waited = (performance.now() - receivedAt).toFixed(0);
   if (sentAt === undefined) {
     const why = query.isEarly ? ': no replica was there yet, and one is being started' : '';

@@ -3,7 +3,7 @@ import type { Application } from '../control/state-store.ts';
 import type { ModelMetrics } from '../metrics/counted.ts';
 import type { RemoteError } from '../protocol/messages.ts';
 import type { Computation } from './computation.ts';
-import type { Trip } from './replica-slot.ts';
+import type { InFlightBatch } from './replica-slot.ts';
 
 /** The default output was given, and why. */
 export interface Fallback {
@@ -115,11 +115,11 @@ export class OpenQuery implements Answer {
 
   get timeline(): Timeline {
     const micros = (at: number): number => Math.max(0, Math.round(1_000 * (at - this.receivedAt)));
-    const trip = this.computation?.trip;
+    const inFlight = this.computation?.inFlight;
     return {
       received: 0,
       ...(this.queuedAt === undefined ? {} : { queued: micros(this.queuedAt) }),
-      ...(trip === undefined ? {} : wayOf(trip, micros)),
+      ...(inFlight === undefined ? {} : wayOf(inFlight, micros)),
       answered: micros(this.answeredAt),
       ...(this.isCached ? { cached: true } : {}),
       ...(this.isJoined ? { joined: true } : {}),
@@ -133,13 +133,13 @@ export class OpenQuery implements Answer {
   }
 }
 
-function wayOf(trip: Trip, micros: (at: number) => number): Partial<Timeline> {
+function wayOf(inFlight: InFlightBatch, micros: (at: number) => number): Partial<Timeline> {
   return {
-    batched: micros(trip.batchedAt),
-    sent: micros(trip.sentAt),
-    ...(trip.answeredAt === undefined ? {} : { computed: micros(trip.answeredAt) }),
-    batchSize: trip.size,
-    replica: trip.replicaId,
-    ...(trip.computeMicros === undefined ? {} : { computeMicros: trip.computeMicros }),
+    batched: micros(inFlight.batchedAt),
+    sent: micros(inFlight.sentAt),
+    ...(inFlight.answeredAt === undefined ? {} : { computed: micros(inFlight.answeredAt) }),
+    batchSize: inFlight.size,
+    replica: inFlight.replicaId,
+    ...(inFlight.computeMicros === undefined ? {} : { computeMicros: inFlight.computeMicros }),
   };
 }

@@ -5,7 +5,7 @@ import { CircuitBreaker } from './circuit-breaker.ts';
 import { LatencyModel } from './latency-model.ts';
 
 /** A batch on its way to a replica and back. Times are on the clock of performance.now(). */
-export interface Trip {
+export interface InFlightBatch {
   readonly replicaId: number;
   readonly size: number;
   readonly batchedAt: number;
@@ -39,7 +39,7 @@ export class ReplicaSlot {
   readonly #metrics: ReplicaMetrics;
   readonly #choosePolicy: (model: LatencyModel) => BatchSizePolicy;
   #policy: BatchSizePolicy | undefined;
-  readonly #inFlight: Trip[] = [];
+  readonly #inFlight: InFlightBatch[] = [];
   #onIdle: (() => void) | undefined;
   #busyMs = 0;
   #busyFrom = 0;
@@ -51,13 +51,16 @@ export class ReplicaSlot {
     this.replica = replica;
     this.#choosePolicy = choosePolicy;
     this.#metrics = metrics;
-    metrics.inFlight = () => this.#inFlight.length;
   }
 
   /** Chosen at the first batch: a replica may be there before its model is registered. */
   get policy(): BatchSizePolicy {
     this.#policy ??= this.#choosePolicy(this.latency);
     return this.#policy;
+  }
+
+  get batchesInFlight(): number {
+    return this.#inFlight.length;
   }
 
   get isIdle(): boolean {
@@ -90,7 +93,7 @@ export class ReplicaSlot {
   /** When it should be done with what it has. */
   freeAt(now: number): number {
     return this.#inFlight.reduce(
-      (from, trip) => Math.max(now, from + this.expectedMs(trip.size)),
+      (from, inFlight) => Math.max(now, from + this.expectedMs(inFlight.size)),
       this.#inFlight[0]?.beganAt ?? now,
     );
   }
@@ -102,26 +105,34 @@ export class ReplicaSlot {
     return now > oldest.beganAt + (this.latency.isTrained ? overdue * this.latency.p99(oldest.size) : newMs);
   }
 
-  begin(size: number, now: number): Trip {
+  begin(size: number, now: number): InFlightBatch {
     const { replicaId } = this.replica;
     const beganAt = this.#inFlight.length === 0 ? now : this.freeAt(now);
     if (this.isIdle) this.#busyFrom = now;
-    const trip: Trip = { replicaId, size, batchedAt: now, sentAt: now, beganAt, answeredAt: undefined, computeMicros: undefined };
-    this.#inFlight.push(trip);
-    return trip;
+    const inFlight: InFlightBatch = {
+      replicaId,
+      size,
+      batchedAt: now,
+      sentAt: now,
+      beganAt,
+      answeredAt: undefined,
+      computeMicros: undefined,
+    };
+    this.#inFlight.push(inFlight);
+    return inFlight;
   }
 
   /** Takes in that a batch was answered. */
-  answered(trip: Trip, { earliest, objectiveMs, computeMicros }: AnsweredBatch, now: number): void {
-    trip.answeredAt = now;
-    trip.computeMicros = computeMicros;
+  answered(inFlight: InFlightBatch, { earliest, objectiveMs, computeMicros }: AnsweredBatch, now: number): void {
+    inFlight.answeredAt = now;
+    inFlight.computeMicros = computeMicros;
     // A batch that was sent ahead waited for the one before.
-    const began = Math.max(trip.batchedAt, this.#answeredAt);
+    const began = Math.max(inFlight.batchedAt, this.#answeredAt);
     const awayMs = now - began;
     // What the replica took says more than when its answer was read here, which is later the more there is to do.
     const latencyMs = computeMicros === undefined ? awayMs : computeMicros / 1_000;
-    this.latency.observe(trip.size, latencyMs, awayMs);
-    this.policy.observe({ size: trip.size, latencyMs, budgetMs: earliest - began });
+    this.latency.observe(inFlight.size, latencyMs, awayMs);
+    this.policy.observe({ size: inFlight.size, latencyMs, budgetMs: earliest - began });
     this.objectiveMs = objectiveMs;
     // A query may have to wait for one whole batch before its own.
     const limit = this.policy.limitFor(objectiveMs / 2);
@@ -129,12 +140,12 @@ export class ReplicaSlot {
     this.msPerInput = this.latency.perInput(limit) + this.#betweenMs(this.latency.mean(limit)) / limit;
     this.#answeredAt = now;
     this.#metrics.latency.record(1_000 * awayMs);
-    this.#metrics.inputs.add(trip.size);
+    this.#metrics.inputs.add(inFlight.size);
   }
 
   /** Takes a batch out of flight; `isFailure` where nothing but failures came back. */
-  end(trip: Trip, isFailure: boolean, now: number): void {
-    this.#inFlight.splice(this.#inFlight.indexOf(trip), 1);
+  end(inFlight: InFlightBatch, isFailure: boolean, now: number): void {
+    this.#inFlight.splice(this.#inFlight.indexOf(inFlight), 1);
     const [next] = this.#inFlight;
     if (next !== undefined) next.beganAt = now;
     this.breaker.record(isFailure, now);

@@ -3,7 +3,7 @@ import type { Application } from '../control/state-store.ts';
 import { Recorder } from '../metrics/recorder.ts';
 import type { Computation, ComputationResult } from './computation.ts';
 import type { OpenQuery } from './query.ts';
-import type { Trip } from './replica-slot.ts';
+import type { InFlightBatch } from './replica-slot.ts';
 
 /** Two outputs that were not the same. */
 export interface Difference {
@@ -55,7 +55,7 @@ export class ShadowComputation implements Computation {
   readonly receivedAt: number;
   readonly deadline: number;
   readonly lastDeadline: number;
-  trip: Trip | undefined;
+  inFlight: InFlightBatch | undefined;
   copies = 0;
   isRetried = false;
   readonly #query: OpenQuery;

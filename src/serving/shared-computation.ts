@@ -2,7 +2,7 @@ import type { Application } from '../control/state-store.ts';
 import type { Computation, ComputationResult } from './computation.ts';
 import type { InputKey } from './input-key.ts';
 import type { OpenQuery, Target } from './query.ts';
-import type { Trip } from './replica-slot.ts';
+import type { InFlightBatch } from './replica-slot.ts';
 
 const nothing = new Uint8Array(0);
 
@@ -27,7 +27,7 @@ export class SharedComputation implements Computation {
   lastDeadline: number;
   /** As many at least of its first queries are settled. */
   #settled = 0;
-  trip: Trip | undefined;
+  inFlight: InFlightBatch | undefined;
   copies = 0;
   isRetried = false;
   isFinished = false;

@@ -21,7 +21,7 @@ export function query(value: number, lifeMs = 10_000, application: object = some
     receivedAt,
     deadline: receivedAt + lifeMs,
     lastDeadline: receivedAt + lifeMs,
-    trip: undefined,
+    inFlight: undefined,
     copies: 0,
     isWanted: true,
     isRetried: false,

@@ -40,8 +40,8 @@ describe('a replica that keeps a further batch at hand', () => {
     (await only.batch(0)).answer();
     await until(() => asked[1]?.results.length === 1, 'the first answers');
     // The second was sent while the first was computed, the third when the first was answered.
-    expect(asked.map(({ trip }) => trip !== undefined)).toEqual([true, true, true, true, true, true, false]);
-    const [first, , second, , third] = asked.map(({ trip }) => trip);
+    expect(asked.map(({ inFlight }) => inFlight !== undefined)).toEqual([true, true, true, true, true, true, false]);
+    const [first, , second, , third] = asked.map(({ inFlight }) => inFlight);
     expect((second?.sentAt ?? Number.POSITIVE_INFINITY) < (first?.answeredAt ?? 0)).toBe(true);
     expect((third?.sentAt ?? 0) >= (first?.answeredAt ?? Number.POSITIVE_INFINITY)).toBe(true);
   });
@@ -56,7 +56,7 @@ describe('a replica that keeps a further batch at hand', () => {
     const first = await only.batch(0);
     const [early] = enqueue(queue, 4, 5);
     await setTimeout(30);
-    expect(early?.trip).toBeUndefined();
+    expect(early?.inFlight).toBeUndefined();
     first.answer();
     expect((await only.batch(1)).values).toEqual([4, 5]);
   });
@@ -75,7 +75,7 @@ describe('a batch delay', () => {
     await setTimeout(50);
     enqueue(queue, 2);
     expect((await only.batch(0)).values).toEqual([1, 2]);
-    expect((first?.trip?.sentAt ?? 0) - (first?.receivedAt ?? 0)).toBeGreaterThanOrEqual(299);
+    expect((first?.inFlight?.sentAt ?? 0) - (first?.receivedAt ?? 0)).toBeGreaterThanOrEqual(299);
     only.batches[0]?.answer();
     enqueue(queue, 3);
     expect((await only.batch(1)).values).toEqual([3]);
@@ -92,7 +92,7 @@ describe('a batch delay', () => {
     const hasty = query(2, 400, { name: 'hasty' });
     queue.enqueue(hasty);
     expect((await only.batch(0)).values).toEqual([2, 1]);
-    expect(hasty.trip?.sentAt ?? 0).toBeLessThan(hasty.deadline);
+    expect(hasty.inFlight?.sentAt ?? 0).toBeLessThan(hasty.deadline);
   });
 
   test('does not hold back a full batch', async () => {

@@ -27,7 +27,10 @@ interface Serving extends AsyncDisposable {
 /** A query frontend with an RPC server, and the application `a` linked to version 1 of model `m`. */
 async function startServing(inputType: InputType = 'doubles'): Promise<Serving> {
   const registry = await Registry.open(new MemoryStore());
-  const frontend = new QueryFrontend(registry, new Metrics(), 100_000);
+  const frontend = new QueryFrontend({
+    ...{ registry, metrics: new Metrics(), cacheBytes: 100_000, onFallback: () => {} },
+    keeper: { whyAbsent: () => undefined, wake: () => false, isAsleep: () => false },
+  });
   const rpc = await RpcServer.listen({
     host: '127.0.0.1',
     port: 0,

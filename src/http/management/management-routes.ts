@@ -5,6 +5,7 @@ import type { Registry } from '../../control/registry.ts';
 import type { Deployments } from '../../deployments/deployments.ts';
 import type { Metrics } from '../../metrics/metrics.ts';
 import type { RpcReplica } from '../../rpc/rpc-replica.ts';
+import type { QueryFrontend } from '../../serving/query-frontend.ts';
 import type { Api } from '../api.ts';
 import { metricsAnswer } from '../query/query-endpoints.ts';
 import { sendMetrics } from '../query/query-routes.ts';
@@ -16,12 +17,14 @@ export interface ManagementServices {
   readonly registry: Registry;
   readonly deployments: Deployments;
   readonly metrics: Metrics;
+  readonly frontend: QueryFrontend;
   readonly forget: (application: string) => Promise<void>;
   readonly replicas: () => readonly RpcReplica[];
 }
 
 /** Clipper's management REST. Success is a text or JSON with status 200, a refusal its reason with status 400. */
-export function addManagementRoutes(api: Api, { registry, deployments, metrics, forget, replicas }: ManagementServices): void {
+export function addManagementRoutes(api: Api, services: ManagementServices): void {
+  const { registry, deployments, metrics, frontend, forget, replicas } = services;
   addApplicationRoutes(api, { registry, forget });
   addModelRoutes(api, { registry, deployments });
   addReplicaRoutes(api, replicas);
@@ -47,6 +50,6 @@ export function addManagementRoutes(api: Api, { registry, deployments, metrics, 
       summary: 'What the server counts.',
       answers: { 200: metricsAnswer, ...refusals },
     },
-    (request, reply) => sendMetrics(metrics, request, reply),
+    (request, reply) => sendMetrics({ metrics, frontend }, request, reply),
   );
 }

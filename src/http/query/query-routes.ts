@@ -47,15 +47,19 @@ export function addQueryRoutes(server: FastifyInstance, { registry, frontend, me
     const message = `Of query ${params.id} of '${name}' nothing is known: only the latest default outputs are kept`;
     throw new ClipperError('E_UNKNOWN_QUERY', message);
   });
-  server.get('/metrics', (request, reply) => sendMetrics(metrics, request, reply));
+  server.get('/metrics', (request, reply) => sendMetrics({ metrics, frontend }, request, reply));
 }
 
 /** Prometheus' text, or Clipper's JSON for clients that ask for it. */
-export async function sendMetrics(metrics: Metrics, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+export async function sendMetrics(
+  { metrics, frontend }: Pick<QueryServices, 'metrics' | 'frontend'>,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
   const { accept = '', 'user-agent': agent = '' } = request.headers;
   // Clipper's Python client expects JSON, without asking for it in particular.
   if (accept.includes('application/json') || agent.startsWith('python-requests/')) return reply.send(clipperReport(metrics));
-  return reply.type('text/plain; version=0.0.4; charset=utf-8').send(await prometheusText(metrics));
+  return reply.type('text/plain; version=0.0.4; charset=utf-8').send(await prometheusText(metrics, frontend));
 }
 
 function readFeedback({ uid, input, label }: Record<string, unknown>): Omit<StoredFeedback, 'time'> {
