@@ -4,12 +4,12 @@ import type { AddedPackages } from './added-packages.ts';
 import type { KeptFiles } from './kept-packages.ts';
 import { chooseBinaries } from './native-binaries.ts';
 import { packageDirOf, packageNameOf, readPackageJson } from './package-dirs.ts';
-import type { Target } from './target.ts';
+import type { BundleTarget } from './target.ts';
 import type { CopiedFile } from './write-files.ts';
 
 interface Where {
   readonly projectDir: string;
-  readonly target: Target;
+  readonly target: BundleTarget;
 }
 
 /** `name@version`, by which packages are the same wherever they lie. */

@@ -6,7 +6,7 @@ import { installOnce } from './npm-install.ts';
 import { findLocked, type LockedPackage, lockOf, type NpmLock, readNpmLock } from './npm-lock.ts';
 import { findInstalled, type Installed, packageNameOf, readPackageJson } from './package-dirs.ts';
 import type { WantedPackage } from './packages-option.ts';
-import { isThisProcess, type Target } from './target.ts';
+import { type BundleTarget, isThisProcess } from './target.ts';
 
 /** Packages to put into a bundle besides what its closure is seen to use. */
 export interface AddedPackages {
@@ -21,7 +21,7 @@ export interface AddedPackages {
 
 interface Where {
   readonly projectDir: string;
-  readonly target: Target;
+  readonly target: BundleTarget;
 }
 
 /** A wanted package, with what the project has of it. */
@@ -105,7 +105,7 @@ function specOf(choice: Choice, projectDir: string): string {
 }
 
 /** The versions of what the packages need, as they are installed: of each name that has only one. */
-function versionsOf(choices: readonly Choice[], target: Target): Readonly<Record<string, string>> {
+function versionsOf(choices: readonly Choice[], target: BundleTarget): Readonly<Record<string, string>> {
   const tops = new Set(choices.map(({ name }) => name));
   const tree = installedTree(
     choices.filter(isInstalled).flatMap(({ installed }) => installed ?? []),

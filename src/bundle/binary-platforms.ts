@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { extname, relative } from 'node:path';
-import type { Target } from './target.ts';
+import type { BundleTarget } from './target.ts';
 
 /** Where a native binary runs, as far as it can be told; empty for anywhere. */
 interface Platforms {
@@ -101,18 +101,18 @@ export const isBinary = (file: string): boolean =>
 
 const anywhere: Platforms = { platforms: [], archs: [], libcs: [] };
 
-const allows = ({ platforms, archs, libcs }: Platforms, { platform, arch, libc }: Target): boolean =>
+const allows = ({ platforms, archs, libcs }: Platforms, { platform, arch, libc }: BundleTarget): boolean =>
   (platforms.length === 0 || platforms.includes(platform)) &&
   (archs.length === 0 || archs.includes(arch)) &&
   // On Windows `gnu` is the name of a compiler.
   (libcs.length === 0 || libc === undefined || libcs.includes(libc));
 
 /** Whether a binary of the package in this folder runs on a platform. */
-export const fits = (file: string, dir: string, target: Target): boolean =>
+export const fits = (file: string, dir: string, target: BundleTarget): boolean =>
   allows(byWords(relative(dir, file)), target) && allows(byHeader(file) ?? anywhere, target);
 
 /** The names that say they are of a target's platform. Where some name its libc, those that name none are of the other. */
-export function namesFor(names: readonly string[], target: Target): readonly string[] {
+export function namesFor(names: readonly string[], target: BundleTarget): readonly string[] {
   const fitting = names.filter((name) => {
     const said = byWords(name);
     return said.platforms.length > 0 && said.archs.length > 0 && allows(said, target);

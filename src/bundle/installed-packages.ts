@@ -3,7 +3,7 @@ import { join, relative, sep } from 'node:path';
 import { isForTarget, lackingVariants } from './native-binaries.ts';
 import { findLocked, type NpmLock, neededNames } from './npm-lock.ts';
 import { findInstalled, type Installed, readPackageJson } from './package-dirs.ts';
-import type { Target } from './target.ts';
+import type { BundleTarget } from './target.ts';
 
 /** Installed packages with all that they need. */
 export interface InstalledTree {
@@ -16,7 +16,7 @@ export interface InstalledTree {
 
 interface Where {
   readonly lock: NpmLock | undefined;
-  readonly target: Target;
+  readonly target: BundleTarget;
 }
 
 /** Follows installed packages to what they need, as Node finds it. */

@@ -7,7 +7,7 @@ import type { KeptMember, PackageBuild } from './esbuild-packages.ts';
 import { insideFunction, insideVariable, keptInsidesOf } from './module-insides.ts';
 import { chooseBinaries } from './native-binaries.ts';
 import { layoutOf, packageDirOf } from './package-dirs.ts';
-import type { Target } from './target.ts';
+import type { BundleTarget } from './target.ts';
 import { namedFiles } from './unbundlable.ts';
 import type { CopiedFile } from './write-files.ts';
 
@@ -65,7 +65,7 @@ export interface KeptFiles {
 export function layOutKept(
   trace: Trace,
   members: readonly KeptMember[],
-  where: { projectDir: string; target: Target; isElsewhere: (dir: string) => boolean },
+  where: { projectDir: string; target: BundleTarget; isElsewhere: (dir: string) => boolean },
 ): KeptFiles {
   const { projectDir } = where;
   const dirs = new Set(trace.files.filter((file) => !isLink(file)).map((file) => packageDirOf(file, projectDir)));

@@ -3,7 +3,7 @@ import { join, relative } from 'node:path';
 import { ClipperError } from '../errors.ts';
 import { byWords, fits, isBinary, namesFor } from './binary-platforms.ts';
 import { findInstalled, type Installed, type PackageJson, packageNameOf, readPackageJson } from './package-dirs.ts';
-import { isThisProcess, npmFlags, printTarget, type Target } from './target.ts';
+import { type BundleTarget, isThisProcess, npmFlags, printTarget } from './target.ts';
 
 /** A package of binaries for one platform, which another one lists as an optional dependency. */
 interface Variant extends Installed {
@@ -11,7 +11,7 @@ interface Variant extends Installed {
 }
 
 /** Whether what a package says of itself allows a target, as npm reads it. */
-export function isForTarget({ os = [], cpu = [], libc = [] }: PackageJson, target: Target): boolean {
+export function isForTarget({ os = [], cpu = [], libc = [] }: PackageJson, target: BundleTarget): boolean {
   const isListed = (list: string | readonly string[], own: string): boolean => {
     const all = [list].flat();
     return !all.includes(`!${own}`) && (all.includes(own) || all.every((each) => each.startsWith('!')));
@@ -53,7 +53,7 @@ export const hasBinaries = (dir: string): boolean => variantsOf(dir).length > 0 
 export function chooseBinaries(
   files: readonly string[],
   dirs: readonly string[],
-  { target, isElsewhere = () => false }: { target: Target; isElsewhere?: (dir: string) => boolean },
+  { target, isElsewhere = () => false }: { target: BundleTarget; isElsewhere?: (dir: string) => boolean },
 ): readonly string[] {
   const chosen = new Set(files);
   // They are chosen with the package that lists them.
@@ -80,12 +80,12 @@ const withNested = (variants: readonly Variant[]): readonly Variant[] =>
   variants.flatMap((each) => [each, ...withNested(variantsOf(each.dir))]);
 
 /** The variants for a target that a package's dependencies name, and that aren't installed. */
-export const lackingVariants = (dir: string, target: Target): readonly string[] =>
+export const lackingVariants = (dir: string, target: BundleTarget): readonly string[] =>
   namesFor(optionalNames(dir), target).filter((name) => findInstalled(name, dir) === undefined);
 
 function checkInstalled(
   dir: string,
-  { own, variants, target }: { own: readonly string[]; variants: readonly Variant[]; target: Target },
+  { own, variants, target }: { own: readonly string[]; variants: readonly Variant[]; target: BundleTarget },
 ): void {
   if (own.length === 0 && variants.length === 0) return;
   const usable = variants.filter((each) => isForTarget(readPackageJson(each.dir), target)).map((each) => each.dir);
@@ -96,7 +96,7 @@ function checkInstalled(
   if (!isUsable || lacking.length > 0) throw missing(dir, target, lacking);
 }
 
-function missing(dir: string, target: Target, wanted: readonly string[]): ClipperError {
+function missing(dir: string, target: BundleTarget, wanted: readonly string[]): ClipperError {
   const name = packageNameOf(dir);
   const expected = wanted.length > 0 ? `${wanted.join(', ')} was expected` : `one was expected in ${dir}`;
   const beside = wanted.length > 0 ? `; or, to keep those of this platform, npm install --force ${wanted.join(' ')}` : '';

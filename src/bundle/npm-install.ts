@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { temporaryDir } from '../util/state-dir.ts';
 import type { LockedPackage } from './npm-lock.ts';
 import { runNpm } from './npm-program.ts';
-import { npmFlags, type Target } from './target.ts';
+import { type BundleTarget, npmFlags } from './target.ts';
 
 /** What npm is to install. */
 export interface InstallRequest {
@@ -16,7 +16,7 @@ export interface InstallRequest {
   readonly overrides: Readonly<Record<string, string>>;
   readonly locked: Readonly<Record<string, LockedPackage>> | undefined;
   readonly projectDir: string;
-  readonly target: Target;
+  readonly target: BundleTarget;
 }
 
 interface Install {

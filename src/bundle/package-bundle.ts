@@ -15,7 +15,7 @@ import { KeptPackages } from './package-dirs.ts';
 import { packageDirsOf, partOf } from './package-parts.ts';
 import { PackageWarnings } from './package-warnings.ts';
 import type { SoftwarePart } from './sbom.ts';
-import type { Target } from './target.ts';
+import type { BundleTarget } from './target.ts';
 import { unbundlableFiles } from './unbundlable.ts';
 import type { CopiedFile } from './write-files.ts';
 
@@ -41,7 +41,7 @@ export interface PackageRequest {
   /** Modules of these packages that the process evaluated, in its order. */
   readonly evaluated: readonly LoadedFile[];
   readonly projectDir: string;
-  readonly target: Target;
+  readonly target: BundleTarget;
   readonly added: AddedPackages | undefined;
 }
 

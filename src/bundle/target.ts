@@ -4,7 +4,7 @@ import { z } from '../util/zod.ts';
 export type Libc = 'glibc' | 'musl';
 
 /** Where a bundle is to run. */
-export interface Target {
+export interface BundleTarget {
   readonly platform: NodeJS.Platform;
   readonly arch: string;
   /** Of Linux, and undefined elsewhere. */
@@ -20,7 +20,7 @@ export const targetOption = z
 export type TargetOption = z.input<typeof targetOption>;
 
 /** Fills in what a target leaves open, from this process where that is of the same platform. */
-export function resolveTarget({ platform, arch, libc }: NonNullable<TargetOption> = process as Platform): Target {
+export function resolveTarget({ platform, arch, libc }: NonNullable<TargetOption> = process as Platform): BundleTarget {
   if (platform !== 'linux') return { platform, arch, libc: undefined };
   return { platform, arch, libc: libc ?? (process.platform === 'linux' ? processLibc() : 'glibc') };
 }
@@ -34,16 +34,16 @@ function processLibc(): Libc {
   return ownLibc;
 }
 
-export function isThisProcess(target: Target): boolean {
+export function isThisProcess(target: BundleTarget): boolean {
   const own = resolveTarget();
   return target.platform === own.platform && target.arch === own.arch && target.libc === own.libc;
 }
 
-export const printTarget = ({ platform, arch, libc }: Target): string =>
+export const printTarget = ({ platform, arch, libc }: BundleTarget): string =>
   [platform, arch, libc].filter((each) => each !== undefined).join('-');
 
 /** What tells npm of a target. */
-export const npmFlags = ({ platform, arch, libc }: Target): readonly string[] => [
+export const npmFlags = ({ platform, arch, libc }: BundleTarget): readonly string[] => [
   `--os=${platform}`,
   `--cpu=${arch}`,
   ...(libc === undefined ? [] : [`--libc=${libc}`]),

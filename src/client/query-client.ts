@@ -8,7 +8,7 @@ import { checkAnswer, type RestClient } from './rest-client.ts';
 import { type Input, type Prediction, plainInput, prediction } from './wire.ts';
 
 /** What besides its inputs a query says. */
-export interface Asking {
+export interface QueryOptions {
   readonly version?: string | undefined;
   readonly key?: string | undefined;
   readonly explain: boolean;
@@ -41,7 +41,7 @@ export class QueryClient {
     this.#findType = findType;
   }
 
-  async predict(application: string, input: Input, asking: Asking): Promise<Prediction> {
+  async predict(application: string, input: Input, asking: QueryOptions): Promise<Prediction> {
     const copy = copyInput(input);
     const answer = await this.#ask(application, asking, {
       json: () => ({ input: plainInput(copy) }),
@@ -51,7 +51,7 @@ export class QueryClient {
     return prediction(checkAnswer(WirePrediction, answer, this.#rest.url));
   }
 
-  async predictBatch(application: string, inputs: readonly Input[], asking: Asking): Promise<Prediction[]> {
+  async predictBatch(application: string, inputs: readonly Input[], asking: QueryOptions): Promise<Prediction[]> {
     const copies = inputs.map(copyInput);
     const answer = await this.#ask(application, asking, {
       json: () => ({ input_batch: copies.map(plainInput) }),
@@ -64,7 +64,7 @@ export class QueryClient {
 
   async #ask(
     application: string,
-    { version, key, explain, apiKey }: Asking,
+    { version, key, explain, apiKey }: QueryOptions,
     { json, mediaType, bytes }: Inputs,
   ): Promise<unknown> {
     const path = `/${encodeURIComponent(application)}/predict`;

@@ -5,7 +5,7 @@ import {
   apply,
   type Change,
   type ClusterState,
-  type Deployment,
+  type DeploymentRecord,
   type ModelVersion,
   type Traffic,
 } from './state-store.ts';
@@ -28,7 +28,7 @@ export class ClusterView {
   }
 
   /** The model versions that a server of ours runs. */
-  get deployments(): readonly Deployment[] {
+  get deployments(): readonly DeploymentRecord[] {
     return [...this.#state.deployments.values()];
   }
 
@@ -40,7 +40,7 @@ export class ClusterView {
     return this.#state.models.get(modelKey(name, version));
   }
 
-  deployment(name: string, version: string): Deployment | undefined {
+  deployment(name: string, version: string): DeploymentRecord | undefined {
     return this.#state.deployments.get(modelKey(name, version));
   }
 

@@ -2,14 +2,14 @@ import { ClipperError } from '../errors.ts';
 import type { InputType } from '../protocol/input-types.ts';
 import { ClusterView } from './cluster-view.ts';
 import { checkLabel, checkName, checkVersion, modelKey } from './names.ts';
-import type { Application, Change, ClusterState, Deployment, ModelVersion, StateStore, Traffic } from './state-store.ts';
+import type { Application, Change, ClusterState, DeploymentRecord, ModelVersion, StateStore, Traffic } from './state-store.ts';
 
 /** What is added together with a model version. */
 export interface AddModelOptions {
   /** Whether it is the current version from then on. */
   readonly isCurrent?: boolean;
   /** How a server of ours runs it. */
-  readonly deployment?: Deployment;
+  readonly deployment?: DeploymentRecord;
 }
 
 interface OpenOptions {
@@ -173,7 +173,7 @@ export class Registry extends ClusterView {
   }
 
   /** Changes how a version is run; nothing where it is not a server of ours that runs it. */
-  changeDeployment(name: string, version: string, change: Partial<Deployment>): Promise<void> {
+  changeDeployment(name: string, version: string, change: Partial<DeploymentRecord>): Promise<void> {
     return this.#change(async () => {
       const before = this.deployment(name, version);
       if (before === undefined) return;

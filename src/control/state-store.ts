@@ -25,7 +25,7 @@ export interface ModelVersion extends ServingSettings {
 }
 
 /** How a server of ours runs a model version: what is needed to start its replicas again. */
-export interface Deployment {
+export interface DeploymentRecord {
   readonly name: string;
   readonly version: string;
   readonly inputType: InputType;
@@ -64,7 +64,7 @@ export interface Tables {
   readonly applications: Application;
   /** By `name:version`, as `deployments`. */
   readonly models: ModelVersion;
-  readonly deployments: Deployment;
+  readonly deployments: DeploymentRecord;
   /** By the model's name. */
   readonly currentVersions: string;
   readonly traffic: Traffic;

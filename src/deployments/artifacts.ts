@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Deployment } from '../control/state-store.ts';
+import type { DeploymentRecord } from '../control/state-store.ts';
 import { ClipperError } from '../errors.ts';
 import type { ReplicaSource, ReplicaSpec } from '../replicas/backend.ts';
 import { printShort } from '../util/print.ts';
@@ -18,14 +18,14 @@ export class Artifacts {
   }
 
   /** What to run for a version. Throws E_INVALID_OPTION where its bundle is not in the store. */
-  specOf({ name, version, inputType, digest, image, env, resources, network }: Deployment): ReplicaSpec {
+  specOf({ name, version, inputType, digest, image, env, resources, network }: DeploymentRecord): ReplicaSpec {
     const source: ReplicaSource =
       image === undefined ? { kind: 'bundle', dir: this.#bundleDir(digest) } : { kind: 'image', image };
     return { modelName: name, modelVersion: version, inputType, env, resources, network, source };
   }
 
   /** Takes away the bundles that no version needs and that nobody put there a moment ago. */
-  async collect(deployments: readonly Deployment[], now = Date.now()): Promise<readonly string[]> {
+  async collect(deployments: readonly DeploymentRecord[], now = Date.now()): Promise<readonly string[]> {
     const needed = new Set(deployments.map(({ digest }) => digest));
     const names = await readdir(this.#storeDir).catch(() => []);
     const collected: string[] = [];

@@ -1,7 +1,7 @@
 import type { NetworkChoice, Resources, WantedReplicas } from '../contract/deploys.ts';
 import type { ServingSettings } from '../contract/serving.ts';
 import { servingOf } from '../contract/serving.ts';
-import type { Deployment, ModelVersion } from '../control/state-store.ts';
+import type { DeploymentRecord, ModelVersion } from '../control/state-store.ts';
 import type { InputType } from '../protocol/input-types.ts';
 
 export interface DeployRequest extends ServingSettings {
@@ -32,7 +32,7 @@ export function modelOf(request: DeployRequest, version: string): ModelVersion {
 }
 
 /** How it is run. */
-export function deploymentOf(request: DeployRequest, version: string): Deployment {
+export function deploymentOf(request: DeployRequest, version: string): DeploymentRecord {
   const { name, inputType, digest = '', image, env, resources, network, replicas } = request;
   return { name, version, inputType, digest, image, env, resources, network, replicas };
 }

@@ -2,7 +2,7 @@ import type { WantedReplicas } from '../contract/deploys.ts';
 import type { EventLog } from '../control/event-log.ts';
 import { modelKey } from '../control/names.ts';
 import type { Registry } from '../control/registry.ts';
-import type { Deployment, ModelVersion } from '../control/state-store.ts';
+import type { DeploymentRecord, ModelVersion } from '../control/state-store.ts';
 import { ClipperError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { ReplicaFleet } from '../replicas/fleet-backend.ts';
@@ -12,7 +12,7 @@ import type { Artifacts } from './artifacts.ts';
 import { atStart, type DeployRequest, deploymentOf, modelOf, within } from './deploy-request.ts';
 import { askSample } from './sample.ts';
 
-export interface Deployed {
+export interface DeployedVersion {
   readonly version: string;
   /** Of the bundle; of the image where that is the user's own. */
   readonly digest: string;
@@ -32,7 +32,7 @@ const connectTimeoutMs = 60_000;
 export class Deployments {
   readonly #parts: DeploymentsParts;
   /** Versions that are being deployed and are not registered yet. */
-  readonly #underway = new Map<string, Deployment>();
+  readonly #underway = new Map<string, DeploymentRecord>();
   /** What is done with a version is done one after the other, so that what is stored is what runs. */
   readonly #turns = new KeyedQueue();
 
@@ -45,7 +45,7 @@ export class Deployments {
    * is left running, and the version before keeps serving. Throws E_MODEL_EXISTS, E_INPUT_TYPE_MISMATCH,
    * E_REPLICA_EXITED, E_REPLICA_NOT_READY, E_SAMPLE_FAILED, E_CANCELLED.
    */
-  async deploy(request: DeployRequest, signal: AbortSignal): Promise<Deployed> {
+  async deploy(request: DeployRequest, signal: AbortSignal): Promise<DeployedVersion> {
     const { model, deployment } = this.#reserve(request);
     const key = modelKey(model.name, model.version);
     try {
@@ -58,9 +58,9 @@ export class Deployments {
 
   async #start(
     model: ModelVersion,
-    deployment: Deployment,
+    deployment: DeploymentRecord,
     { request, signal }: { request: DeployRequest; signal: AbortSignal },
-  ): Promise<Deployed> {
+  ): Promise<DeployedVersion> {
     const { registry, supervisor, artifacts, events } = this.#parts;
     const spec = artifacts.specOf(deployment);
     const { name, version } = model;
@@ -116,7 +116,7 @@ export class Deployments {
     events.add({ kind: 'switched', model: name, version, message: `${name} goes from version ${before} to ${version}` });
   }
 
-  async #wake(deployment: Deployment, signal: AbortSignal): Promise<void> {
+  async #wake(deployment: DeploymentRecord, signal: AbortSignal): Promise<void> {
     const { registry, supervisor } = this.#parts;
     const { name, version, replicas } = deployment;
     const fleet = await this.#fleetOf(deployment, signal);
@@ -177,7 +177,7 @@ export class Deployments {
   }
 
   /** Takes charge of a version again that this server, or one before it, deployed; does nothing where that is not wanted any more. */
-  async resume({ name, version }: Deployment, signal: AbortSignal): Promise<void> {
+  async resume({ name, version }: DeploymentRecord, signal: AbortSignal): Promise<void> {
     await this.#inTurn(name, version, signal, async (unlessCut) => {
       const deployment = this.#parts.registry.deployment(name, version);
       if (deployment === undefined || deployment.isStopped === true) return;
@@ -221,14 +221,14 @@ export class Deployments {
   }
 
   /** The fleet of a version, with the replicas that an earlier server left. */
-  async #fleetOf(deployment: Deployment, signal: AbortSignal): Promise<ReplicaFleet> {
+  async #fleetOf(deployment: DeploymentRecord, signal: AbortSignal): Promise<ReplicaFleet> {
     const { supervisor, artifacts } = this.#parts;
     const { name, version } = deployment;
     const known = supervisor.fleet(name, version);
     return known ?? supervisor.add(artifacts.specOf(deployment), signal, { adopts: true });
   }
 
-  #known(name: string, version: string): Deployment {
+  #known(name: string, version: string): DeploymentRecord {
     const deployment = this.#parts.registry.deployment(name, version);
     if (deployment !== undefined) return deployment;
     this.#parts.registry.knownModel(name, version);
@@ -236,7 +236,7 @@ export class Deployments {
     throw new ClipperError('E_UNKNOWN_MODEL', `${message}: it was registered, or deployed by another one`);
   }
 
-  #reserve(request: DeployRequest): { readonly model: ModelVersion; readonly deployment: Deployment } {
+  #reserve(request: DeployRequest): { readonly model: ModelVersion; readonly deployment: DeploymentRecord } {
     const version = request.version ?? this.nextVersion(request.name);
     const key = modelKey(request.name, version);
     const model = modelOf(request, version);

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { modelKey } from '../control/names.ts';
 import type { Registry } from '../control/registry.ts';
-import type { Deployment } from '../control/state-store.ts';
+import type { DeploymentRecord } from '../control/state-store.ts';
 import { isClipperError, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { Deployments } from './deployments.ts';
@@ -19,9 +19,9 @@ interface ResumeParts {
 /** Has the replicas run again that were wanted when the server ended: those of current versions first, some at a time. Never rejects. */
 export async function resumeAll(parts: ResumeParts, signal: AbortSignal): Promise<void> {
   const { registry } = parts;
-  const isCurrent = ({ name, version }: Deployment): boolean => registry.currentVersion(name) === version;
+  const isCurrent = ({ name, version }: DeploymentRecord): boolean => registry.currentVersion(name) === version;
   // Of a version that another server deleted, this one's deployment is left.
-  const isKnown = ({ name, version }: Deployment): boolean => registry.model(name, version) !== undefined;
+  const isKnown = ({ name, version }: DeploymentRecord): boolean => registry.model(name, version) !== undefined;
   const wanted = registry.deployments.filter((each) => each.isStopped !== true && each.replicas !== 0 && isKnown(each));
   const waiting = [...wanted.filter(isCurrent), ...wanted.filter((each) => !isCurrent(each))];
   const work = async (): Promise<void> => {
@@ -31,7 +31,7 @@ export async function resumeAll(parts: ResumeParts, signal: AbortSignal): Promis
 }
 
 /** What can't be started while what runs replicas is away is tried again, until the version is not wanted any more. */
-async function resume(deployment: Deployment, { deployments, log }: ResumeParts, signal: AbortSignal): Promise<void> {
+async function resume(deployment: DeploymentRecord, { deployments, log }: ResumeParts, signal: AbortSignal): Promise<void> {
   const { name, version } = deployment;
   for (let isFirst = true; !signal.aborted; isFirst = false) {
     try {

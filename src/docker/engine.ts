@@ -113,14 +113,14 @@ async function socketOf(api: Dockerode): Promise<string> {
 }
 
 /** dockerode's types know nothing of the signal. */
-interface Asked {
+interface EngineRequest {
   version(options: { abortSignal: AbortSignal }): Promise<Partial<EngineVersion>>;
   info(options: { abortSignal: AbortSignal }): Promise<Partial<EngineInfo>>;
 }
 
 /** What an engine says of itself. Throws E_DOCKER_UNAVAILABLE where something else is at its address, or says nothing. */
 async function introduced(api: Dockerode, address: string): Promise<readonly [EngineVersion, EngineInfo]> {
-  const asked = api as unknown as Asked;
+  const asked = api as unknown as EngineRequest;
   const abortSignal = AbortSignal.timeout(answerMs);
   try {
     const [version, info] = await Promise.all([asked.version({ abortSignal }), asked.info({ abortSignal })]);

@@ -5,10 +5,10 @@ import { z } from '../util/zod.ts';
 export type Content = z.ZodType | Readonly<Record<string, z.ZodType>>;
 
 /** What may be asked of whoever calls an endpoint: the cluster's token, or a key of the application. */
-export type Asked = 'token' | 'apiKey' | 'nothing';
+export type Credential = 'token' | 'apiKey' | 'nothing';
 
 /** One endpoint, as it is served and as the API's document describes it. */
-export interface Endpoint {
+export interface ApiEndpoint {
   readonly method: 'GET' | 'POST';
   /** With its parameters in braces: `/{application}/predict`. */
   readonly path: string;
@@ -23,7 +23,7 @@ export interface Endpoint {
   /** Where it is served, if not where the document is. */
   readonly url?: string;
   readonly body?: Content;
-  readonly asks?: Asked;
+  readonly asks?: Credential;
   /** By status: `200`, `4XX`. */
   readonly answers: Readonly<Record<string, Content>>;
 }
@@ -43,7 +43,10 @@ const security = {
 };
 
 /** Writes endpoints as an OpenAPI 3.1 document, in JSON. A schema with an `id` becomes a component, which others refer to. */
-export function printOpenApi(info: { readonly title: string; readonly version: string }, endpoints: readonly Endpoint[]): string {
+export function printOpenApi(
+  info: { readonly title: string; readonly version: string },
+  endpoints: readonly ApiEndpoint[],
+): string {
   const schemas: Json = {};
   const paths: Record<string, Json> = {};
   for (const endpoint of endpoints) {
@@ -54,7 +57,7 @@ export function printOpenApi(info: { readonly title: string; readonly version: s
 }
 
 function describeEndpoint(
-  { name, tag, summary, path, headers = {}, query = {}, url, body, asks = 'nothing', answers }: Endpoint,
+  { name, tag, summary, path, headers = {}, query = {}, url, body, asks = 'nothing', answers }: ApiEndpoint,
   schemas: Json,
 ): Json {
   const parameters = [

@@ -2,7 +2,7 @@ import type { AutoscalingRange } from '../contract/deploys.ts';
 import type { EventLog } from '../control/event-log.ts';
 import { modelKey } from '../control/names.ts';
 import type { Registry } from '../control/registry.ts';
-import type { Deployment } from '../control/state-store.ts';
+import type { DeploymentRecord } from '../control/state-store.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { ReplicaFleet } from './fleet-backend.ts';
@@ -23,7 +23,7 @@ export interface AutoscalerParts {
   readonly supervisor: Supervisor;
   readonly events: EventLog;
   readonly log: Log;
-  readonly loadOf: (deployment: Deployment) => Load;
+  readonly loadOf: (deployment: DeploymentRecord) => Load;
 }
 
 /** What is known of a version from one look to the next. Times are on the clock of performance.now(). */

@@ -8,14 +8,7 @@ import type { CrashLoop } from './crash-loop.ts';
 import type { ReplicaFleet } from './fleet-backend.ts';
 import type { FleetEvents } from './fleet-events.ts';
 import { Instances } from './instances.ts';
-import {
-  isConnected,
-  isHopeless,
-  newSupervisedReplica,
-  nextDelayMs,
-  noteDeath,
-  type SupervisedReplica,
-} from './supervised-replica.ts';
+import { SupervisedReplica } from './supervised-replica.ts';
 
 export interface FleetParts {
   readonly backend: InstanceBackend;
@@ -65,7 +58,7 @@ export class Fleet implements ReplicaFleet {
 
   /** Those of its replicas that are there for queries. */
   get connected(): readonly RpcReplica[] {
-    return this.#members.filter(isConnected).flatMap(({ replica = [] }) => replica);
+    return this.#members.filter(({ isConnected }) => isConnected).flatMap(({ replica = [] }) => replica);
   }
 
   /** Every instance that runs, and the last that did, oldest first. */
@@ -96,9 +89,7 @@ export class Fleet implements ReplicaFleet {
   announced(replica: RpcReplica): void {
     // A container that knows nothing of instances is taken for the first of those that are to announce themselves.
     const isIt = (member: SupervisedReplica): boolean =>
-      replica.instance === undefined
-        ? member.running !== undefined && !isConnected(member)
-        : member.instance === replica.instance;
+      replica.instance === undefined ? member.running !== undefined && !member.isConnected : member.instance === replica.instance;
     const member = this.#members.find(isIt);
     if (member !== undefined) member.replica = replica;
   }
@@ -108,8 +99,7 @@ export class Fleet implements ReplicaFleet {
     const numberOf = ({ instance }: RunningReplica): number => Number(/-(\d+)-[0-9a-f]+$/.exec(instance)?.[1] ?? 0);
     for (const running of [...replicas].sort((a, b) => numberOf(a) - numberOf(b))) {
       const member = this.#add();
-      member.instance = running.instance;
-      member.isAdopted = true;
+      member.begin(running.instance, { isAdopted: true });
       this.#instances.add(running.instance);
       this.#nextNumber = numberOf(running) + 1;
       this.#watch(member, running);
@@ -140,7 +130,7 @@ export class Fleet implements ReplicaFleet {
   }
 
   #add(): SupervisedReplica {
-    const member = newSupervisedReplica({ isUnheard: this.#isUnheard });
+    const member = new SupervisedReplica({ isUnheard: this.#isUnheard });
     this.#members.push(member);
     return member;
   }
@@ -165,16 +155,14 @@ export class Fleet implements ReplicaFleet {
   }
 
   #start(member: SupervisedReplica): Promise<void> {
-    member.starting = this.#run(member);
-    return member.starting;
+    const started = this.#run(member);
+    member.state = { kind: 'starting', started };
+    return started;
   }
 
   async #run(member: SupervisedReplica): Promise<void> {
     const { modelName, modelVersion } = this.spec;
-    member.instance = `${modelName}-${modelVersion}-${this.#nextNumber++}-${randomUUID().slice(0, 8)}`;
-    member.startedAt = performance.now();
-    member.replica = undefined;
-    member.isAdopted = false;
+    member.begin(`${modelName}-${modelVersion}-${this.#nextNumber++}-${randomUUID().slice(0, 8)}`);
     this.#instances.add(member.instance);
     const running = await this.#backend.start(this.spec, member.instance).catch((error: unknown) => {
       this.#instances.forget(member.instance);
@@ -185,7 +173,7 @@ export class Fleet implements ReplicaFleet {
   }
 
   #watch(member: SupervisedReplica, running: RunningReplica): void {
-    member.running = running;
+    member.state = { kind: 'running', running };
     void running.exited.then((exit) => this.#ended(member, exit));
   }
 
@@ -197,15 +185,15 @@ export class Fleet implements ReplicaFleet {
 
   #ended(member: SupervisedReplica, exit: ReplicaExit): void {
     const { instance } = member;
-    member.running = undefined;
+    member.state = { kind: 'ended' };
     const forgotten = this.#instances.ended(instance, exit);
     if (forgotten !== undefined) void this.#backend.forget(forgotten).catch(() => {});
     this.#events.onEnded({ spec: this.spec, instance, how: exit.how, isIntended: member.isStopping });
     if (member.isStopping) return;
-    noteDeath(member);
-    if (isHopeless(member)) return void this.#giveUp(member, exit);
+    member.noteDeath();
+    if (member.isHopeless) return void this.#giveUp(member, exit);
     this.#log.warn({ instance, exit: exit.how }, 'a replica ended and will be started again');
-    this.#restartAfter(member, nextDelayMs(member));
+    this.#restartAfter(member, member.nextDelayMs());
   }
 
   /** Those that don't run are not wanted any more. */
@@ -226,7 +214,8 @@ export class Fleet implements ReplicaFleet {
 
   #restartAfter(member: SupervisedReplica, delayMs: number): void {
     // Those that died together need not be started together.
-    member.restart = globalThis.setTimeout(() => void this.#restart(member), delayMs * (0.75 + Math.random() / 2));
+    const timer = globalThis.setTimeout(() => void this.#restart(member), delayMs * (0.75 + Math.random() / 2));
+    member.state = { kind: 'resting', timer };
   }
 
   async #restart(member: SupervisedReplica): Promise<void> {
@@ -239,16 +228,16 @@ export class Fleet implements ReplicaFleet {
         this.#log.error({ err: error, instance: member.instance }, 'a replica could not be started');
       }
       this.#isBackendAway = isAway;
-      if (!member.isStopping) this.#restartAfter(member, isAway ? awayDelayMs : Math.min(nextDelayMs(member), longestRetryMs));
+      if (!member.isStopping) this.#restartAfter(member, isAway ? awayDelayMs : Math.min(member.nextDelayMs(), longestRetryMs));
     }
   }
 
   async #stop(member: SupervisedReplica): Promise<void> {
     member.isStopping = true;
-    clearTimeout(member.restart);
+    if (member.state.kind === 'resting') clearTimeout(member.state.timer);
     await Promise.race([this.#events.onStopping(member.instance), setTimeout(drainMs, undefined, { ref: false })]);
     // What is just being started can't be stopped before it runs.
-    await member.starting.catch(() => {});
+    if (member.state.kind === 'starting') await member.state.started.catch(() => {});
     await member.running?.stop();
   }
 }

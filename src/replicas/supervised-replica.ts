@@ -1,26 +1,6 @@
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
 import type { RunningReplica } from './backend.ts';
 
-/** A replica that is wanted: running, or about to be started again. */
-export interface SupervisedReplica {
-  instance: string;
-  running: RunningReplica | undefined;
-  /** The start at hand, or the last one; settled when the replica runs, or can't. */
-  starting: Promise<void>;
-  startedAt: number;
-  /** As it announced itself. */
-  replica: RpcReplica | undefined;
-  quickDeaths: number;
-  /** How often it died, one time after the other, before it had answered anything. */
-  idleDeaths: number;
-  restart: NodeJS.Timeout | undefined;
-  isStopping: boolean;
-  /** It served under a server before this one. */
-  isAdopted: boolean;
-  /** Nobody tells when it connects. */
-  readonly isUnheard: boolean;
-}
-
 const firstDelayMs = 100;
 const longestDelayMs = 30_000;
 /** One that answered before it died is worth its start. */
@@ -30,44 +10,83 @@ const provenMs = 10_000;
 /** A replica that dies so often without having answered anything will not do better. */
 const crashLoopDeaths = 6;
 
-export const newSupervisedReplica = ({ isUnheard }: Pick<SupervisedReplica, 'isUnheard'>): SupervisedReplica => ({
-  instance: '',
-  running: undefined,
-  starting: Promise.resolve(),
-  startedAt: 0,
-  replica: undefined,
-  quickDeaths: 0,
-  idleDeaths: 0,
-  restart: undefined,
-  isStopping: false,
-  isAdopted: false,
-  isUnheard,
-});
+type ReplicaState =
+  /** `started` settles when it runs, or could not be started. */
+  | { readonly kind: 'starting'; readonly started: Promise<void> }
+  | { readonly kind: 'running'; readonly running: RunningReplica }
+  /** It died, and waits to be started again. */
+  | { readonly kind: 'resting'; readonly timer: NodeJS.Timeout }
+  | { readonly kind: 'ended' };
 
-/** Whether it is there for queries. */
-export const isConnected = ({ running, replica, isStopping }: SupervisedReplica): boolean =>
-  running !== undefined && !isStopping && replica?.isLost === false;
+/** A replica that is wanted, through all the instances that are started of it. */
+export class SupervisedReplica {
+  instance = '';
+  state: ReplicaState = { kind: 'ended' };
+  /** The connection of the instance; undefined until it connects. */
+  replica: RpcReplica | undefined;
+  isStopping = false;
+  readonly #isUnheard: boolean;
+  #startedAt = 0;
+  #isAdopted = false;
+  #quickDeaths = 0;
+  #idleDeaths = 0;
 
-/** To be told of each time that it dies of itself. */
-export function noteDeath(member: SupervisedReplica): void {
-  member.idleDeaths = hasServed(member) ? 0 : member.idleDeaths + 1;
-}
+  /** `isUnheard`: nobody tells when it connects. */
+  constructor({ isUnheard }: { readonly isUnheard: boolean }) {
+    this.#isUnheard = isUnheard;
+  }
 
-/** Whether it died too often, one time after the other, before it had answered anything. */
-export const isHopeless = ({ idleDeaths }: SupervisedReplica): boolean => idleDeaths >= crashLoopDeaths;
+  get running(): RunningReplica | undefined {
+    return this.state.kind === 'running' ? this.state.running : undefined;
+  }
 
-/** How long to wait before one that died, or could not be started, is started again: longer each time. */
-export function nextDelayMs(member: SupervisedReplica): number {
-  member.quickDeaths = isProven(member) ? 0 : member.quickDeaths + 1;
-  const longest = hasServed(member) ? longestServedDelayMs : longestDelayMs;
-  return Math.min(longest, firstDelayMs * 2 ** Math.max(0, member.quickDeaths - 1));
-}
+  /** Whether it takes queries. */
+  get isConnected(): boolean {
+    return this.state.kind === 'running' && !this.isStopping && this.replica?.isLost === false;
+  }
 
-const isProven = ({ startedAt }: SupervisedReplica): boolean => performance.now() - startedAt > provenMs;
+  /** Whether its instance served under an earlier server. */
+  get isAdopted(): boolean {
+    return this.#isAdopted;
+  }
 
-function hasServed(member: SupervisedReplica): boolean {
-  const { isAdopted, isUnheard, replica } = member;
-  if (isAdopted || replica?.hasAnswered === true) return true;
-  // One that is long in loading its model has not served, however long it lives.
-  return isProven(member) && (isUnheard || replica !== undefined);
+  /** How many instances in a row died before they had answered anything. */
+  get idleDeaths(): number {
+    return this.#idleDeaths;
+  }
+
+  /** Whether that were too many for another to be worth a try. */
+  get isHopeless(): boolean {
+    return this.#idleDeaths >= crashLoopDeaths;
+  }
+
+  /** Begins a new instance. */
+  begin(instance: string, { isAdopted = false } = {}): void {
+    this.instance = instance;
+    this.replica = undefined;
+    this.#startedAt = isAdopted ? 0 : performance.now();
+    this.#isAdopted = isAdopted;
+  }
+
+  /** Call when an instance has died of itself. */
+  noteDeath(): void {
+    this.#idleDeaths = this.#hasServed ? 0 : this.#idleDeaths + 1;
+  }
+
+  /** How long to wait before the next start, after a death or a failed start: longer each time. */
+  nextDelayMs(): number {
+    this.#quickDeaths = this.#isProven ? 0 : this.#quickDeaths + 1;
+    const longest = this.#hasServed ? longestServedDelayMs : longestDelayMs;
+    return Math.min(longest, firstDelayMs * 2 ** Math.max(0, this.#quickDeaths - 1));
+  }
+
+  get #isProven(): boolean {
+    return performance.now() - this.#startedAt > provenMs;
+  }
+
+  get #hasServed(): boolean {
+    if (this.#isAdopted || this.replica?.hasAnswered === true) return true;
+    // A replica that takes long to load its model has not served, however long it lives.
+    return this.#isProven && (this.#isUnheard || this.replica !== undefined);
+  }
 }

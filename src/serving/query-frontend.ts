@@ -11,9 +11,9 @@ import { Deadlines } from './deadlines.ts';
 import { type InputKey, inputKey, isSameInput } from './input-key.ts';
 import { ModelQueue, type QueueLoad } from './model-queue.ts';
 import { PredictionCache } from './prediction-cache.ts';
-import { type Answer, OpenQuery, type Target } from './query.ts';
+import { type Answer, OpenQuery, type QueryTarget } from './query.ts';
 import { RecentFailures } from './recent-failures.ts';
-import { type Asked, queueKeyOf, type Route, Router, type ShadowRoute } from './routing.ts';
+import { type QueryOptions, queueKeyOf, type Route, Router, type ShadowRoute } from './routing.ts';
 import { ShadowComputation } from './shadow.ts';
 import { type ComputationOwner, SharedComputation } from './shared-computation.ts';
 import { TrafficSplitter } from './traffic.ts';
@@ -134,7 +134,7 @@ export class QueryFrontend implements Gauges, ComputationOwner {
   }
 
   /** Answers inputs in their order. Throws E_UNKNOWN_VERSION for a version that the linked model doesn't have. */
-  query(application: Application, inputs: readonly Uint8Array[], asked: Asked = {}): Promise<readonly Answer[]> {
+  query(application: Application, inputs: readonly Uint8Array[], asked: QueryOptions = {}): Promise<readonly Answer[]> {
     const receivedAt = performance.now();
     const route = this.#router.route(application, asked);
     const { target } = route;
@@ -182,7 +182,7 @@ export class QueryFrontend implements Gauges, ComputationOwner {
     this.#onFallback(query);
   }
 
-  #ask(query: OpenQuery, input: Uint8Array, target: Target | string): void {
+  #ask(query: OpenQuery, input: Uint8Array, target: QueryTarget | string): void {
     if (typeof target === 'string') return query.fallBack({ reason: 'no_model_linked', explanation: `${noModels}: ${target}` });
     const key = target.cache === undefined ? undefined : inputKey(input);
     if (key !== undefined && this.#isKnown(query, key, target)) return;
@@ -201,14 +201,14 @@ export class QueryFrontend implements Gauges, ComputationOwner {
     queue.enqueue(computation);
   }
 
-  #explainAbsence({ application }: OpenQuery, { model }: Target): string {
+  #explainAbsence({ application }: OpenQuery, { model }: QueryTarget): string {
     const known = this.#keeper.whyAbsent(model);
     const why = `the linked model has no live replica for ${application.inputType}`;
     return `${noModels}: ${why}${known === undefined ? '' : `: ${known}`}`;
   }
 
   /** Answers a query from the cache, where it is there. */
-  #isKnown(query: OpenQuery, key: InputKey, { generation, metrics }: Target): boolean {
+  #isKnown(query: OpenQuery, key: InputKey, { generation, metrics }: QueryTarget): boolean {
     const counted = this.#metrics.application(query.application.name);
     counted.cacheLookups.add();
     metrics.cacheLookups.add();
@@ -222,7 +222,7 @@ export class QueryFrontend implements Gauges, ComputationOwner {
   }
 
   /** Lets a query wait for the computation of an identical one, unless that might be too late for it or is late already. */
-  #join(query: OpenQuery, key: InputKey, { generation }: Target): boolean {
+  #join(query: OpenQuery, key: InputKey, { generation }: QueryTarget): boolean {
     const running = this.#computing.get(generation)?.get(key.text);
     if (running?.key === undefined || !isSameInput(running.key, key)) return false;
     if (running.deadline > query.deadline || running.deadline <= query.receivedAt) return false;

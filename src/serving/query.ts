@@ -47,7 +47,7 @@ export interface Timeline {
 }
 
 /** Where an application's queries go. */
-export interface Target {
+export interface QueryTarget {
   /** `name:version`. */
   readonly model: string;
   readonly queueKey: string;

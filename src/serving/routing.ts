@@ -4,11 +4,11 @@ import type { Application, ModelVersion, Traffic } from '../control/state-store.
 import { ClipperError } from '../errors.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { RpcReplica } from '../rpc/rpc-replica.ts';
-import type { Target } from './query.ts';
+import type { QueryTarget } from './query.ts';
 import type { TrafficSplitter, TrafficStats, VersionOutcome } from './traffic.ts';
 
 /** What a client says of where its queries are to go. */
-export interface Asked {
+export interface QueryOptions {
   /** Left out: as the model's traffic is split, else the current version. */
   readonly version?: string | undefined;
   /** Queries with the same key go to the same version. */
@@ -18,7 +18,7 @@ export interface Asked {
 /** Where queries go. */
 export interface Route {
   /** Or why there is none. */
-  readonly target: Target | string;
+  readonly target: QueryTarget | string;
   /** Counts what comes of them, where traffic is split. */
   readonly outcome?: VersionOutcome | undefined;
   /** Who else is to compute them, for comparison. */
@@ -50,7 +50,7 @@ export class Router {
   }
 
   /** Throws E_UNKNOWN_VERSION for a version that the linked model doesn't have. */
-  route(application: Application, asked: Asked): Route {
+  route(application: Application, asked: QueryOptions): Route {
     const { registry } = this.#parts;
     const [name] = registry.linkedModels(application.name);
     if (name === undefined) return { target: `no model is linked to '${application.name}'` };
@@ -83,7 +83,7 @@ export class Router {
     };
   }
 
-  #targetOf({ inputType, cache = true }: Application, { name, version, cache: kept = true }: ModelVersion): Target {
+  #targetOf({ inputType, cache = true }: Application, { name, version, cache: kept = true }: ModelVersion): QueryTarget {
     const { registry, metrics, isCacheOn } = this.#parts;
     const key = modelKey(name, version);
     return {

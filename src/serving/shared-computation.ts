@@ -1,7 +1,7 @@
 import type { Application } from '../control/state-store.ts';
 import type { Computation, ComputationResult } from './computation.ts';
 import type { InputKey } from './input-key.ts';
-import type { OpenQuery, Target } from './query.ts';
+import type { OpenQuery, QueryTarget } from './query.ts';
 import type { InFlightBatch } from './replica-slot.ts';
 
 const nothing = new Uint8Array(0);
@@ -20,7 +20,7 @@ export class SharedComputation implements Computation {
   readonly application: Application;
   readonly receivedAt: number;
   readonly deadline: number;
-  readonly target: Target;
+  readonly target: QueryTarget;
   /** Its input as the cache has it; undefined where nothing is kept. */
   key: InputKey | undefined;
   readonly #owner: ComputationOwner;
@@ -32,7 +32,11 @@ export class SharedComputation implements Computation {
   isRetried = false;
   isFinished = false;
 
-  constructor(first: OpenQuery, what: { input: Uint8Array; target: Target; key: InputKey | undefined }, owner: ComputationOwner) {
+  constructor(
+    first: OpenQuery,
+    what: { input: Uint8Array; target: QueryTarget; key: InputKey | undefined },
+    owner: ComputationOwner,
+  ) {
     this.input = what.input;
     this.target = what.target;
     this.key = what.key;

@@ -6,7 +6,7 @@ import { servingDefaults } from '../../src/contract/serving.ts';
 import { EventLog } from '../../src/control/event-log.ts';
 import { MemoryStore } from '../../src/control/memory-store.ts';
 import { Registry } from '../../src/control/registry.ts';
-import type { Deployment } from '../../src/control/state-store.ts';
+import type { DeploymentRecord } from '../../src/control/state-store.ts';
 import { emptyState } from '../../src/control/state-store.ts';
 import { Artifacts } from '../../src/deployments/artifacts.ts';
 import { Deployments } from '../../src/deployments/deployments.ts';
@@ -36,7 +36,7 @@ test('a version that is scaled while it is resumed has as many replicas as were 
   await cp(bundleDir, join(storeDir, digest), { recursive: true });
   const registry = await Registry.open(new MemoryStore());
   const rest = { inputType: 'doubles', digest, env: {}, resources: {}, network: 'cluster', replicas: 1 } as const;
-  const deployment: Deployment = { name: 'm', version: '1', ...rest };
+  const deployment: DeploymentRecord = { name: 'm', version: '1', ...rest };
   const model = {
     name: 'm',
     version: '1',

@@ -8,7 +8,7 @@ import { RedisStore } from '../../src/control/redis-store.ts';
 import {
   type Application,
   type Change,
-  type Deployment,
+  type DeploymentRecord,
   type ModelVersion,
   type StateStore,
   tableNames,
@@ -36,7 +36,7 @@ const model: ModelVersion = {
   hedge: true,
   cache: { ttlMicros: 5 },
 };
-const deployment: Deployment = {
+const deployment: DeploymentRecord = {
   name: 'm',
   version: '1',
   inputType: 'doubles',

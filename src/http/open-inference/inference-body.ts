@@ -44,14 +44,17 @@ function tensorData({ parameters, data }: InputTensor, behind: Uint8Array): Tens
 }
 
 /** What was asked, for its answer. */
-interface Asked {
+interface InferenceQuery {
   readonly model: string;
   readonly version: string | undefined;
   readonly inference: Inference;
 }
 
 /** An answer's JSON, and the binary data behind it where that was asked for. */
-export function printInference(answers: readonly Answer[], { model, version, inference }: Asked): readonly [Buffer, Uint8Array?] {
+export function printInference(
+  answers: readonly Answer[],
+  { model, version, inference }: InferenceQuery,
+): readonly [Buffer, Uint8Array?] {
   const output = outputTensor(answers);
   const { datatype, shape } = output;
   const binary = inference.isBinary ? encodeTensor(output) : undefined;

@@ -6,7 +6,7 @@ import type { UndoStack } from '../../util/undo-stack.ts';
 import { Api } from '../api.ts';
 import type { Certificate } from '../certificate.ts';
 import { addInferenceRoutes, sendInferenceError } from '../open-inference/inference-routes.ts';
-import type { Endpoint } from '../openapi.ts';
+import type { ApiEndpoint } from '../openapi.ts';
 import { PredictEndpoint } from '../query/predict-endpoint.ts';
 import { applicationEndpoints, queryEndpoints } from '../query/query-endpoints.ts';
 import { sendQueryError } from '../query/query-errors.ts';
@@ -31,7 +31,7 @@ export interface PortOptions {
 /** A port for queries that is open. */
 export interface QueryPort {
   readonly queryPort: number;
-  readonly queryEndpoints: () => readonly Endpoint[];
+  readonly queryEndpoints: () => readonly ApiEndpoint[];
 }
 
 /** Opens the port for queries: Clipper's REST, the Open Inference Protocol and a document of both. Throws E_PORT_IN_USE. */
@@ -44,7 +44,7 @@ export async function openQueryPort(
   addQueryRoutes(server, { ...services, isLocal: isLoopback(host) });
   const api = new Api(server);
   api.describe(...queryEndpoints);
-  const ofApplications = (): readonly Endpoint[] => services.registry.applications.flatMap(applicationEndpoints);
+  const ofApplications = (): readonly ApiEndpoint[] => services.registry.applications.flatMap(applicationEndpoints);
   await server.register(async (scope) => {
     answerErrors(scope, { ...limits, sendError: sendInferenceError });
     addInferenceRoutes(api.within(scope), services);

@@ -5,7 +5,7 @@ import type { Application } from '../../control/state-store.ts';
 import { inputMediaType, inputsMediaType } from '../../protocol/input-batch.ts';
 import { type InputType, inputTypes } from '../../protocol/input-types.ts';
 import { z } from '../../util/zod.ts';
-import type { Endpoint } from '../openapi.ts';
+import type { ApiEndpoint } from '../openapi.ts';
 
 /** One request must not keep the others waiting for longer than some milliseconds. */
 export const maxBatchInputs = 10_000;
@@ -45,7 +45,7 @@ export const metricsAnswer = {
     .meta({ id: 'ClipperMetrics' }),
 };
 
-const ofApplication = (name: string, suffix: string, bodies: ReturnType<typeof bodiesOf>): readonly Endpoint[] => [
+const ofApplication = (name: string, suffix: string, bodies: ReturnType<typeof bodiesOf>): readonly ApiEndpoint[] => [
   {
     method: 'POST',
     path: `/${name}/predict`,
@@ -76,7 +76,7 @@ const ofApplication = (name: string, suffix: string, bodies: ReturnType<typeof b
 const rawInput = z.string().meta({ format: 'binary' });
 
 /** The endpoints of every application, and metrics. */
-export const queryEndpoints: readonly Endpoint[] = [
+export const queryEndpoints: readonly ApiEndpoint[] = [
   ...ofApplication('{application}', '', anyBodies),
   {
     method: 'GET',
@@ -107,5 +107,5 @@ export const queryEndpoints: readonly Endpoint[] = [
 ];
 
 /** The endpoints of one application, which say what its inputs are. */
-export const applicationEndpoints = ({ name, inputType }: Application): readonly Endpoint[] =>
+export const applicationEndpoints = ({ name, inputType }: Application): readonly ApiEndpoint[] =>
   ofApplication(name, `_${name}`, typedBodies[inputType]);
