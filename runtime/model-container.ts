@@ -16,18 +16,23 @@ const methods = {
 
 /** A model in a hand-written container. Override the method of each input type that it serves. */
 export abstract class ModelContainer {
+  /** Override for `integers`: one output per input, in their order. */
   predictInts(_inputs: readonly Int32Array[]): Outputs {
     return notServed('integers');
   }
+  /** Override for `floats`: one output per input, in their order. */
   predictFloats(_inputs: readonly Float32Array[]): Outputs {
     return notServed('floats');
   }
+  /** Override for `doubles`: one output per input, in their order. */
   predictDoubles(_inputs: readonly Float64Array[]): Outputs {
     return notServed('doubles');
   }
+  /** Override for `bytes`: one output per input, in their order. */
   predictBytes(_inputs: readonly Uint8Array[]): Outputs {
     return notServed('bytes');
   }
+  /** Override for `strings`: one output per input, in their order. */
   predictStrings(_inputs: readonly string[]): Outputs {
     return notServed('strings');
   }

@@ -38,7 +38,9 @@ const table = {
   E_INTERNAL: { status: 500, retryable: false },
 } as const;
 
+/** A code of the table in docs/errors.md. */
 export type ErrorCode = keyof typeof table;
+/** Every code. */
 export const errorCodes = Object.keys(table) as readonly ErrorCode[];
 
 const brand = Symbol.for('clipper-ts.error');

@@ -48,6 +48,7 @@ const BundleOptions = z.strictObject({
   target: targetOption,
   packages: packagesOption,
 });
+/** How a closure is bundled, and where to. */
 export type BundleOptions = z.input<typeof BundleOptions>;
 
 const manifestName = 'manifest.json';

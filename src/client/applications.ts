@@ -46,6 +46,7 @@ export abstract class Applications {
     });
   }
 
+  /** Deletes an application, with its feedback. Throws E_UNKNOWN_APPLICATION. */
   async unregisterApplication(name: string): Promise<void> {
     await this.management.call(deleteApplication, { name });
   }
@@ -55,6 +56,7 @@ export abstract class Applications {
     await this.management.call(addModelLinks, { app_name: application, model_names: [model] });
   }
 
+  /** Removes the link between a model and an application, whose queries then get the default output. Throws E_UNKNOWN_APPLICATION, E_LINK_REFUSED. */
   async unlinkModelFromApp(application: string, model: string): Promise<void> {
     await this.management.call(deleteModelLinks, { app_name: application, model_names: [model] });
   }
@@ -72,16 +74,19 @@ export abstract class Applications {
     await this.management.call(deleteApiKey, { application, key });
   }
 
+  /** Every application. */
   async getAllApps(): Promise<readonly ApplicationInfo[]> {
     const all = await this.management.call(getAllApplications, { verbose: true });
     return all.flatMap((each) => (typeof each === 'string' ? [] : applicationInfo(each)));
   }
 
+  /** One application; undefined if there is none of this name. */
   async getAppInfo(name: string): Promise<ApplicationInfo | undefined> {
     const application = found(await this.management.call(getApplication, { name }));
     return application === undefined ? undefined : applicationInfo(application);
   }
 
+  /** The names of the models linked to an application: none or one. Throws E_UNKNOWN_APPLICATION. */
   async getLinkedModels(application: string): Promise<readonly string[]> {
     return this.management.call(getLinkedModels, { app_name: application });
   }

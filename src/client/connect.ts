@@ -35,6 +35,7 @@ const ConnectOptions = z.strictObject({
     .optional()
     .describe("The cluster's; left out: CLIPPER_TOKEN, or as a running cluster of this machine has it."),
 });
+/** Which server to connect to, and how. */
 export type ConnectOptions = z.input<typeof ConnectOptions>;
 
 /** Connects to a running server: one of ours, or Berkeley's Clipper by its addresses. Throws E_SERVER_UNREACHABLE, E_UNAUTHORIZED. */

@@ -160,6 +160,7 @@ export class ClipperConnection extends Models implements AsyncDisposable {
     return this.#closing;
   }
 
+  /** As `close`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

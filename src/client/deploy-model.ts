@@ -23,6 +23,7 @@ const DeployModelOptions = z.strictObject({
   ...replicasShape,
   ...progressShape,
 });
+/** What to deploy: an image, and how its replicas run. */
 export type DeployModelOptions = z.input<typeof DeployModelOptions>;
 
 type Config = z.output<typeof DeployModelOptions>;

@@ -10,7 +10,9 @@ const EventOptions = z.strictObject({
 const FollowOptions = EventOptions.extend({
   signal: z.instanceof(AbortSignal).optional().describe('Ends the following.'),
 });
+/** Which events to read. */
 export type EventOptions = z.input<typeof EventOptions>;
+/** Which events to follow, and until when. */
 export type FollowOptions = z.input<typeof FollowOptions>;
 
 /** The events that a cluster keeps, oldest first: the last thousand. Throws E_INVALID_OPTION. */

@@ -12,6 +12,7 @@ const FeedbackOptions = z.strictObject({
   label: z.number().describe('What would have been right.'),
   uid: z.number().default(0).describe('Whom it comes from.'),
 });
+/** What was asked, and what would have been right. */
 export type FeedbackOptions<T extends InputType = InputType> = Omit<z.input<typeof FeedbackOptions>, 'input'> & {
   readonly input: InputOf<T>;
 };

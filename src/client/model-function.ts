@@ -29,10 +29,15 @@ export type FunctionConfig = Readonly<z.output<typeof FunctionConfig>>;
 
 /** The functions of a model; their inputs are typed by `inputType`. */
 export interface ModelFunctions<T extends InputType, Context> {
+  /** What one input is: `bytes`, `integers`, `floats`, `doubles` or `strings`. */
   inputType: T;
+  /** Maps a batch of inputs to one output each, in their order. */
   predict?: (inputs: InputValues[T][], context: Context) => ArrayLike<unknown> | Promise<ArrayLike<unknown>>;
+  /** Maps one input to its output. */
   predictOne?: (input: InputValues[T], context: Context) => unknown;
+  /** Runs once in each replica; its result is passed to the function as its context. */
   setup?: () => Context | Promise<Context>;
+  /** Runs in each replica on each feedback. */
   feedback?: (input: InputValues[T], label: number, context: Context) => unknown;
 }
 

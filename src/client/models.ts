@@ -70,22 +70,26 @@ export abstract class Models extends Applications {
     await this.management.call(setReplicas, { name, version: wanted, replicas });
   }
 
+  /** Every model version. */
   async getAllModels(): Promise<readonly ModelInfo[]> {
     const all = await this.management.call(getAllModels, { verbose: true });
     return all.flatMap((each) => (typeof each === 'string' ? [] : modelInfo(each)));
   }
 
+  /** One model version; undefined if there is none. */
   async getModelInfo(name: string, version: string | number): Promise<ModelInfo | undefined> {
     const body = { model_name: name, model_version: String(version) };
     const model = found(await this.management.call(getModel, body));
     return model === undefined ? undefined : modelInfo(model);
   }
 
+  /** Every connected replica. */
   async getAllModelReplicas(): Promise<readonly ReplicaInfo[]> {
     const all = await this.management.call(getAllReplicas, { verbose: true });
     return all.flatMap((each) => (typeof each === 'string' ? [] : replicaInfo(each)));
   }
 
+  /** One connected replica; undefined if there is none. */
   async getModelReplicaInfo(name: string, version: string | number, replicaId: number): Promise<ReplicaInfo | undefined> {
     const body = { model_name: name, model_version: String(version), replica_id: replicaId };
     const replica = found(await this.management.call(getReplica, body));
@@ -130,6 +134,7 @@ export abstract class Models extends Applications {
     else await this.#stop(({ name, isCurrent }) => inactiveOf.includes(name) && !isCurrent);
   }
 
+  /** Stops every replica. The models stay registered. */
   async stopAllModelContainers(): Promise<void> {
     await this.#stop(() => true);
   }

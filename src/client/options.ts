@@ -65,6 +65,7 @@ const ApplicationOptions = z.strictObject({
   model: z.string().optional().describe('The name of a model to link at once.'),
   cache: z.boolean().default(true).describe('Whether its queries may be answered from the cache.'),
 });
+/** An application: the REST endpoint that queries are sent to. */
 export type ApplicationOptions = Omit<z.input<typeof ApplicationOptions>, 'inputType'> & {
   readonly inputType: InputType | (string & {});
 };
@@ -77,6 +78,7 @@ const ModelOptions = z.strictObject({
   labels: z.array(z.string()).default([]),
   ...servingShape,
 });
+/** A model version whose containers someone else starts. */
 export type ModelOptions = z.input<typeof ModelOptions>;
 
 const LogOptions = z.strictObject({
@@ -84,6 +86,7 @@ const LogOptions = z.strictObject({
   version: z.union([z.string(), z.number()]).transform(String).optional(),
   tailLines: z.number().int().positive().max(100_000).default(1_000).describe('The last so many lines.'),
 });
+/** Which replicas' logs to read, and how much of them. */
 export type LogOptions = z.input<typeof LogOptions>;
 
 const PredictOptions = z.strictObject({
@@ -92,6 +95,7 @@ const PredictOptions = z.strictObject({
   apiKey: z.string().optional().describe("A key of the application; left out: the connection's."),
   explain: z.boolean().default(false).describe('Asks what happened to the query, and when.'),
 });
+/** What a query says besides its inputs. */
 export type PredictOptions = z.input<typeof PredictOptions>;
 
 export const schemas = { ApplicationOptions, ModelOptions, LogOptions, PredictOptions };

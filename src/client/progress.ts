@@ -9,6 +9,7 @@ export interface ProgressEvent {
   readonly elapsedMs: number;
 }
 
+/** Called with each step of a deploy or build. */
 export type OnProgress = (event: ProgressEvent) => void;
 
 /** Tells of a deploy's stages: to `onProgress`, or with a spinner on a terminal and plain lines elsewhere. */

@@ -76,6 +76,7 @@ const StartOptions = z.strictObject({
   detached: z.boolean().default(false).describe('Whether the server outlives this process.'),
   signal: z.instanceof(AbortSignal).optional().describe('Gives up the start.'),
 });
+/** The server to start. */
 export type StartOptions = z.input<typeof StartOptions>;
 
 const startTimeoutMs = 30_000;

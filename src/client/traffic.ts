@@ -15,6 +15,7 @@ const TrafficOptions = z.strictObject({
   shadow: version.optional().describe('A version that computes copies of the queries; its outputs are compared, never answered.'),
   rule: ruleSchema.optional().describe('When the version beside the current one takes its place, or is given up.'),
 });
+/** A shadow, and when a split ends by itself. */
 export type TrafficOptions = z.input<typeof TrafficOptions>;
 
 /** Shares of a model's queries by version, in proportion to their sum: `{ '1': 0.9, '2': 0.1 }`. */

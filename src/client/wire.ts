@@ -46,7 +46,9 @@ interface Inputs {
   readonly doubles: ArrayLike<number>;
   readonly strings: string;
 }
+/** One input of a type, as callers have it: an array of numbers of any kind, bytes, or a string. */
 export type InputOf<T extends InputType> = Inputs[T];
+/** One input of any type. */
 export type Input = InputOf<InputType>;
 
 /** A model version as management describes it. */
@@ -59,6 +61,7 @@ export interface ModelInfo extends ServingSettings {
   readonly isCurrent: boolean;
 }
 
+/** An application as management describes it. */
 export interface ApplicationInfo {
   readonly name: string;
   readonly inputType: InputType;
@@ -71,6 +74,7 @@ export interface ApplicationInfo {
   readonly linkedModels: readonly string[];
 }
 
+/** A replica that is connected. */
 export interface ReplicaInfo {
   readonly name: string;
   readonly version: string;

@@ -17,6 +17,7 @@ const eventKinds = [
   'deleted',
   'shed',
 ] as const;
+/** What may happen to a cluster. */
 export type EventKind = (typeof eventKinds)[number];
 
 export const ClusterEvent = z

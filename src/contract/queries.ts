@@ -10,6 +10,7 @@ export const defaultReasons = [
   'replica_lost',
   'overloaded',
 ] as const;
+/** Why a query was given the application's default output. */
 export type DefaultReason = (typeof defaultReasons)[number];
 
 const micros = z.number().int().describe('Microseconds since the receipt of the query.');

@@ -2,6 +2,7 @@ import { ClipperError } from '../errors.ts';
 
 /** Clipper's input types by their code on the wire. */
 export const inputTypes = ['bytes', 'integers', 'floats', 'doubles', 'strings'] as const;
+/** What one input of a model is. */
 export type InputType = (typeof inputTypes)[number];
 
 /** What one input of each type is in memory. */

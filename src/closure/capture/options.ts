@@ -5,7 +5,9 @@ export const secretsOption = z
   .default('warn')
   .describe('What to do about captured values that look like credentials.');
 
+/** The schema of CaptureOptions. */
 export const CaptureOptions = z.strictObject({ secrets: secretsOption });
+/** What to do about secrets in a capture. */
 export interface CaptureOptions {
   /** What to do about captured values that look like credentials: `warn` by default. */
   readonly secrets?: 'warn' | 'refuse' | 'allow';

@@ -36,5 +36,6 @@ export interface CaptureReport {
   /** What had better not travel: values that look like credentials. */
   readonly warnings: readonly Problem[];
   readonly bytes: number;
+  /** The report as text for a terminal of 100 columns. */
   toString(): string;
 }
