@@ -18,13 +18,13 @@ import { type ApplicationOptions, schemas } from './options.ts';
 import type { RestClient } from './rest-client.ts';
 import { type ApplicationInfo, applicationInfo } from './wire.ts';
 
-/** What can be done with the applications of a cluster. */
+/** A cluster's applications. */
 export abstract class Applications {
   abstract readonly management: RestClient;
-  /** Undefined for a server that isn't ours. */
+  /** Undefined for Berkeley's server. */
   abstract readonly cluster: ClusterInfo | undefined;
 
-  /** Makes a REST endpoint, and links it to a model where one is named. Throws E_INVALID_OPTION, E_APPLICATION_EXISTS, E_UNKNOWN_MODEL, E_INPUT_TYPE_MISMATCH. */
+  /** Makes a REST endpoint, and links it to a model if one is given. Throws E_INVALID_OPTION, E_APPLICATION_EXISTS, E_UNKNOWN_MODEL, E_INPUT_TYPE_MISMATCH. */
   async registerApplication(options: ApplicationOptions): Promise<void> {
     const { name, inputType, defaultOutput, sloMicros, model, cache } = resolveOptions(
       schemas.ApplicationOptions,
@@ -62,14 +62,14 @@ export abstract class Applications {
   }
 
   /**
-   * Makes a key of an application, whose queries need one of its keys from then on. It is kept nowhere: what is lost is
-   * replaced. Throws E_UNKNOWN_APPLICATION.
+   * Makes a key of an application, whose queries need one of its keys from then on. The server keeps only its hash: replace a
+   * lost key. Throws E_UNKNOWN_APPLICATION.
    */
   async createApiKey(application: string): Promise<string> {
     return (await this.management.call(createApiKey, { application })).key;
   }
 
-  /** Takes a key back; without keys, an application answers all. Throws E_UNKNOWN_APPLICATION, E_INVALID_OPTION for what is no key of it. */
+  /** Deletes a key; without keys, an application answers everyone. Throws E_UNKNOWN_APPLICATION, E_INVALID_OPTION for an unknown key. */
   async deleteApiKey(application: string, key: string): Promise<void> {
     await this.management.call(deleteApiKey, { application, key });
   }

@@ -44,7 +44,7 @@ async function bundleFor(target: DeployTarget, { config, captured, progress }: M
   return bundle;
 }
 
-/** Bundles stay where they are: whoever keeps the folder collects those that no version needs. */
+/** Bundles stay: the owner of the folder collects those that no version needs. */
 const bundleMaker = ({ digest, dir }: StoredBundle): ArtifactMaker => ({
   isPerVersion: false,
   make: async () => ({ kind: 'bundle', digest, dir }),
@@ -56,12 +56,12 @@ const imageMaker = (build: ModelBuild, repository: string): ArtifactMaker => ({
   isPerVersion: true,
   make: async (version) => {
     const { digest } = build.bundle;
-    // With the digest: two deploys may race for a version, and neither may take the other's image for its own.
+    // The digest keeps two deploys that race for a version from using each other's image.
     const image = `${repository}:${version}-${digest.slice(0, 12)}`;
     return { kind: 'image', digest, image, id: (await build.image(version, image)).id };
   },
   discard: async (artifact, error) => {
-    // Another deploy that took the version may be of the same function, and then the image is that one's.
+    // If another deploy took the version with the same function, the image is its own.
     if (artifact.kind === 'image' && !isVersionTaken(error)) await removeImage(build.engine, artifact.image).catch(() => {});
   },
   [Symbol.asyncDispose]: () => build[Symbol.asyncDispose](),
@@ -79,7 +79,7 @@ function pushedImageMaker(build: ModelBuild, name: string, registry: RegistryCon
     },
     discard: async () => {},
     [Symbol.asyncDispose]: async () => {
-      // The cluster's engine pulls it, and keeps it under a name of its own.
+      // The cluster's engine pulls the image and keeps it under another name.
       for (const reference of made) await removeImage(build.engine, reference).catch(() => {});
       await build[Symbol.asyncDispose]();
     },

@@ -33,7 +33,7 @@ export interface BuiltModel {
   readonly version: string;
   /** SHA-256 of the bundle in it. */
   readonly digest: string;
-  /** What to give `deployModel` or `docker run`; of a registry, by its digest. */
+  /** Give this to `deployModel` or `docker run`. From a registry: by its digest. */
   readonly image: string;
   /** `sha256:…` */
   readonly id: string;

@@ -31,17 +31,17 @@ const connectTimeoutMs = 60_000;
 const lookEveryMs = 100;
 
 /**
- * Replicas that this process runs for a server which runs none itself, as Berkeley's: started again when they die, and
- * stopped with the connection.
+ * Replicas that this process runs for a server that doesn't, such as Berkeley's: restarted when they die, stopped with the
+ * connection.
  */
 export class ClientRunReplicas implements AsyncDisposable {
   readonly backend: BackendName;
-  /** What images for them are named after. */
+  /** Names their images. */
   readonly cluster = `client-${process.pid}`;
   readonly #options: OwnReplicasOptions;
   readonly #fleets = new Map<string, Fleet>();
   #opened: Promise<{ readonly dir: string; readonly backend: InstanceBackend } & AsyncDisposable> | undefined;
-  /** Who is to know, by fleet, that a replica died. */
+  /** Called when a replica dies, by fleet. */
   readonly #onDied = new Map<Fleet, (instance: string, how: string) => void>();
 
   constructor(options: OwnReplicasOptions) {
@@ -49,7 +49,7 @@ export class ClientRunReplicas implements AsyncDisposable {
     this.backend = options.backend;
   }
 
-  /** Where bundles for them are put. */
+  /** The folder of their bundles. */
   async storeDir(): Promise<string> {
     return join((await this.#open()).dir, 'bundles');
   }
@@ -59,7 +59,7 @@ export class ClientRunReplicas implements AsyncDisposable {
     const { backend } = await this.#open();
     const spec = await backend.prepare(wanted, signal ?? new AbortController().signal);
     const key = modelKey(spec.modelName, spec.modelVersion);
-    // Those of one that is there already would be nobody's to stop.
+    // A second fleet of the same version would leave the first without an owner.
     if ((this.#fleets.get(key)?.wanted ?? 0) > 0) {
       throw new ClipperError('E_MODEL_EXISTS', `This connection runs replicas of model '${key}' already`);
     }
@@ -75,7 +75,7 @@ export class ClientRunReplicas implements AsyncDisposable {
     }
   }
 
-  /** Changes how many there are of a version. Throws E_UNKNOWN_MODEL for one that is not of this connection. */
+  /** Changes the number of replicas of a version. Throws E_UNKNOWN_MODEL for one that this connection doesn't run. */
   async setNumReplicas(name: string, version: string, replicas: number): Promise<void> {
     const fleet = this.#fleets.get(modelKey(name, version));
     if (fleet !== undefined) return this.#scale(fleet, { replicas, signal: undefined });
@@ -87,7 +87,7 @@ export class ClientRunReplicas implements AsyncDisposable {
     await this.#fleets.get(modelKey(name, version))?.scale(0);
   }
 
-  /** The replicas that there are, for their logs to be read. */
+  /** The replicas, for reading their logs. */
   async logged(): Promise<LoggedReplicas> {
     const { backend } = await this.#open();
     return { backend, fleets: () => this.#fleets.values() };
@@ -99,7 +99,7 @@ export class ClientRunReplicas implements AsyncDisposable {
   }
 
   readonly #eventsOf = (onDied: (instance: string, how: string) => void): FleetEvents => ({
-    // What it has in flight is answered: a replica finishes its batch before it ends.
+    // A replica finishes its batch before it ends.
     onStopping: async () => {},
     onEnded: ({ instance, how, isIntended }) => {
       if (isIntended) return;

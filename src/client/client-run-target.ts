@@ -16,7 +16,7 @@ import { cancelledIf } from './progress.ts';
 import type { RestClient } from './rest-client.ts';
 
 /**
- * Deploys to a server that starts no replicas, as Berkeley's: they run from here. The model is registered, and with that
+ * Deploys to a server that starts no replicas, such as Berkeley's: they run from this process. The model is registered, and with that
  * current, once the server knows its replicas.
  */
 export class ClientRunTarget implements DeployTarget {
@@ -53,7 +53,7 @@ export class ClientRunTarget implements DeployTarget {
     return this.#replicas.storeDir();
   }
 
-  /** Its containers run on the engine that the images are made on. */
+  /** Its containers run on the engine where images are made. */
   checkEngine(): void {}
 
   /** The integer after the largest that is in use. */

@@ -59,19 +59,19 @@ export async function connectClipper(options: ConnectOptions = {}): Promise<Clip
   const trust = await trustAuthority(ca);
   const management = new RestClient(managementUrl, { headers: bearerHeaders(token), trust });
   await management.read(ping);
-  // Clipper's own server has no such path, and closes the connection.
+  // Berkeley's server has no such path, and closes the connection.
   const cluster = await management.read(getCluster).catch(unlessRefused);
   const { protocol, hostname } = new URL(managementUrl);
   const queryAddress = `${protocol}//${hostname}:${queryPort ?? cluster?.queryPort ?? 1337}`;
   const queryUrl = trimmed(urls.queryUrl ?? (queryPort === undefined ? local?.queryUrl : undefined) ?? queryAddress);
   if (rpcAddress !== undefined) splitAddress(rpcAddress);
-  // A server of ours starts its replicas itself.
+  // Our server starts its replicas itself.
   const runsNone = cluster === undefined && rpcAddress !== undefined;
   const ownReplicas = runsNone ? new ClientRunReplicas({ backend, rpcAddress, management }) : undefined;
   return new ClipperConnection({ queryUrl, managementUrl, token, apiKey, trust, cluster, stopServer: undefined, ownReplicas });
 }
 
-/** Passes over a path that isn't there, but not over what says that nothing there is for this client. */
+/** Ignores a missing path, but not a refusal of this client. */
 function unlessRefused(error: unknown): undefined {
   if (isClipperError(error) && ['E_UNAUTHORIZED', 'E_FORBIDDEN'].includes(error.code)) throw error;
 }

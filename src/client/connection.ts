@@ -23,17 +23,17 @@ import { type FailedPrediction, failedPrediction, type InputOf, type Prediction 
 export interface ConnectionParts {
   readonly queryUrl: string;
   readonly managementUrl: string;
-  /** What management asks for, if it does. */
+  /** The token of management, if it needs one. */
   readonly token?: string | undefined;
-  /** What queries are asked with. */
+  /** The key that queries are sent with. */
   readonly apiKey?: string | undefined;
-  /** Whom it trusts over https. */
+  /** Trusted certificates over https. */
   readonly trust?: Trust | undefined;
-  /** Undefined for a server that isn't ours. */
+  /** Undefined for Berkeley's server. */
   readonly cluster: ClusterInfo | undefined;
-  /** Ends the server, where this connection started it and it isn't detached. */
+  /** Ends the server, if this connection started it and it isn't detached. */
   readonly stopServer: (() => Promise<void>) | undefined;
-  /** Runs replicas for a server that isn't ours. */
+  /** Runs replicas for Berkeley's server. */
   readonly ownReplicas?: ClientRunReplicas | undefined;
 }
 
@@ -65,36 +65,36 @@ export class ClipperConnection extends Models implements AsyncDisposable {
     this.#stopServer = stopServer;
   }
 
-  /** Makes an image of a function, without deploying it: for `deployModel`, or to be run by hand. */
+  /** Makes an image of a function without deploying it: for `deployModel`, or to run by hand. */
   buildModel<T extends InputType, Context = undefined>(options: BuildOptions<T, Context>): Promise<BuiltModel> {
     return buildModel(this, options);
   }
 
-  /** Deploys an image that speaks Clipper's container RPC, with the model's data in it where `modelPath` is given. */
+  /** Deploys an image that speaks Clipper's container RPC, with the model's data in it if `modelPath` is given. */
   deployModel(options: DeployModelOptions): Promise<Deployment> {
     return deployModel(this, options);
   }
 
-  /** The last lines that replicas wrote, each headed by the replica's name; of those that ended also how. */
+  /** The last lines that replicas wrote, each headed by the replica's name, and how ended ones ended. */
   async getLogs(options: LogOptions = {}): Promise<readonly string[]> {
     return getLogs(this.management, this.ownReplicas, resolveOptions(schemas.LogOptions, options, 'getLogs'));
   }
 
   /**
-   * The same, of each replica the last `tailLines`, and then each line as it is written, also by replicas that are started
-   * later, until the signal aborts or the loop over it is left.
+   * The same, of each replica the last `tailLines`, then each line as it is written, also by replicas that are started later,
+   * until the signal aborts or the loop ends.
    */
   followLogs({ signal, ...options }: LogOptions & { readonly signal?: AbortSignal } = {}): AsyncGenerator<string> {
     const selection = resolveOptions(schemas.LogOptions, options, 'followLogs');
     return followLogs(this.management, this.ownReplicas, { ...selection, signal });
   }
 
-  /** What happened to the cluster, oldest first: the last thousand events. */
+  /** The cluster's last thousand events, oldest first. */
   getEvents(options: EventOptions = {}): Promise<readonly ClusterEvent[]> {
     return readEvents(this.management, options);
   }
 
-  /** The same, and then each event as it happens, until the signal aborts or the loop over it is left. */
+  /** The same, then each event as it happens, until the signal aborts or the loop ends. */
   followEvents(options: FollowOptions = {}): AsyncGenerator<ClusterEvent> {
     return followEvents(this.management, options);
   }
@@ -104,7 +104,7 @@ export class ClipperConnection extends Models implements AsyncDisposable {
     return this.#query.get('/metrics', { accept: 'application/json' });
   }
 
-  /** Stops all replicas and the server itself, also one that other connections use. */
+  /** Stops all replicas and the server itself, even if other connections use it. */
   async stopAll(): Promise<void> {
     await this.management.call(shutdown, {});
     await this.#stopServer?.();
@@ -112,8 +112,8 @@ export class ClipperConnection extends Models implements AsyncDisposable {
   }
 
   /**
-   * Asks an application for one prediction. Throws E_UNKNOWN_APPLICATION, E_UNKNOWN_VERSION, and E_INVALID_INPUT for an
-   * input that is not of the application's type, before it is sent.
+   * Asks an application for one prediction. Throws E_UNKNOWN_APPLICATION, E_UNKNOWN_VERSION, and, before anything is sent,
+   * E_INVALID_INPUT for an input that is not of the application's type.
    */
   async predict<T extends InputType = InputType>(
     application: string,
@@ -123,7 +123,7 @@ export class ClipperConnection extends Models implements AsyncDisposable {
     return this.#predictions.predict(application, input, resolveOptions(schemas.PredictOptions, options, 'predict'));
   }
 
-  /** The latest default outputs that an application gave, the last one first, with what happened to each query. */
+  /** The latest queries that an application gave the default output, latest first, with what happened to each. */
   async getFailedQueries(application: string): Promise<readonly FailedPrediction[]> {
     const failed = await this.#query.get(`/${encodeURIComponent(application)}/queries`);
     return checkAnswer(z.array(FailedQuery), failed, this.queryUrl).map(failedPrediction);
@@ -139,21 +139,20 @@ export class ClipperConnection extends Models implements AsyncDisposable {
   }
 
   /**
-   * Tells an application what would have been right for an input: it is kept, and given to the functions that learn from
-   * it. Throws E_UNKNOWN_APPLICATION, E_INVALID_INPUT, E_INVALID_OPTION.
+   * Tells an application the right answer to an input. It is kept, and passed to the functions that learn from it. Throws E_UNKNOWN_APPLICATION, E_INVALID_INPUT, E_INVALID_OPTION.
    */
   sendFeedback<T extends InputType = InputType>(application: string, options: FeedbackOptions<T>): Promise<void> {
-    // Not on connections that are used again: a request that is sent twice would be feedback twice.
+    // On a new connection: a reused one may send the request twice, and then the feedback counts twice.
     return sendFeedback(new RestClient(this.queryUrl, this.#querying), application, options);
   }
 
-  /** The feedback that is kept of an application, oldest first, as it comes. Throws E_UNKNOWN_APPLICATION. */
+  /** The feedback kept of an application, oldest first, streamed. Throws E_UNKNOWN_APPLICATION. */
   async *getFeedback<T extends InputType = InputType>(application: string): AsyncGenerator<FeedbackRecord<T>> {
     const { inputType } = await this.knownApp(application);
     yield* readFeedback(this.management, application, inputType as T);
   }
 
-  /** Ends the connection and, where this connection started it and it isn't detached, the server with its replicas. */
+  /** Ends the connection and, if this connection started the server and it isn't detached, the server with its replicas. */
   close(): Promise<void> {
     this.#query.close();
     this.#closing ??= this.#end();

@@ -50,7 +50,7 @@ export async function deployModel(server: Server, options: DeployModelOptions): 
       const started = await target.start(artifact, { config, version: next, progress });
       return { name, ...started, image: artifact.id, replicas };
     } catch (error) {
-      // Another deploy that took the version may be of the same data, and then the image is that one's.
+      // If another deploy took the version with the same data, the image is its own.
       if (made !== undefined && !isVersionTaken(error)) await removeImage(await dockerEngine(), made.reference).catch(() => {});
       throw error;
     }

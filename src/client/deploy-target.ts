@@ -11,7 +11,7 @@ import type { Input } from './wire.ts';
 
 type ReplicaOptions = { [Name in keyof typeof replicasShape]: z.output<(typeof replicasShape)[Name]> };
 
-/** What is asked of a target, whatever the replicas run. */
+/** A deploy, whatever its replicas run. */
 export interface DeployConfig extends Readonly<Omit<ReplicaOptions, 'sample'>> {
   readonly name: string;
   readonly version?: string | number | undefined;
@@ -50,7 +50,7 @@ export interface Deployment {
   readonly replicas: WantedReplicas;
 }
 
-/** What a target says of the version that it started. */
+/** What a target answers about the version that it started. */
 export interface Started {
   readonly version: string;
   readonly digest: string;
@@ -77,11 +77,11 @@ export interface DeployTarget {
   /** Throws E_REMOTE_BUNDLE if it does not run the images of an engine. */
   checkEngine(engine: { readonly id: string; readonly address: string }): void;
   nextVersion(name: string, signal: AbortSignal | undefined): Promise<string>;
-  /** Starts replicas of an artifact, and makes the version current unless that is not wanted. Leaves nothing if it fails. */
+  /** Starts replicas of an artifact, and makes the version current if wanted. Leaves nothing behind if it fails. */
   start(artifact: Artifact, parts: StartParts): Promise<Started>;
 }
 
-/** Checks what can be known to be wrong before any work is done. Throws E_INVALID_OPTION, E_INVALID_INPUT. */
+/** Checks everything that can be checked before the work begins. Throws E_INVALID_OPTION, E_INVALID_INPUT. */
 export function checkDeploy({ name, version, labels, inputType, sample }: DeployConfig): void {
   checkName(name, 'model name');
   if (version !== undefined) checkVersion(version);
@@ -92,8 +92,8 @@ export function checkDeploy({ name, version, labels, inputType, sample }: Deploy
 const maxRaces = 10;
 
 /**
- * Deploys what must know its version beforehand, as an image does: the version that was asked for, or the next free one,
- * and again if another deploy takes that first.
+ * Deploys what must know its version beforehand, such as an image: the version asked for, or the next free one. Tries the
+ * next one if another deploy takes it first.
  */
 export async function withVersion<T>(
   target: DeployTarget,

@@ -25,7 +25,7 @@ type Shared = Omit<z.input<typeof DeploySchema>, keyof ModelFunctions<InputType,
 /** What to deploy. Give either `predict` or `predictOne`; their inputs are typed by `inputType`. */
 export interface DeployOptions<T extends InputType = InputType, Context = undefined> extends Shared, ModelFunctions<T, Context> {}
 
-/** The same, together with the endpoint that it is to answer. */
+/** The same, with the settings of its endpoint. */
 export interface EndpointOptions<T extends InputType = InputType, Context = undefined> extends DeployOptions<T, Context> {
   defaultOutput?: string;
   sloMicros?: number;
@@ -44,8 +44,8 @@ export interface Endpoint<T extends InputType = InputType> extends Deployment {
 
 /**
  * Turns a function of this process into a served model version: captures it with all it closes over, bundles it, starts
- * replicas and makes the version current once they answer. Where anything fails nothing is left running, and the version
- * before keeps serving. Throws E_INVALID_OPTION, E_NOT_CAPTURABLE, E_BUNDLE_FAILED, E_MODEL_EXISTS,
+ * replicas and makes the version current once they answer. If anything fails, nothing is left running and the previous
+ * version keeps serving. Throws E_INVALID_OPTION, E_NOT_CAPTURABLE, E_BUNDLE_FAILED, E_MODEL_EXISTS,
  * E_INPUT_TYPE_MISMATCH, E_REPLICA_EXITED, E_REPLICA_NOT_READY, E_SAMPLE_FAILED, E_REMOTE_BUNDLE, E_CANCELLED.
  */
 export async function deployPredictFunction<T extends InputType, Context = undefined>(
@@ -57,8 +57,8 @@ export async function deployPredictFunction<T extends InputType, Context = undef
 }
 
 /**
- * Deploys a function and makes a REST endpoint of the same name for it. Called again for an endpoint that is linked to
- * the model already it deploys a new version. Throws what deployPredictFunction does, and E_APPLICATION_EXISTS.
+ * Deploys a function and makes a REST endpoint of the same name for it. If the endpoint exists and is linked to the
+ * model, it deploys a new version. Throws what deployPredictFunction does, and E_APPLICATION_EXISTS.
  */
 export async function createEndpoint<T extends InputType, Context = undefined>(
   clipper: ClipperConnection,
@@ -85,7 +85,7 @@ export async function createEndpoint<T extends InputType, Context = undefined>(
   };
 }
 
-/** Whether an application with these settings is linked to the model of its name. Throws E_APPLICATION_EXISTS for another. */
+/** Whether an application with these settings is linked to the model of its name. Throws E_APPLICATION_EXISTS if it differs. */
 async function hasEndpoint(
   clipper: ClipperConnection,
   name: string,
@@ -99,7 +99,7 @@ async function hasEndpoint(
   throw new ClipperError('E_APPLICATION_EXISTS', `${message}. Unregister it first, or deploy under another name`);
 }
 
-/** A forgotten first argument is a common slip, and what it leads to says little. */
+/** Forgetting the first argument is a common slip, and its later error says little. */
 function checkConnection(clipper: unknown): void {
   if (typeof clipper === 'object' && clipper !== null && 'management' in clipper && 'queryUrl' in clipper) return;
   const message = `The first argument must be a connection, as in deployPredictFunction(await startClipper(), { … }), got ${printShort(clipper)}`;
@@ -126,7 +126,7 @@ async function deploy(clipper: ClipperConnection, config: DeployConfig): Promise
       throw error;
     }
   };
-  // Not returned as promises: the maker and the spinner are needed until they resolve.
+  // Awaited here: the maker and the spinner must live until then.
   if (target.assignsVersions && !maker.isPerVersion) return await start(undefined);
   return await withVersion(target, config, start);
 }

@@ -15,13 +15,13 @@ export type EventOptions = z.input<typeof EventOptions>;
 /** Which events to follow, and until when. */
 export type FollowOptions = z.input<typeof FollowOptions>;
 
-/** The events that a cluster keeps, oldest first: the last thousand. Throws E_INVALID_OPTION. */
+/** The last thousand events of a cluster, oldest first. Throws E_INVALID_OPTION. */
 export async function readEvents(management: RestClient, options: EventOptions): Promise<readonly ClusterEvent[]> {
   const { since } = resolveOptions(EventOptions, options, 'getEvents');
   return management.read(getEvents, { since: String(since) });
 }
 
-/** The same, and then each event as it happens, until the signal aborts or the loop over it is left. Throws E_INVALID_OPTION. */
+/** The same, then each event as it happens, until the signal aborts or the loop ends. Throws E_INVALID_OPTION. */
 export async function* followEvents(management: RestClient, options: FollowOptions): AsyncGenerator<ClusterEvent> {
   const { since, signal } = resolveOptions(FollowOptions, options, 'followEvents');
   try {

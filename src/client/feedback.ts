@@ -17,7 +17,7 @@ export type FeedbackOptions<T extends InputType = InputType> = Omit<z.input<type
   readonly input: InputOf<T>;
 };
 
-/** Feedback that a server has kept. The input is as the model's functions get it. */
+/** Feedback that a server keeps. The input has the form in which the model's functions get it. */
 export interface FeedbackRecord<T extends InputType = InputType> {
   readonly time: Date;
   readonly uid: number;
@@ -30,7 +30,7 @@ export async function sendFeedback(query: RestClient, application: string, optio
   await query.post(`/${encodeURIComponent(application)}/update`, { ...rest, input: plainInput(input) });
 }
 
-/** Reads the records one by one as they come. */
+/** Reads the records as they arrive. */
 export async function* readFeedback<T extends InputType>(
   management: RestClient,
   application: string,

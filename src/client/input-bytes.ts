@@ -40,12 +40,12 @@ const isList = (input: unknown): input is ArrayLike<unknown> =>
 const wrong = (type: InputType, expected: string, got: unknown, where = ''): ClipperError =>
   new ClipperError('E_INVALID_INPUT', `An input of type ${type} must be ${expected}, got ${printShort(got)}${where}`);
 
-/** Whether a value can be an input, of whatever type. */
+/** Whether a value can be an input of any type. */
 export const isInput = (value: unknown): value is Input => typeof value === 'string' || isList(value);
 
-/** A copy of an input, for a caller may fill the same array anew before it is sent. What is no input is returned as it is. */
+/** A copy of an input: the caller may reuse the array before it is sent. Anything else is returned as it is. */
 export function copyInput(input: Input): Input {
-  // Of a Buffer its own `slice` is no copy.
+  // A Buffer's own `slice` doesn't copy.
   if (types.isTypedArray(input)) return Uint8Array.prototype.slice.call(input);
   return isList(input) ? Array.from(input as ArrayLike<number>) : input;
 }

@@ -2,11 +2,11 @@ import { ClipperError } from '../errors.ts';
 import { type RunningCluster, runningClusters } from '../util/running-clusters.ts';
 import { readToken } from '../util/token-file.ts';
 
-/** The running cluster of this user and machine that has just this management address. */
+/** This user's running cluster on this machine with exactly this management address. */
 export const localCluster = async (managementUrl: string): Promise<RunningCluster | undefined> =>
   (await runningClusters()).find((each) => each.managementUrl === managementUrl);
 
-/** The running cluster of this user and machine with a name. Throws E_SERVER_UNREACHABLE. */
+/** This user's running cluster on this machine with this name. Throws E_SERVER_UNREACHABLE. */
 export async function namedCluster(name: string): Promise<RunningCluster> {
   const running = (await runningClusters()).filter(({ managementUrl }) => managementUrl !== undefined);
   const found = running.find((each) => each.name === name);
@@ -16,8 +16,8 @@ export async function namedCluster(name: string): Promise<RunningCluster> {
 }
 
 /**
- * The token for a cluster where none was given: that of the environment, else a local one's own. Throws E_INVALID_OPTION
- * for a token file that others may know.
+ * The token if none was given: from the environment, else from a local cluster's token file. Throws E_INVALID_OPTION if
+ * others can read that file.
  */
 export async function findToken(local: RunningCluster | undefined): Promise<string | undefined> {
   const { CLIPPER_TOKEN: ofEnvironment } = process.env;

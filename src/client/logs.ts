@@ -4,7 +4,7 @@ import * as own from '../replicas/replica-logs.ts';
 import type { ClientRunReplicas } from './client-run-replicas.ts';
 import type { RestClient } from './rest-client.ts';
 
-/** The last lines of replicas: of the connection's own, or of the server's. */
+/** The last lines of replicas: the connection's own, or the server's. */
 export async function getLogs(
   management: RestClient,
   replicas: ClientRunReplicas | undefined,
@@ -14,7 +14,7 @@ export async function getLogs(
   return management.call(getLogsCall, selection);
 }
 
-/** The same, and then each line as it is written, until the signal aborts or the loop over it is left. */
+/** The same, then each line as it is written, until the signal aborts or the loop ends. */
 export async function* followLogs(
   management: RestClient,
   replicas: ClientRunReplicas | undefined,

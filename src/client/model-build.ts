@@ -15,7 +15,7 @@ import { temporaryDir } from '../util/state-dir.ts';
 import { type FunctionConfig, takesOf } from './model-function.ts';
 import { cancelledIf, type Progress } from './progress.ts';
 
-/** What an image is to be made with. */
+/** How to make an image. */
 export interface BuildSettings {
   readonly baseImage: string;
   readonly registry?: RegistryConfig | undefined;
@@ -24,7 +24,7 @@ export interface BuildSettings {
 
 const connected = new Map<string | undefined, Promise<DockerEngine>>();
 
-/** The engine that the user's Docker command uses; connected to once at each address. Throws E_DOCKER_UNAVAILABLE. */
+/** The engine that the `docker` command uses, connected to once per address. Throws E_DOCKER_UNAVAILABLE. */
 export async function dockerEngine(): Promise<DockerEngine> {
   const address = await engineAddress();
   const known = connected.get(address);
@@ -35,7 +35,7 @@ export async function dockerEngine(): Promise<DockerEngine> {
   return engine;
 }
 
-/** Makes what images of closures are made on, so that the first deploy needn't. */
+/** Makes the base of all images ahead of the first deploy. */
 export async function prepareImages(signal: AbortSignal | undefined): Promise<void> {
   const engine = await dockerEngine();
   await ensureRuntimeImage(engine, { baseImage: 'auto', onLine: () => {}, signal, authFor: authWith(undefined) });
@@ -52,7 +52,7 @@ interface BuildParts {
   readonly dir: AsyncDisposable;
 }
 
-/** A captured function on its way to an image: bundled for it, in a folder that goes with this. */
+/** A captured function on its way to an image. Disposing it removes the folder of its bundle. */
 export class ModelBuild implements AsyncDisposable {
   readonly #parts: BuildParts;
 
@@ -104,7 +104,7 @@ export class ModelBuild implements AsyncDisposable {
       return await putModelImage(engine, { ...model, runtime }, following);
     } catch (error) {
       if (!isClipperError(error) || error.code !== 'E_IMAGE_NOT_FOUND') throw error;
-      // What it is made on was removed meanwhile, and is made again.
+      // The base image was removed meanwhile: make it again.
       return putModelImage(engine, { ...model, runtime: await findRuntime() }, following);
     }
   }
@@ -124,7 +124,7 @@ export class ModelBuild implements AsyncDisposable {
   }
 }
 
-/** Where the user's code is kept, as the project's package.json says. */
+/** The user's source repository, from the project's package.json. */
 function sourceOf(projectDir: string): string | undefined {
   try {
     const { repository } = JSON.parse(readFileSync(join(projectDir, 'package.json'), 'utf8')) as {
@@ -136,5 +136,5 @@ function sourceOf(projectDir: string): string | undefined {
   }
 }
 
-/** Whether a deploy failed only because another took the version that was free before. */
+/** Whether a deploy failed only because another took its version first. */
 export const isVersionTaken = (error: unknown): boolean => isClipperError(error) && error.code === 'E_MODEL_EXISTS';

@@ -11,7 +11,7 @@ import { cancelledIf, type Progress } from './progress.ts';
 
 const aFunction = z.custom<(...args: never[]) => unknown>((value) => typeof value === 'function', 'must be a function');
 
-/** Options that say what function is to become a model. */
+/** The function that becomes a model. */
 export const functionShape = {
   name: z.string().describe("The model's name."),
   version: versionOption,
@@ -41,7 +41,7 @@ export interface ModelFunctions<T extends InputType, Context> {
   feedback?: (input: InputValues[T], label: number, context: Context) => unknown;
 }
 
-/** Captures the functions of a model, together, so that they keep sharing what they share. */
+/** Captures the functions of a model together, so that they keep sharing state. */
 export async function captureModel(config: FunctionConfig, progress: Progress): Promise<CapturedClosure> {
   const roots = rootsOf(config);
   cancelledIf(config.signal, config.name);
@@ -60,7 +60,7 @@ export async function captureModel(config: FunctionConfig, progress: Progress): 
 
 export const takesOf = ({ predict }: FunctionConfig): Takes => (predict === undefined ? 'one' : 'batch');
 
-/** Throws E_INVALID_OPTION unless there is one function to predict. */
+/** Throws E_INVALID_OPTION unless there is exactly one function that predicts. */
 export function rootsOf({ predict, predictOne, setup, feedback }: FunctionConfig): Record<string, Function> {
   const main = predict ?? predictOne;
   if (main === undefined || (predict !== undefined && predictOne !== undefined)) {

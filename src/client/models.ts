@@ -23,15 +23,15 @@ import { type ModelOptions, type ReplicasOption, schemas } from './options.ts';
 import { getTraffic, setTraffic, type TrafficOptions, type TrafficWeights } from './traffic.ts';
 import { type ModelInfo, modelInfo, type ReplicaInfo, replicaInfo } from './wire.ts';
 
-/** What can be done with the model versions of a cluster, their replicas and their traffic. */
+/** A cluster's model versions, their replicas and their traffic. */
 export abstract class Models extends Applications {
   /**
-   * Runs replicas for a server that runs none.
+   * Runs replicas for a server that doesn't run them itself.
    * @internal
    */
   abstract readonly ownReplicas: ClientRunReplicas | undefined;
 
-  /** Makes a model version known whose containers are started by someone else. */
+  /** Registers a model version whose containers someone else starts. */
   async registerModel(options: ModelOptions): Promise<void> {
     const checked = resolveOptions(schemas.ModelOptions, options, 'registerModel');
     const { name, version, inputType, image, labels } = checked;
@@ -47,21 +47,21 @@ export abstract class Models extends Applications {
   }
 
   /**
-   * Makes a version the current one: rolls forward or back. One whose replicas were stopped is started again from what it was
-   * deployed from, and is current when they are ready. Throws E_UNKNOWN_MODEL, E_INPUT_TYPE_MISMATCH, and as a deploy does.
+   * Makes a version current: rolls forward or back. If its replicas were stopped, they are started again first. Throws
+   * E_UNKNOWN_MODEL, E_INPUT_TYPE_MISMATCH, and what a deploy throws.
    */
   async setModelVersion(name: string, version: string | number): Promise<void> {
     await this.management.call(setModelVersion, { model_name: name, model_version: checkVersion(version) });
   }
 
-  /** How many replicas of a version are connected; of the current version where none is named. */
+  /** How many replicas of a version are connected. Default: of the current version. */
   async getNumReplicas(name: string, version?: string | number): Promise<number> {
     const wanted = await this.#versionOrCurrent(name, version);
     const replicas = await this.getAllModelReplicas();
     return replicas.filter((replica) => replica.name === name && replica.version === wanted).length;
   }
 
-  /** Starts or stops replicas of a version, or has the server do so with the load: `{ min, max }`; resolves when they serve. */
+  /** Sets how many replicas a version has; `{ min, max }` lets the server scale with the load. Resolves once they serve. */
   async setNumReplicas(name: string, replicas: ReplicasOption, version?: string | number): Promise<void> {
     const wanted = await this.#versionOrCurrent(name, version);
     if (this.ownReplicas !== undefined && typeof replicas === 'number') {
@@ -97,15 +97,15 @@ export abstract class Models extends Applications {
   }
 
   /**
-   * Splits a model's queries between versions: `{ '1': 0.9, '2': 0.1 }`; undefined: all go to the current one. Queries with the same
-   * `key` go to the same version. Another may compute copies as a `shadow`, and a `rule` may promote the version beside the current
-   * one, or give it up. Throws E_INVALID_OPTION, E_UNKNOWN_MODEL, E_INPUT_TYPE_MISMATCH.
+   * Splits a model's queries between versions: `{ '1': 0.9, '2': 0.1 }`; undefined ends the split. Queries with the same `key` go
+   * to the same version. A `shadow` version computes copies of the queries, and a `rule` promotes the version beside the current
+   * one or gives it up. Throws E_INVALID_OPTION, E_UNKNOWN_MODEL, E_INPUT_TYPE_MISMATCH.
    */
   setTraffic(name: string, weights: TrafficWeights | undefined, options: TrafficOptions = {}): Promise<void> {
     return setTraffic(this.management, name, { weights, options });
   }
 
-  /** How a model's queries are split and what came of it; undefined where all go to the current version. */
+  /** How a model's queries are split, and the outcome; undefined if they all go to the current version. */
   getTraffic(name: string): Promise<TrafficReport | undefined> {
     return getTraffic(this.management, name);
   }
@@ -121,7 +121,7 @@ export abstract class Models extends Applications {
     await this.#stop(({ name }) => wanted.includes(name), wanted);
   }
 
-  /** Stops the replicas of some versions: `{ digits: ['1', '2'] }`. Throws E_UNKNOWN_MODEL for a model that is not there. */
+  /** Stops the replicas of some versions: `{ digits: ['1', '2'] }`. Throws E_UNKNOWN_MODEL for a model that doesn't exist. */
   async stopVersionedModels(versions: Readonly<Record<string, readonly (string | number)[]>>): Promise<void> {
     await this.#stop(({ name, version }) => versions[name]?.map(String).includes(version) === true, Object.keys(versions));
   }
@@ -129,7 +129,7 @@ export abstract class Models extends Applications {
   /** Stops the replicas of all versions of these models but the current one. Throws E_UNKNOWN_MODEL. */
   async stopInactiveModelVersions(names: string | readonly string[]): Promise<void> {
     const inactiveOf = [names].flat();
-    // The server knows which one is current when it does.
+    // The server knows which version is current at that moment.
     if (this.ownReplicas === undefined) await this.management.call(stopModels, { inactiveOf });
     else await this.#stop(({ name, isCurrent }) => inactiveOf.includes(name) && !isCurrent);
   }

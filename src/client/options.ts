@@ -14,13 +14,13 @@ export const inputTypeOption = z
 
 export const versionOption = z.union([z.string(), z.number()]).optional().describe('Left out: the next free integer.');
 
-/** Options of everything that takes a while. */
+/** Options of every long call. */
 export const progressShape = {
   onProgress: z.custom<OnProgress>((value) => typeof value === 'function', 'must be a function').optional(),
   signal: z.instanceof(AbortSignal).optional().describe('Gives up, with nothing left of it.'),
 };
 
-/** Options that say how replicas run. */
+/** How replicas run. */
 export const replicasShape = {
   labels: z.array(z.string()).default([]),
   replicas: wantedReplicasSchema
@@ -40,10 +40,10 @@ export const replicasShape = {
   sample: z.custom<Input>().optional().describe('An input that must be answered before the version becomes current.'),
 };
 
-/** So many replicas, or as many as the load asks for. */
+/** A number of replicas, or a range that follows the load. */
 export type ReplicasOption = z.input<typeof wantedReplicasSchema>;
 
-/** Options of images, where replicas are containers. */
+/** Options of images, for replicas that are containers. */
 export const imageShape = {
   registry: registryOption.optional(),
   baseImage: z

@@ -1,7 +1,7 @@
 import yoctoSpinner, { type Spinner } from 'yocto-spinner';
 import { ClipperError } from '../errors.ts';
 
-/** A stage of a deploy as it begins, or a warning of one. */
+/** The beginning of a stage of a deploy, or a warning. */
 export interface ProgressEvent {
   readonly stage: 'capture' | 'bundle' | 'image' | 'start' | 'ready';
   readonly message: string;
@@ -12,7 +12,7 @@ export interface ProgressEvent {
 /** Called with each step of a deploy or build. */
 export type OnProgress = (event: ProgressEvent) => void;
 
-/** Tells of a deploy's stages: to `onProgress`, or with a spinner on a terminal and plain lines elsewhere. */
+/** Reports a deploy's stages: to `onProgress`, or with a spinner on a terminal and plain lines elsewhere. */
 export class Progress implements Disposable {
   readonly #beganAt = performance.now();
   readonly #onProgress: OnProgress | undefined;
@@ -31,7 +31,7 @@ export class Progress implements Disposable {
     else process.stderr.write(`clipper: ${this.#what}: ${message} (${elapsedMs.toFixed(0)} ms)\n`);
   }
 
-  /** Says what the user should know though the deploy goes on: on a line of its own, which no spinner overwrites. */
+  /** Warns without stopping the deploy, on a line that no spinner overwrites. */
   warn(stage: ProgressEvent['stage'], message: string): void {
     const elapsedMs = performance.now() - this.#beganAt;
     if (this.#onProgress !== undefined) return this.#onProgress({ stage, message, elapsedMs });
@@ -39,7 +39,7 @@ export class Progress implements Disposable {
     process.stderr.write(`clipper: ${this.#what}: ${message}\n`);
   }
 
-  /** Ends the spinner of a deploy that failed; one that is ready has ended it already. */
+  /** Ends the spinner of a failed deploy; a finished one has ended it already. */
   [Symbol.dispose](): void {
     this.#spinner?.error(`${this.#what}: failed`);
     this.#spinner = undefined;
@@ -54,7 +54,7 @@ export class Progress implements Disposable {
   }
 }
 
-/** Throws E_CANCELLED where the caller gave up. */
+/** Throws E_CANCELLED if the caller gave up. */
 export function cancelledIf(signal: AbortSignal | undefined, name: string): void {
   if (signal?.aborted === true) throw new ClipperError('E_CANCELLED', `The deploy of ${name} was cancelled`);
 }

@@ -7,26 +7,26 @@ import { copyInput, inputBytes } from './input-bytes.ts';
 import { checkAnswer, type RestClient } from './rest-client.ts';
 import { type Input, type Prediction, plainInput, prediction } from './wire.ts';
 
-/** What besides its inputs a query says. */
+/** The options of a query, besides its inputs. */
 export interface QueryOptions {
   readonly version?: string | undefined;
   readonly key?: string | undefined;
   readonly explain: boolean;
-  /** Left out: what the connection has. */
+  /** Default: the connection's. */
   readonly apiKey?: string | undefined;
 }
 
 /** Finds an application's input type. Throws E_UNKNOWN_APPLICATION. */
 export type FindInputType = (application: string) => Promise<InputType>;
 
-/** A query's inputs, in the two forms that a body may have. */
+/** A query's inputs, in both forms of a body. */
 interface Inputs {
   readonly json: () => object;
   readonly mediaType: string;
   readonly bytes: (type: InputType) => Uint8Array;
 }
 
-/** Errors that may be of what an application took before it was registered anew. */
+/** Errors that may mean the application was registered again with another input type. */
 const staleCodes: readonly ErrorCode[] = ['E_UNKNOWN_APPLICATION', 'E_INVALID_INPUT'];
 
 /** Asks applications for predictions: those of our servers in raw bytes, Berkeley's in JSON. */
@@ -35,7 +35,7 @@ export class QueryClient {
   readonly #findType: FindInputType | undefined;
   readonly #types = new Map<string, Promise<InputType>>();
 
-  /** Without `findType`, the server is taken for one that isn't ours. */
+  /** Without `findType`, the server is Berkeley's. */
   constructor(rest: RestClient, findType: FindInputType | undefined) {
     this.#rest = rest;
     this.#findType = findType;
@@ -87,7 +87,7 @@ export class QueryClient {
     }
   }
 
-  /** What an application takes, asked once. */
+  /** An application's input type, asked for once. */
   #typeOf(application: string, findType: FindInputType): Promise<InputType> {
     const known = this.#types.get(application);
     if (known !== undefined) return known;

@@ -18,18 +18,18 @@ interface Outgoing {
 }
 
 export interface RestClientOptions {
-  /** Uses connections again. A request that finds one closed is sent twice: only where that does no harm. */
+  /** Reuses connections. A request on a closed one is sent again, so requests must be idempotent. */
   readonly keepAlive?: boolean;
-  /** Go with every request: what it shows itself by. */
+  /** Sent with every request, such as credentials. */
   readonly headers?: Headers;
-  /** Whom it trusts over https; left out: as this system does. */
+  /** Trusted certificates over https. Default: the system's. */
   readonly trust?: Trust | undefined;
 }
 
-/** More connections than this at once are asked in turn. */
+/** Requests beyond this many wait for a connection. */
 const maxSockets = 1_000;
 
-/** Asks a Clipper server, ours or Berkeley's, over Node's own HTTP client: of small requests it does several times as many as fetch. */
+/** A client of Clipper servers, ours or Berkeley's. Node's `http` handles several times as many small requests as fetch. */
 export class RestClient {
   readonly url: string;
   readonly #agent: http.Agent;
@@ -62,13 +62,13 @@ export class RestClient {
     return checkAnswer(read.gives, await this.get(`${read.path}${parameters}`), `${this.url}${read.path}`);
   }
 
-  /** The answer's JSON, or its text where it is none. Throws the server's own error, E_REFUSED or E_SERVER_UNREACHABLE. */
+  /** The answer's JSON, or its text if it isn't JSON. Throws the server's own error, E_REFUSED or E_SERVER_UNREACHABLE. */
   post(path: string, body: unknown, signal?: AbortSignal, headers: Headers = {}): Promise<unknown> {
     const all = { ...headers, 'content-type': 'application/json' };
     return this.#ask(path, { method: 'POST', headers: all, body: JSON.stringify(body), signal });
   }
 
-  /** The same for a body of bytes, whose headers say what they are. */
+  /** The same for a body of bytes; the headers give its type. */
   postBytes(path: string, body: Uint8Array, headers: Headers): Promise<unknown> {
     return this.#ask(path, { method: 'POST', headers, body });
   }
@@ -77,7 +77,7 @@ export class RestClient {
     return this.#ask(path, { method: 'GET', headers });
   }
 
-  /** The lines of an answer as they come, for what is too much to be held. Throws what `post` does. */
+  /** The lines of an answer as they arrive, for answers too large to hold. Throws what `post` does. */
   async *lines(path: string, signal?: AbortSignal): AsyncGenerator<string> {
     const response = await this.#open(path, { method: 'GET', signal });
     let rest = '';
@@ -92,7 +92,7 @@ export class RestClient {
     }
   }
 
-  /** Waits until nothing listens at the address any more. */
+  /** Waits until nothing listens at the address. */
   async untilGone(): Promise<void> {
     const isThere = (): Promise<boolean> =>
       this.#send('', { method: 'GET' }).then(
@@ -105,7 +105,7 @@ export class RestClient {
     while (await isThere()) await setTimeout(20);
   }
 
-  /** Closes connections that nothing is asked on. */
+  /** Closes idle connections. */
   close(): void {
     for (const socket of Object.values(this.#agent.freeSockets).flat()) socket?.destroy();
   }
@@ -115,11 +115,11 @@ export class RestClient {
     const text = await textOf(response).catch((error: unknown) => {
       throw this.#failure(path, request, error);
     });
-    // Clipper's own server says JSON of texts too.
+    // Berkeley's server labels plain text as JSON too.
     return response.headers['content-type']?.includes('json') === true ? (parsed(text) ?? text) : text;
   }
 
-  /** The answer to a request, where it is a success. */
+  /** The response to a request. Throws if it is an error. */
   async #open(path: string, request: Outgoing): Promise<http.IncomingMessage> {
     try {
       const response = await this.#send(path, request);
@@ -143,7 +143,7 @@ export class RestClient {
   }
 }
 
-/** Sends a request, on a connection of the agent's, or of its own where there is none. */
+/** Sends a request on a connection of the agent; `false`: on a new one. */
 function exchange(url: URL, outgoing: Outgoing, agent: http.Agent | false): Promise<http.IncomingMessage> {
   const { request } = url.protocol === 'https:' ? https : http;
   const { method, headers = {}, body, signal, trust } = outgoing;
@@ -154,9 +154,9 @@ function exchange(url: URL, outgoing: Outgoing, agent: http.Agent | false): Prom
       resolve(response);
     });
     sent.on('error', (error) => {
-      // A server that refuses a large body may close the connection while it is still sent.
+      // A server that refuses a large body may close the connection before all of it is sent.
       if (isAnswered) return;
-      // The server closed an idle connection while it was taken up again.
+      // The server closed an idle connection just as it was reused.
       if (sent.reusedSocket && signal?.aborted !== true) resolve(exchange(url, outgoing, false));
       else reject(error);
     });
@@ -174,7 +174,7 @@ function textOf(response: http.IncomingMessage): Promise<string> {
   });
 }
 
-/** Throws E_PROTOCOL for an answer that is not as the contract has it. */
+/** Throws E_PROTOCOL for an answer that doesn't match the contract. */
 export function checkAnswer<Answer extends z.ZodType>(gives: Answer, answer: unknown, from: string): z.output<Answer> {
   const { data, error } = gives.safeParse(answer);
   if (error === undefined) return data as z.output<Answer>;
@@ -191,14 +191,14 @@ function parsed(text: string): unknown {
 }
 
 function unreachable(url: string, error: unknown): ClipperError {
-  // Where a name has several addresses, the error is of all of them and has no message.
+  // If a name has several addresses, the error covers all of them and has no message.
   const why = messageOf(error) || (error as NodeJS.ErrnoException).code;
   return new ClipperError('E_SERVER_UNREACHABLE', `No Clipper server answers at ${url}: ${why}. ${nextStep(url, error)}`, {
     cause: error,
   });
 }
 
-/** Something listens that is not trusted, or speaks https only; or nothing does. */
+/** A next step by the error: an untrusted certificate, plain http to an https port, or no server. */
 function nextStep(url: string, error: unknown): string {
   const { code = '' } = error as NodeJS.ErrnoException;
   if (/CERT|ALTNAME|ISSUER|SIGNATURE/.test(code))
@@ -207,7 +207,7 @@ function nextStep(url: string, error: unknown): string {
   return 'Start one with startClipper()';
 }
 
-/** The server's own error where it gave one: `{ code, message }`, from queries `{ error, cause, code }`, or a text with its code in a header. */
+/** The server's own error, if it gave one: `{ code, message }`, from queries `{ error, cause, code }`, or a text with its code in a header. */
 function remoteError(text: string, ofText: unknown, what: string): ClipperError {
   if (isErrorCode(ofText)) return new ClipperError(ofText, text);
   const answer = parsed(text);

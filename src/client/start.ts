@@ -106,9 +106,9 @@ export async function startClipper(options: StartOptions = {}): Promise<ClipperC
     return stopServer(child, program);
   };
   try {
-    // While the server boots; the first deploy is the quicker for it.
+    // While the server boots, to speed up the first deploy.
     prepareCapture();
-    // What goes wrong here goes wrong again in a deploy, which says so.
+    // An error here comes again in a deploy, which reports it.
     if (backends[serve.backend].runs === 'image')
       void prepareImages(AbortSignal.any([ended.signal, ...(signal ? [signal] : [])])).catch(() => {});
     const { token, ...ports } = await untilReady(child, program, signal);
@@ -128,7 +128,7 @@ export async function startClipper(options: StartOptions = {}): Promise<ClipperC
 }
 
 async function madeDir(dir: string): Promise<string> {
-  // Bundles hold what was captured: one that is made here is its owner's alone.
+  // Bundles hold captured values: only their owner may read them.
   await mkdir(dir, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
     throw new ClipperError('E_INVALID_OPTION', `The stateDir ${dir} can't be made: ${messageOf(error)}`, { cause: error });
   });
@@ -148,7 +148,7 @@ async function spawnServer(options: ServerProgramOptions): Promise<ChildProcess>
   const log = await open(join(options.stateDir, 'server.log'), 'a');
   try {
     const child = spawn(process.execPath, [serverProgram], {
-      // A group of its own: Ctrl-C in a terminal is for this process, and the server learns of its end by the channel.
+      // In its own process group: Ctrl-C in a terminal is for this process, whose end the server notices by the channel.
       detached: true,
       env: process.env,
       stdio: ['ignore', log.fd, log.fd, 'ipc'],
@@ -164,7 +164,7 @@ type Ready = Extract<ServerProgramMessage, { kind: 'ready' }>;
 
 async function untilReady(child: ChildProcess, options: ServerProgramOptions, signal: AbortSignal | undefined): Promise<Ready> {
   const timeout = AbortSignal.timeout(startTimeoutMs);
-  // Once what it said before it ended has been read.
+  // After all that it wrote before it ended has been read.
   const ended = once(child, 'close').then(() => undefined);
   const given = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
   try {
@@ -186,15 +186,15 @@ async function untilReady(child: ChildProcess, options: ServerProgramOptions, si
   }
 }
 
-/** Nothing else would tell a program that waits: it would end in silence with its server. */
+/** Warns a program that only waits, which would otherwise end silently with its server. */
 function warnOfEnd(child: ChildProcess, name: string, how: NodeJS.Signals | number | null): void {
-  // With code 0 it ends where a client asks it to.
+  // It ends with code 0 when a client asks it to.
   if (stopping.has(child) || how === 0) return;
   const end = typeof how === 'string' ? `signal ${how}` : `code ${how}`;
   process.stderr.write(`clipper: the server of the cluster ${name} ended by itself, with ${end}: nothing is served any more\n`);
 }
 
-/** Servers that are ended on purpose. */
+/** Servers that were stopped on purpose. */
 const stopping = new WeakSet<ChildProcess>();
 
 async function logTail({ stateDir }: ServerProgramOptions): Promise<string> {
@@ -202,7 +202,7 @@ async function logTail({ stateDir }: ServerProgramOptions): Promise<string> {
   return text.trimEnd().split('\n').slice(-20).join('\n');
 }
 
-/** Asks the server to end, makes it end if need be, and leaves nothing of it. */
+/** Asks the server to end, kills it if it doesn't, and removes what it left. */
 async function stopServer(child: ChildProcess, { stateDir, removeStateDir }: ServerProgramOptions): Promise<void> {
   stopping.add(child);
   if (child.exitCode === null && child.signalCode === null && child.pid !== undefined) {

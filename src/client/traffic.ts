@@ -32,7 +32,7 @@ export async function setTraffic(
   await management.call(setTrafficCall, { name, weights: checked, shadow, rule });
 }
 
-/** How a model's queries are split; undefined where all go to the current version. */
+/** How a model's queries are split; undefined if they all go to the current version. */
 export async function getTraffic(management: RestClient, name: string): Promise<TrafficReport | undefined> {
   const all = await management.read(getTrafficRead);
   return all.find((report) => report.name === name);

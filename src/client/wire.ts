@@ -11,19 +11,19 @@ import type { z } from '../util/zod.ts';
 /** What an application answers: the prediction, or its default output and why. */
 export interface Prediction {
   readonly queryId: number;
-  /** What the function returned. Of containers of Clipper's own: their text, parsed if it is JSON. */
+  /** What the function returned. From Clipper's own containers: their text, parsed if it is JSON. */
   readonly output: unknown;
   /** Whether `output` is the application's default output. */
   readonly default: boolean;
   readonly defaultExplanation?: string;
   readonly defaultReason?: DefaultReason;
-  /** Where it was asked for. */
+  /** If it was asked for. */
   readonly explain?: Explanation;
 }
 
 /** What happened to a query. */
 export interface Explanation {
-  /** `name:version`; undefined where no model is linked. */
+  /** `name:version`; undefined if no model is linked. */
   readonly model?: string;
   readonly timeline: Timeline;
   /** What the function threw. */
@@ -69,7 +69,7 @@ export interface ApplicationInfo {
   readonly sloMicros: number;
   /** Whether its queries may be answered from the cache. */
   readonly cache: boolean;
-  /** How many keys it has; its queries need one where there are any. */
+  /** How many keys it has. If it has any, its queries need one. */
   readonly apiKeys: number;
   readonly linkedModels: readonly string[];
 }

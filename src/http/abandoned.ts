@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify';
 
-/** Aborts when the client goes away before its answer: work that nobody waits for is taken back. */
+/** Aborts when the client disconnects before its answer, so that work nobody waits for is undone. */
 export function abandonedSignal(reply: FastifyReply): AbortSignal {
   const controller = new AbortController();
   reply.raw.once('close', () => {

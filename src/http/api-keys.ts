@@ -4,10 +4,10 @@ import { ClipperError } from '../errors.ts';
 import { hashOf, isSameHash } from '../util/secrets.ts';
 import { bearerOf } from './token-guard.ts';
 
-/** Whether an application's queries must bring one of its keys. */
+/** Whether an application's queries need one of its keys. */
 export const hasKeys = ({ apiKeyHashes }: Application): boolean => apiKeyHashes !== undefined && apiKeyHashes.length > 0;
 
-/** The application, if a request for it may be answered. Throws E_UNAUTHORIZED where it has keys and none of them came. */
+/** The application, if the request may be answered. Throws E_UNAUTHORIZED if it has keys and the request has none of them. */
 export function withKey(application: Application, headers: IncomingHttpHeaders): Application {
   if (hasKeys(application)) requireKey(application, headers);
   return application;

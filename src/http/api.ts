@@ -11,14 +11,14 @@ export class Api {
   readonly #asks: Credential;
   readonly #endpoints: ApiEndpoint[];
 
-  /** `asks`: what endpoints may ask for that don't say it themselves. */
+  /** `asks`: the credential for endpoints that don't name one. */
   constructor(server: FastifyInstance, asks: Credential = 'nothing', endpoints: ApiEndpoint[] = []) {
     this.#server = server;
     this.#asks = asks;
     this.#endpoints = endpoints;
   }
 
-  /** The same API, for endpoints of an inner scope. */
+  /** The same API in an inner scope. */
   within(scope: FastifyInstance): Api {
     return new Api(scope, this.#asks, this.#endpoints);
   }
@@ -39,7 +39,7 @@ export class Api {
     return this.#endpoints;
   }
 
-  /** Serves the document. `more` gives the endpoints that come and go, and those of elsewhere. */
+  /** Serves the document. `more` gives endpoints that change over time or are served elsewhere. */
   serveDocument(title: string, more: (request: FastifyRequest) => readonly ApiEndpoint[]): void {
     const info = { title, version: packageVersion() };
     const endpoint = { method: 'GET', path: '/openapi.json', name: 'openApi', tag: 'Server', summary: 'This document.' } as const;

@@ -5,12 +5,12 @@ import type { Log } from '../log.ts';
 import { isPem, readCertificate, type TlsOptions } from '../util/pem.ts';
 
 const standardCheckMs = 5_000;
-/** A client has so long to agree on how to encrypt. */
+/** The time limit of a TLS handshake. */
 const handshakeMs = 15_000;
 
 type Pair = Awaited<ReturnType<typeof readCertificate>>;
 
-/** A certificate that servers show: one that is renewed in its files takes the place of the one before. */
+/** The certificate of the servers. When its files are renewed, they serve the new one. */
 export class Certificate implements Disposable {
   readonly #options: TlsOptions;
   readonly #log: Log;
@@ -32,7 +32,7 @@ export class Certificate implements Disposable {
     return certificate;
   }
 
-  /** A server that shows it. */
+  /** A server with this certificate. */
   createServer(options: ServerOptions, onRequest: RequestListener): Server {
     const server = createServer({ ...options, ...this.#pair, handshakeTimeout: handshakeMs }, onRequest);
     this.#servers.push(server);
@@ -47,7 +47,7 @@ export class Certificate implements Disposable {
     return [this.#options.cert, this.#options.key].filter((value) => !isPem(value));
   }
 
-  /** Between the writing of one file and of the other they don't belong together: what is shown stays then. */
+  /** While only one of the two files is renewed they don't match: the old certificate stays in use. */
   #reload = async (): Promise<void> => {
     try {
       this.#pair = await readCertificate(this.#options);

@@ -4,7 +4,7 @@ import { z } from '../util/zod.ts';
 /** What a body holds, by media type; a schema alone stands for JSON. */
 export type Content = z.ZodType | Readonly<Record<string, z.ZodType>>;
 
-/** What may be asked of whoever calls an endpoint: the cluster's token, or a key of the application. */
+/** The credential that an endpoint requires: the cluster's token, or a key of the application. */
 export type Credential = 'token' | 'apiKey' | 'nothing';
 
 /** One endpoint, as it is served and as the API's document describes it. */
@@ -12,15 +12,15 @@ export interface ApiEndpoint {
   readonly method: 'GET' | 'POST';
   /** With its parameters in braces: `/{application}/predict`. */
   readonly path: string;
-  /** What clients generated from the document call it; unique. */
+  /** Its name in generated clients; unique. */
   readonly name: string;
   readonly tag: string;
   readonly summary: string;
-  /** Request headers that mean something to it. */
+  /** Request headers that it reads. */
   readonly headers?: Readonly<Record<string, z.ZodType>>;
   /** Parameters of the URL. */
   readonly query?: Readonly<Record<string, z.ZodType>>;
-  /** Where it is served, if not where the document is. */
+  /** Its server, if that is not the document's. */
   readonly url?: string;
   readonly body?: Content;
   readonly asks?: Credential;
@@ -35,7 +35,7 @@ const securitySchemes = {
   apiKey: { type: 'http', scheme: 'bearer', description: 'A key of the application, where it has keys.' },
   apiKeyHeader: { type: 'apiKey', in: 'header', name: 'x-api-key', description: 'The same.' },
 };
-/** With nothing as the first way, which is enough where there is no token or key. */
+/** The empty alternative is enough if there is no token or key. */
 const security = {
   token: [{}, { token: [] }],
   apiKey: [{}, { apiKey: [] }, { apiKeyHeader: [] }],

@@ -4,14 +4,14 @@ import { isLoopback } from '../util/addresses.ts';
 import { printShort } from '../util/print.ts';
 
 /**
- * Refuses what a web page has sent that is not the server's own: the browser of whoever is at this machine reaches what
- * others don't. `isUnguarded`: nothing else keeps others out but that only this machine reaches the port. Throws E_FORBIDDEN.
+ * Refuses requests that a foreign web page sent: a browser on this machine reaches ports that others don't. `isUnguarded`:
+ * no token or key protects the port. Throws E_FORBIDDEN.
  */
 export function refusePages({ origin, host = '', ...headers }: IncomingHttpHeaders, isUnguarded: boolean): void {
   const isOwn = origin === undefined || origin.replace(/^https?:\/\//, '').toLowerCase() === host.toLowerCase();
   if (!isOwn) throw forbidden(`this one has the Origin ${printShort(origin)}, and was sent to ${printShort(host)}`);
   if (headers['sec-fetch-site'] === 'cross-site') throw forbidden('this one has Sec-Fetch-Site: cross-site');
-  // A page may have had its own name lead to this machine, so that it is of one origin with the server.
+  // DNS rebinding: a page's own name may resolve to this machine, which makes the page same-origin with the server.
   if (isUnguarded && host !== '' && !isLoopback(nameOf(host))) {
     const fix = 'address it as localhost or 127.0.0.1, or have it ask for a token or key';
     throw forbidden(`this one was sent to ${printShort(host)}, which is no name of the loopback address`, fix);

@@ -7,31 +7,31 @@ import type { Log } from '../log.ts';
 import type { Certificate } from './certificate.ts';
 
 const keepAliveMs = 72_000;
-/** A client that takes longer to send its request is not waited for. */
+/** The time limit for receiving a request. */
 const requestMs = 300_000;
-/** Nor one that doesn't come to the end of its headers: connections that say nothing cost whoever opens them nothing. */
+/** The time limit for its headers: idle connections cost an attacker nothing. */
 const standardHeadersMs = 15_000;
 const dropLogMs = 60_000;
 
 export interface RestServerOptions {
   readonly log: Log;
   readonly maxBodyBytes: number;
-  /** At once; more are closed as they come. */
+  /** Connections at once; further ones are closed. */
   readonly maxConnections: number;
-  /** Left out: 15 s. */
+  /** Default: 15 s. */
   readonly headersMs?: number | undefined;
-  /** What it shows clients; left out: it speaks plain HTTP. */
+  /** Default: none, and the server speaks plain HTTP. */
   readonly certificate?: Certificate | undefined;
-  /** How an error is put into an answer. */
+  /** Writes an error as an answer. */
   readonly sendError: (error: ClipperError, reply: FastifyReply) => unknown;
 }
 
-/** Takes requests before the framework sees them; false for those that it leaves to it. */
+/** Handles requests before the framework; returns false to leave one to it. */
 export interface DirectEndpoint {
   handle(request: IncomingMessage, response: ServerResponse): boolean;
 }
 
-/** An HTTP server whose handlers get the body as bytes, whatever content type the client claims. */
+/** An HTTP server whose handlers get the body as bytes, whatever its content type. */
 export function createRestServer(options: RestServerOptions, first?: DirectEndpoint): FastifyInstance {
   const { maxBodyBytes, sendError } = options;
   const sendUnknownPath = (request: FastifyRequest, reply: FastifyReply): unknown =>
@@ -45,7 +45,7 @@ export function createRestServer(options: RestServerOptions, first?: DirectEndpo
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 253 },
   });
   server.removeAllContentTypeParsers();
-  // One that is no media type at all would be refused before any parser is asked.
+  // Fastify would refuse an invalid media type before it asks any parser.
   server.addHook('onRequest', (request, _reply, done) => {
     delete request.headers['content-type'];
     done();
@@ -59,7 +59,7 @@ export function createRestServer(options: RestServerOptions, first?: DirectEndpo
 function listener(handler: RequestListener, first: DirectEndpoint | undefined, options: RestServerOptions): Server {
   const { certificate, headersMs = standardHeadersMs, maxConnections } = options;
   const onRequest: RequestListener = (request, response) => {
-    // Whoever asks on while the server ends is to ask another.
+    // Tells clients of an ending server to open a new connection.
     if (!server.listening) response.shouldKeepAlive = false;
     if (first?.handle(request, response) !== true) handler(request, response);
   };
@@ -67,7 +67,7 @@ function listener(handler: RequestListener, first: DirectEndpoint | undefined, o
   const server = certificate === undefined ? createServer(times, onRequest) : certificate.createServer(times, onRequest);
   server.maxConnections = maxConnections;
   logDrops(server, options);
-  // Longer than proxies keep theirs, so that it is not the server that closes a connection just taken again.
+  // Longer than proxies keep connections, so that the server doesn't close one that a proxy just reused.
   server.keepAliveTimeout = keepAliveMs;
   return server;
 }
@@ -75,7 +75,7 @@ function listener(handler: RequestListener, first: DirectEndpoint | undefined, o
 const drainMs = 5_000;
 const lookEveryMs = 20;
 
-/** Takes no more connections, and closes those that there are once what was asked on them is answered, or after five seconds. */
+/** Accepts no more connections, and closes open ones once their requests are answered, or after five seconds. */
 export async function closeGently(server: FastifyInstance): Promise<void> {
   const closed = new AbortController();
   server.server.close(() => closed.abort());
@@ -86,7 +86,7 @@ export async function closeGently(server: FastifyInstance): Promise<void> {
   await server.close();
 }
 
-/** Says that connections are refused, but not of each: there may be very many. */
+/** Logs refused connections, but not each one: there may be very many. */
 function logDrops(server: Server, { log, maxConnections }: RestServerOptions): void {
   let loggedAt = Number.NEGATIVE_INFINITY;
   server.on('drop', () => {
@@ -101,7 +101,7 @@ const statuses: Readonly<Record<string, string>> = {
   ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
 };
 
-/** What is no HTTP gets an answer in the shape of the others, and the connection closes. */
+/** Answers bytes that are not HTTP in the shape of other errors, and closes the connection. */
 function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
@@ -117,7 +117,7 @@ function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
   socket.end(`${[...head, `Content-Length: ${Buffer.byteLength(body)}`, 'Connection: close'].join('\r\n')}\r\n\r\n${body}`);
 }
 
-/** Answers what handlers of this scope throw; an inner scope may word its errors differently. */
+/** Answers errors that handlers of this scope throw; an inner scope may have its own format. */
 export function answerErrors(scope: FastifyInstance, { log, maxBodyBytes, sendError }: RestServerOptions): void {
   scope.setErrorHandler((error: unknown, request, reply) => {
     const known = asClipperError(error, maxBodyBytes);

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { ClipperError } from '../errors.ts';
 import { hashOf, isSameHash } from '../util/secrets.ts';
 
-/** Asks for the cluster's token with every request but one for `/admin/ping`, which only says that the server is up. */
+/** Requires the cluster's token for every request except `/admin/ping`, which only says that the server is up. */
 export function requireToken(server: FastifyInstance, token: string): void {
   const expected = hashOf(token);
   server.addHook('onRequest', async ({ headers, routeOptions }) => {
@@ -18,6 +18,6 @@ export function requireToken(server: FastifyInstance, token: string): void {
   });
 }
 
-/** What a request brings as `Authorization: Bearer`. */
+/** The credential of a request's `Authorization: Bearer`. */
 export const bearerOf = ({ authorization = '' }: IncomingHttpHeaders): string | undefined =>
   /^bearer +(\S+) *$/i.exec(authorization)?.[1];

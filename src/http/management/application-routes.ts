@@ -19,7 +19,7 @@ import { addManagementEndpoint } from './management-endpoint.ts';
 
 interface ApplicationServices {
   readonly registry: Registry;
-  /** Forgets what was kept of an application's queries. */
+  /** Removes what is kept of an application's queries. */
   readonly forget: (application: string) => Promise<void>;
 }
 

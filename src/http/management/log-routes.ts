@@ -55,12 +55,12 @@ export function addLogRoutes(api: Api, { supervisor, registry }: LogServices): v
   );
 }
 
-/** A misspelt name would be answered by silence. Throws E_UNKNOWN_MODEL. */
+/** Throws E_UNKNOWN_MODEL: a misspelt name would otherwise just give no lines. */
 function checkKnown(
   { supervisor, registry }: LogServices,
   { name, version }: { readonly name?: string | undefined; readonly version?: string | undefined },
 ): void {
-  // One that is being deployed is not registered yet.
+  // A version that is being deployed is not registered yet.
   if (name !== undefined && !supervisor.runs(name, version)) registry.requireModel(name, version);
 }
 

@@ -9,7 +9,7 @@ import { sendQueryError } from '../query/query-errors.ts';
 import { explainIssues, parseObject } from '../query/request-body.ts';
 import type { Answerer } from './serve-call.ts';
 
-/** Serves an endpoint of Clipper's own management, whose texts and refusals are Clipper's. */
+/** Serves an endpoint of Clipper's own management, with Clipper's texts and refusals. */
 export function addManagementEndpoint<Body extends z.ZodType, Answer extends z.ZodType>(
   api: Api,
   { path, name, summary, body, gives }: Call<Body, Answer>,
@@ -37,7 +37,7 @@ function checkBody<Body extends z.ZodType>(schema: Body, body: unknown): z.outpu
 /** Codes that Clipper's management does not have. */
 const ownCodes: readonly ErrorCode[] = ['E_UNKNOWN_PATH', 'E_UNAUTHORIZED', 'E_FORBIDDEN'];
 
-/** Refusals as Clipper gives them: always 400, with the reason as text. Failures, which Clipper does not have, tell their code. */
+/** Refusals as Clipper gives them: always 400, with the reason as text. Server errors, which Clipper does not have, carry their code. */
 export function sendManagementError(error: ClipperError, reply: FastifyReply): FastifyReply {
   if (error.status >= 500 || ownCodes.includes(error.code)) return sendQueryError(error, reply);
   return reply.code(400).header(errorCodeHeader, error.code).type('text/plain; charset=utf-8').send(error.message);

@@ -22,7 +22,7 @@ export interface ManagementServices {
   readonly replicas: () => readonly RpcReplica[];
 }
 
-/** Clipper's management REST. Success is a text or JSON with status 200, a refusal its reason with status 400. */
+/** Clipper's management REST. Success is text or JSON with status 200, a refusal is its reason with status 400. */
 export function addManagementRoutes(api: Api, services: ManagementServices): void {
   const { registry, deployments, metrics, frontend, forget, replicas } = services;
   addApplicationRoutes(api, { registry, forget });

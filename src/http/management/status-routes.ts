@@ -14,7 +14,7 @@ export interface StatusServices {
   readonly replicas: () => readonly RpcReplica[];
 }
 
-/** Models as they are wanted, and as they are. */
+/** Models with their wanted and actual replicas. */
 export function addStatusRoutes(api: Api, services: StatusServices): void {
   serveRead(api, getModelStatus, () => modelStatuses(services));
 }

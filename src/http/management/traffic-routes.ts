@@ -14,7 +14,7 @@ export interface TrafficServices {
   readonly frontend: { readonly splitter: TrafficSplitter };
 }
 
-/** The splitting of a model's queries between its versions. */
+/** Splits of a model's queries between its versions. */
 export function addTrafficRoutes(api: Api, { registry, events, frontend }: TrafficServices): void {
   serveCall(api, setTraffic, async (body) => {
     const traffic = trafficOf(registry, body);

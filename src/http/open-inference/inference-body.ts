@@ -16,7 +16,7 @@ export interface Inference {
   readonly isBinary: boolean;
 }
 
-/** Reads a request to infer. Throws E_MALFORMED_JSON, or E_INVALID_INPUT where it is not as the protocol says. */
+/** Reads a request to infer. Throws E_MALFORMED_JSON, or E_INVALID_INPUT if it violates the protocol. */
 export function readInference(body: unknown, headerLength: string | undefined): Inference {
   const bytes = Buffer.isBuffer(body) ? body : Buffer.alloc(0);
   const length = headerLength === undefined ? bytes.length : Number(headerLength);
@@ -43,14 +43,14 @@ function tensorData({ parameters, data }: InputTensor, behind: Uint8Array): Tens
   throw new ClipperError('E_INVALID_INPUT', 'Expected either an array as "data", or "binary_data_size" and that many bytes');
 }
 
-/** What was asked, for its answer. */
+/** The request, as far as its answer depends on it. */
 interface InferenceQuery {
   readonly model: string;
   readonly version: string | undefined;
   readonly inference: Inference;
 }
 
-/** An answer's JSON, and the binary data behind it where that was asked for. */
+/** An answer's JSON, and the binary data behind it, if asked for. */
 export function printInference(
   answers: readonly Answer[],
   { model, version, inference }: InferenceQuery,

@@ -51,7 +51,7 @@ export function addInferenceRoutes(api: Api, services: InferenceServices): void 
   });
 }
 
-/** Errors as the protocol has them. */
+/** Errors in the protocol's format. */
 export const sendInferenceError = (error: ClipperError, reply: FastifyReply): FastifyReply =>
   withStatusOf(error, reply).send({ error: error.message });
 
@@ -120,7 +120,7 @@ function describeModel({ registry }: InferenceServices, { application, linked }:
     versions: linked === undefined ? [] : registry.versionsOf(linked).map(({ version }) => version),
     platform: 'clipper_container',
     inputs: [{ name: 'input', datatype: datatypeOf[inputType], shape }],
-    // What any output can be given as; outputs that are numbers are FP64.
+    // Every output can be given as BYTES; numeric outputs are FP64.
     outputs: [{ name: 'output', datatype: 'BYTES', shape: [-1] }],
   };
 }

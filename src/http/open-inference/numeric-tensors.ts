@@ -9,7 +9,7 @@ type OwnDatatype = Exclude<(typeof datatypeOf)[InputType], 'BYTES'>;
 const misfit = (datatype: NumericDatatype, value: unknown, index: number): ClipperError =>
   new ClipperError('E_INVALID_INPUT', `Expected data of ${datatype}, got ${printShort(value)} at index ${index}`);
 
-/** Binary data as elements, without a copy where it is aligned. */
+/** Binary data as elements, without a copy if it is aligned. */
 export function viewElements(datatype: NumericDatatype, data: Uint8Array): Elements {
   const ElementArray = elementArrays[datatype];
   const size = ElementArray.BYTES_PER_ELEMENT;
@@ -35,7 +35,7 @@ export function parseElements(datatype: NumericDatatype, data: readonly unknown[
   return elements;
 }
 
-/** Elements as those of another datatype. Throws E_INVALID_INPUT where a value would change. */
+/** Elements as those of another datatype. Throws E_INVALID_INPUT if a value would change. */
 export function convertElements(elements: Elements, from: NumericDatatype, to: OwnDatatype): Elements {
   if (from === to) return elements;
   // Bytes have no sign: those of INT8 are the same bytes.

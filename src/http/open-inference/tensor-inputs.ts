@@ -15,7 +15,7 @@ const product = (sizes: readonly number[]): number => sizes.reduce((all, size) =
 
 /**
  * A tensor as inputs of an application, each its raw bytes. `[n, …]` is n inputs and `[length]` one; of BYTES each
- * element is an input. Throws E_INVALID_INPUT where shape, datatype and data don't go together, or a value would change.
+ * element is an input. Throws E_INVALID_INPUT if shape, datatype and data don't match, or a value would change.
  */
 export function tensorInputs(type: InputType, { datatype, shape }: InputTensor, data: TensorData): readonly Uint8Array[] {
   if (datatype === 'BYTES') return bytesInputs(type, shape, data);

@@ -1,6 +1,6 @@
 import type { Answer } from '../../serving/query.ts';
 
-/** What an inference answers: numbers where every output is one, or all are lists of one length; texts otherwise. */
+/** The output tensor: numbers if every output is a number, or all are lists of one length; otherwise texts. */
 export type OutputTensor =
   | { readonly datatype: 'FP64'; readonly shape: readonly number[]; readonly data: readonly number[] }
   | { readonly datatype: 'BYTES'; readonly shape: readonly number[]; readonly data: readonly string[] };

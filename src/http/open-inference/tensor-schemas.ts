@@ -10,7 +10,7 @@ const InputTensor = z
     parameters: z
       .object({ binary_data_size: z.number().int().nonnegative().optional().describe('Bytes behind the JSON.') })
       .optional(),
-    // Elements are checked where they are read: there may be millions of them.
+    // Elements are checked when they are read: there may be millions.
     data: z.unknown().optional().meta({ type: 'array', description: 'The elements, flat or nested as the shape says.' }),
   })
   .meta({ id: 'InputTensor' });

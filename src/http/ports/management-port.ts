@@ -24,7 +24,7 @@ export interface ManagementPortServices extends ManagementServices, ClusterServi
 }
 
 export interface ManagementPortOptions extends PortOptions {
-  /** What requests must bring, if anything. */
+  /** The token that requests need, if any. */
   readonly token: string | undefined;
 }
 
@@ -48,7 +48,7 @@ export async function openManagementPort(
     addFeedbackRoutes(api.within(scope), services);
     addKeyRoutes(api.within(scope), services.registry);
   });
-  // The query port's document tells nothing of management; this one tells of both.
+  // The query port's document leaves management out; this one has both.
   const scheme = limits.certificate === undefined ? 'http' : 'https';
   api.serveDocument('clipper-ts', ({ hostname }) =>
     queryEndpoints()

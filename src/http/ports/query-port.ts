@@ -13,7 +13,7 @@ import { sendQueryError } from '../query/query-errors.ts';
 import { addQueryRoutes, type QueryServices } from '../query/query-routes.ts';
 import { answerErrors, closeGently, createRestServer, listen } from '../rest-server.ts';
 
-/** What both ports are opened with. */
+/** Options of both ports. */
 export interface PortOptions {
   readonly host: string;
   /** 0: any free port. */
@@ -21,14 +21,14 @@ export interface PortOptions {
   readonly maxBodyBytes: number;
   readonly maxConnections: number;
   readonly headersMs: number | undefined;
-  /** Undefined: it speaks plain HTTP. */
+  /** Undefined: plain HTTP. */
   readonly certificate: Certificate | undefined;
   readonly log: Log;
-  /** Is told how to close it. */
+  /** Gets the step that closes it. */
   readonly undo: UndoStack;
 }
 
-/** A port for queries that is open. */
+/** The open port for queries. */
 export interface QueryPort {
   readonly queryPort: number;
   readonly queryEndpoints: () => readonly ApiEndpoint[];

@@ -10,7 +10,7 @@ export interface FeedbackServices {
   readonly feedback: Feedback;
 }
 
-/** The feedback that is kept of an application, as JSON lines. */
+/** The feedback kept of an application, as JSON lines. */
 export function addFeedbackRoutes(api: Api, { registry, feedback }: FeedbackServices): void {
   api.serve<{ application: string }>(
     {

@@ -16,7 +16,7 @@ export interface PredictServices {
   readonly log: Log;
 }
 
-/** What the URL of a request for predictions says. */
+/** The parsed URL of a request for predictions. */
 interface PredictUrl {
   readonly application: string;
   readonly query: { readonly version?: string; readonly input_type?: string; readonly explain?: string };
@@ -26,8 +26,8 @@ const maxKnownUrls = 10_000;
 const maxKnownLength = 256;
 
 /**
- * Answers `POST /<application>/predict` by itself: at tens of thousands of requests a second a framework's part of each is what they
- * cost. Answers are written after everything that has arrived was read, so that a client is woken once for many.
+ * Answers `POST /<application>/predict` without the framework, which would cost most of the time of each request. Answers are
+ * written after all received requests are read, so that a client wakes once for many.
  */
 export class PredictEndpoint {
   readonly #services: PredictServices;
@@ -38,14 +38,14 @@ export class PredictEndpoint {
     this.#services = services;
   }
 
-  /** Takes a request for predictions; false for any other. */
+  /** Handles a request for predictions; returns false for any other. */
   handle(request: IncomingMessage, response: ServerResponse): boolean {
     const url = request.method === 'POST' ? this.#parse(request.url ?? '') : undefined;
     if (url === undefined) return false;
     const { maxBodyBytes } = this.#services;
     const chunks: Buffer[] = [];
     let bytes = 0;
-    // What is too much is read all the same: a client may look for the answer only after it has sent all.
+    // A body that is too large is still read: some clients look for the answer only after sending all of it.
     request.on('data', (chunk: Buffer) => {
       bytes += chunk.byteLength;
       if (bytes <= maxBodyBytes) chunks.push(chunk);
@@ -64,7 +64,7 @@ export class PredictEndpoint {
     const [, name, query] = /^\/([^/?#]+)\/predict\/?(?:\?(.*))?$/.exec(text) ?? [];
     if (name === undefined) return undefined;
     const url = { application: decoded(name), query: Object.fromEntries(new URLSearchParams(query)) };
-    // Whoever makes up URLs must not fill the memory.
+    // Bounded: made-up URLs must not fill the memory.
     if (this.#urls.size >= maxKnownUrls) this.#urls.clear();
     if (text.length <= maxKnownLength) this.#urls.set(text, url);
     return url;
@@ -110,7 +110,7 @@ export class PredictEndpoint {
   }
 }
 
-/** A name as it was before it was put into a URL; what is no such thing is the name of nothing. */
+/** The decoded name of a URL; an invalid encoding stays as it is, and names nothing. */
 function decoded(name: string): string {
   try {
     return decodeURIComponent(name);

@@ -1,7 +1,7 @@
 import type { Answer, Timeline } from '../../serving/query.ts';
 import type { FailedQuery } from '../../serving/recent-failures.ts';
 
-/** Answers in Clipper's JSON. A batch of one is answered like a single input. */
+/** Answers in Clipper's JSON. A batch of one is answered as a single input. */
 export function printAnswers(answers: readonly Answer[], isExplained: boolean): string {
   const [first] = answers;
   if (first !== undefined && answers.length === 1) return printAnswer(first, isExplained);
@@ -16,7 +16,7 @@ function printAnswer(answer: Answer, isExplained: boolean): string {
   return `${head},"default_explanation":${JSON.stringify(fallback.explanation)},"default_reason":"${fallback.reason}"${explained}}`;
 }
 
-/** An output is a string on the wire; one that is JSON stands for what it says. */
+/** An output is a string on the wire; if it is JSON, it is passed on as JSON. */
 function asJson(output: string): string {
   try {
     JSON.parse(output);
@@ -40,7 +40,7 @@ function printTimeline({ batchSize, computeMicros, ...times }: Timeline): object
   };
 }
 
-/** What became of a query that was given the default output. */
+/** A query that was given the default output. */
 export const describeFailure = ({ queryId, reason, explanation, timeline, ...rest }: FailedQuery): object => ({
   query_id: queryId,
   default_reason: reason,

@@ -7,7 +7,7 @@ import { type InputType, inputTypes } from '../../protocol/input-types.ts';
 import { z } from '../../util/zod.ts';
 import type { ApiEndpoint } from '../openapi.ts';
 
-/** One request must not keep the others waiting for longer than some milliseconds. */
+/** Keeps one request from delaying others by more than a few milliseconds. */
 export const maxBatchInputs = 10_000;
 
 const anyInput = z.union([z.array(z.number()), z.string()]).describe("As the application's input type says.");
@@ -37,7 +37,7 @@ export const updateBody = (type: InputType): z.ZodType => typedBodies[type].upda
 const errors = { 400: QueryError, 401: QueryError, 404: QueryError, 413: QueryError, 500: QueryError };
 
 const figures = z.array(z.record(z.string(), z.record(z.string(), z.string())));
-/** What the metrics endpoints answer: Prometheus' text, or Clipper's JSON with `Accept: application/json`. */
+/** Answers of the metrics endpoints: Prometheus' text, or Clipper's JSON with `Accept: application/json`. */
 export const metricsAnswer = {
   'text/plain': z.string(),
   'application/json': z
@@ -106,6 +106,6 @@ export const queryEndpoints: readonly ApiEndpoint[] = [
   },
 ];
 
-/** The endpoints of one application, which say what its inputs are. */
+/** The endpoints of one application, with its input type. */
 export const applicationEndpoints = ({ name, inputType }: Application): readonly ApiEndpoint[] =>
   ofApplication(name, `_${name}`, typedBodies[inputType]);

@@ -27,7 +27,7 @@ export interface QueryRoutes extends QueryServices {
   readonly isLocal: boolean;
 }
 
-/** Clipper's query REST but for predictions: feedback and metrics; and what became of queries that failed. */
+/** Clipper's query REST other than predictions: feedback and metrics; and our list of failed queries. */
 export function addQueryRoutes(server: FastifyInstance, { registry, frontend, metrics, feedback, isLocal }: QueryRoutes): void {
   server.post('/:application/update', async ({ params, body, headers }: ForApplication, reply) => {
     const application = withKey(registry.knownApplication(params.application), headers);
@@ -57,13 +57,13 @@ export async function sendMetrics(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const { accept = '', 'user-agent': agent = '' } = request.headers;
-  // Clipper's Python client expects JSON, without asking for it in particular.
+  // Clipper's Python client expects JSON without asking for it.
   if (accept.includes('application/json') || agent.startsWith('python-requests/')) return reply.send(clipperReport(metrics));
   return reply.type('text/plain; version=0.0.4; charset=utf-8').send(await prometheusText(metrics, frontend));
 }
 
 function readFeedback({ uid, input, label }: Record<string, unknown>): Omit<StoredFeedback, 'time'> {
-  // A number like 1e999 is read as an infinite one, which could not be written down.
+  // JSON.parse reads 1e999 as Infinity, which JSON can't write.
   const isInfinite = (value: unknown): boolean => Math.abs(value as number) === Number.POSITIVE_INFINITY;
   if (typeof uid !== 'number' || typeof label !== 'number' || [uid, label, input].flat().some(isInfinite)) {
     throw new ClipperError('E_INVALID_INPUT', 'Feedback must hold the numbers "uid" and "label", and "input", all finite');

@@ -4,11 +4,11 @@ import { decodeInputBatch, inputMediaType, inputsMediaType } from '../../protoco
 import { elements, type InputType, isNumeric, parseInputType } from '../../protocol/input-types.ts';
 import { maxBatchInputs } from './query-endpoints.ts';
 
-/** What a query of raw inputs says in its URL. */
+/** The URL parameters of a query with raw inputs. */
 export interface RawQuery {
   readonly version?: string;
   readonly key?: string;
-  /** What the sender takes the application's inputs for: bytes of another type could pass for right. */
+  /** The input type that the sender assumes: bytes of another type could look valid. */
   readonly input_type?: string;
 }
 
@@ -18,11 +18,11 @@ export interface RawBody {
   readonly body: Buffer;
 }
 
-/** Whether a request's content type says that its body is raw inputs. */
+/** Whether a request's content type is one of raw inputs. */
 export const isRaw = (contentType: string | undefined): contentType is string =>
   [inputMediaType, inputsMediaType].includes(nameOf(contentType));
 
-/** The inputs of a body as raw bytes, in views of it. Throws E_INVALID_INPUT saying what was expected and got. */
+/** The inputs of a body as raw bytes, as views of it. Throws E_INVALID_INPUT saying what was expected and got. */
 export function rawInputs(type: InputType, { mediaType, query, body }: RawBody): readonly Uint8Array[] {
   if (query.input_type !== undefined && parseInputType(query.input_type) !== type) {
     throw new ClipperError('E_INVALID_INPUT', `The application takes inputs of type ${type}, got ${query.input_type}`);

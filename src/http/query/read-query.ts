@@ -6,23 +6,23 @@ import { maxBatchInputs } from './query-endpoints.ts';
 import { isRaw, type RawQuery, rawInputs } from './raw-inputs.ts';
 import { parseObject } from './request-body.ts';
 
-/** A request for predictions, as it came. */
+/** A request for predictions as received. */
 export interface QueryRequest {
   readonly mediaType: string | undefined;
   readonly query: RawQuery;
   readonly body: Buffer;
 }
 
-/** What is asked of an application. */
+/** A query to an application. */
 export interface AskedInputs {
   readonly inputs: readonly Uint8Array[];
   /** Undefined: the current one. */
   readonly version: string | undefined;
-  /** Queries with the same key go to the same version, where traffic is split. */
+  /** Queries with the same key go to the same version, if traffic is split. */
   readonly key?: string | undefined;
 }
 
-/** Reads Clipper's JSON, or raw inputs where the content type says so. Throws E_INVALID_INPUT, E_MALFORMED_JSON. */
+/** Reads Clipper's JSON, or raw inputs if the content type says so. Throws E_INVALID_INPUT, E_MALFORMED_JSON. */
 export function readQuery({ inputType }: Application, { mediaType, query, body }: QueryRequest): AskedInputs {
   if (isRaw(mediaType))
     return { inputs: rawInputs(inputType, { mediaType, query, body }), version: query.version, key: query.key };

@@ -2,7 +2,7 @@ import type { ZodError } from 'zod';
 import { ClipperError } from '../../errors.ts';
 import { printShort } from '../../util/print.ts';
 
-/** Parses a request's body, JSON in UTF-8. Throws E_MALFORMED_JSON, also for JSON that is no object. */
+/** Parses a request's body, JSON in UTF-8. Throws E_MALFORMED_JSON, also for JSON that isn't an object. */
 export function parseObject(body: unknown): Record<string, unknown> {
   let parsed: unknown;
   try {
@@ -15,6 +15,6 @@ export function parseObject(body: unknown): Record<string, unknown> {
   throw new ClipperError('E_MALFORMED_JSON', `Error parsing JSON: expected an object, got ${printShort(parsed)}`);
 }
 
-/** What is wrong with a body by its schema, field by field, on one line. */
+/** A schema's objections to a body, field by field, on one line. */
 export const explainIssues = ({ issues }: ZodError): string =>
   issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ');
