@@ -18,8 +18,8 @@ function ours(): Cache {
 }
 
 const caches: Readonly<Record<string, () => Cache>> = {
-  'ours, CLOCK': () => ours(),
-  'lru-cache': () => new LRUCache<string, string>({ maxSize: maxBytes, sizeCalculation: bytesOf }),
+  'ours, on lru-cache': () => ours(),
+  'lru-cache alone': () => new LRUCache<string, string>({ maxSize: maxBytes, sizeCalculation: bytesOf }),
 };
 
 const questions = 1_000_000;

@@ -6,8 +6,10 @@ import { answer, failure } from './outputs.ts';
 export type BatchFunction<Input> = (inputs: readonly Input[]) => unknown;
 
 /**
- * Runs a batch so that one bad input never hurts its neighbours: a batch that throws, or that returns another number of outputs than
- * it has inputs, is halved until only the culprits fail. The function may therefore see an input more than once, but only after a failure.
+ * Runs a batch so that one bad input never hurts its neighbours: a batch that throws, or that returns another number of outputs
+ * than
+ * it has inputs, is halved until only the culprits fail. The function may therefore see an input more than once, but only after a
+ * failure.
  */
 export async function answerBatch<Input>(predict: BatchFunction<Input>, inputs: readonly Input[]): Promise<Output[]> {
   const anew = inputs.length > 1 ? remember(inputs) : undefined;

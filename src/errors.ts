@@ -38,25 +38,24 @@ const table = {
   E_INTERNAL: { status: 500, retryable: false },
 } as const;
 
-/** A code of the table in docs/errors.md. */
+/** A code from the table in docs/errors.md. */
 export type ErrorCode = keyof typeof table;
-/** Every code. */
 export const errorCodes = Object.keys(table) as readonly ErrorCode[];
 
 const brand = Symbol.for('clipper-ts.error');
 
 export interface ClipperErrorOptions extends ErrorOptions {
-  /** The next step that helps, as an order: `install npm`. */
+  /** The next step, as an order: `install npm`. */
   readonly fix?: string | undefined;
 }
 
-/** Every error that clipper-ts throws on purpose. `code` is one of the table in docs/errors.md. */
+/** Every error that clipper-ts throws on purpose. `code` is from the table in docs/errors.md. */
 export class ClipperError extends Error {
   readonly code: ErrorCode;
   readonly #summary: string;
   readonly #fix: string | undefined;
 
-  /** The fix, if there is one, becomes the last line of the error's `message`. */
+  /** The fix, if any, becomes the last line of the error's `message`. */
   constructor(code: ErrorCode, summary: string, { fix, ...options }: ClipperErrorOptions = {}) {
     super(fix === undefined ? summary : `${summary.replace(/\.$/, '')}.\n  Fix: ${fix}`, options);
     this.name = 'ClipperError';
@@ -70,7 +69,7 @@ export class ClipperError extends Error {
     return this.#summary;
   }
 
-  /** What to do about it, if that is known. */
+  /** How to fix it, if known. */
   get fix(): string | undefined {
     return this.#fix;
   }
@@ -80,7 +79,7 @@ export class ClipperError extends Error {
     return true;
   }
 
-  /** The HTTP status that answers this error. */
+  /** The HTTP status of this error. */
   get status(): number {
     return table[this.code].status;
   }
@@ -95,14 +94,14 @@ export class ClipperError extends Error {
 export const isClipperError = (value: unknown): value is ClipperError =>
   typeof value === 'object' && value !== null && brand in value;
 
-/** Anything that was thrown as one of our errors: itself, or one of the given code. */
+/** Converts anything thrown to our error. Other errors get the given code. */
 export const asClipperError = (error: unknown, code: ErrorCode): ClipperError =>
   isClipperError(error) ? error : new ClipperError(code, messageOf(error), { cause: error });
 
-/** Whether `text` is one of our codes, for errors that arrive as JSON. */
+/** Whether a value is one of our codes. For errors that arrive as JSON. */
 export const isErrorCode = (text: unknown): text is ErrorCode => typeof text === 'string' && Object.hasOwn(table, text);
 
-/** The message of anything that was thrown, also by another realm. */
+/** The message of anything thrown, even in another realm. */
 export function messageOf(error: unknown): string {
   const { message } = (error ?? {}) as { message?: unknown };
   return typeof message === 'string' ? message : String(error);

@@ -17,7 +17,9 @@ export function identityOf(dir: string): string {
   return `${packageNameOf(dir)}@${readPackageJson(dir).version}`;
 }
 
-/** Puts added packages to those that are kept, so that the closure finds them. Throws E_BUNDLE_FAILED where two versions clash. */
+/**
+ * Puts added packages to those that are kept, so that the closure finds them. Throws E_BUNDLE_FAILED where two versions clash.
+ */
 export const withAdded = (kept: KeptFiles, added: AddedPackages, where: Where): readonly CopiedFile[] =>
   added.fetchedTo === undefined
     ? linkTops(kept, added, where)

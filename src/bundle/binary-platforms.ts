@@ -47,7 +47,9 @@ const libcWords: Readonly<Record<string, string>> = {
   musleabihf: 'musl',
 };
 
-/** What the words of a path say about where a binary runs: `prebuilds/linux-x64`, `build/win32/ia32`, `x.linux-arm64-musl.node`. */
+/**
+ * What the words of a path say about where a binary runs: `prebuilds/linux-x64`, `build/win32/ia32`, `x.linux-arm64-musl.node`.
+ */
 export function byWords(path: string): Platforms {
   const words = path
     .toLowerCase()

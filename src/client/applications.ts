@@ -24,7 +24,10 @@ export abstract class Applications {
   /** Undefined for Berkeley's server. */
   abstract readonly cluster: ClusterInfo | undefined;
 
-  /** Makes a REST endpoint, and links it to a model if one is given. Throws E_INVALID_OPTION, E_APPLICATION_EXISTS, E_UNKNOWN_MODEL, E_INPUT_TYPE_MISMATCH. */
+  /**
+   * Makes a REST endpoint, and links it to a model if one is given. Throws E_INVALID_OPTION, E_APPLICATION_EXISTS,
+   * E_UNKNOWN_MODEL, E_INPUT_TYPE_MISMATCH.
+   */
   async registerApplication(options: ApplicationOptions): Promise<void> {
     const { name, inputType, defaultOutput, sloMicros, model, cache } = resolveOptions(
       schemas.ApplicationOptions,
@@ -56,7 +59,10 @@ export abstract class Applications {
     await this.management.call(addModelLinks, { app_name: application, model_names: [model] });
   }
 
-  /** Removes the link between a model and an application, whose queries then get the default output. Throws E_UNKNOWN_APPLICATION, E_LINK_REFUSED. */
+  /**
+   * Removes the link between a model and an application, whose queries then get the default output. Throws E_UNKNOWN_APPLICATION,
+   * E_LINK_REFUSED.
+   */
   async unlinkModelFromApp(application: string, model: string): Promise<void> {
     await this.management.call(deleteModelLinks, { app_name: application, model_names: [model] });
   }
@@ -69,7 +75,10 @@ export abstract class Applications {
     return (await this.management.call(createApiKey, { application })).key;
   }
 
-  /** Deletes a key; without keys, an application answers everyone. Throws E_UNKNOWN_APPLICATION, E_INVALID_OPTION for an unknown key. */
+  /**
+   * Deletes a key; without keys, an application answers everyone. Throws E_UNKNOWN_APPLICATION, E_INVALID_OPTION for an unknown
+   * key.
+   */
   async deleteApiKey(application: string, key: string): Promise<void> {
     await this.management.call(deleteApiKey, { application, key });
   }

@@ -54,7 +54,10 @@ export class ClientRunReplicas implements AsyncDisposable {
     return join((await this.#open()).dir, 'bundles');
   }
 
-  /** Starts replicas of a version and waits until the server knows them. Throws E_MODEL_EXISTS, E_REPLICA_EXITED, E_REPLICA_NOT_READY, E_CANCELLED. */
+  /**
+   * Starts replicas of a version and waits until the server knows them. Throws E_MODEL_EXISTS, E_REPLICA_EXITED,
+   * E_REPLICA_NOT_READY, E_CANCELLED.
+   */
   async start(wanted: ReplicaSpec, { replicas, signal }: StartOptions): Promise<void> {
     const { backend } = await this.#open();
     const spec = await backend.prepare(wanted, signal ?? new AbortController().signal);

@@ -16,7 +16,8 @@ import { cancelledIf } from './progress.ts';
 import type { RestClient } from './rest-client.ts';
 
 /**
- * Deploys to a server that starts no replicas, such as Berkeley's: they run from this process. The model is registered, and with that
+ * Deploys to a server that starts no replicas, such as Berkeley's: they run from this process. The model is registered, and with
+ * that
  * current, once the server knows its replicas.
  */
 export class ClientRunTarget implements DeployTarget {

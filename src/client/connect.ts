@@ -38,7 +38,9 @@ const ConnectOptions = z.strictObject({
 /** Which server to connect to, and how. */
 export type ConnectOptions = z.input<typeof ConnectOptions>;
 
-/** Connects to a running server: one of ours, or Berkeley's Clipper by its addresses. Throws E_SERVER_UNREACHABLE, E_UNAUTHORIZED. */
+/**
+ * Connects to a running server: one of ours, or Berkeley's Clipper by its addresses. Throws E_SERVER_UNREACHABLE, E_UNAUTHORIZED.
+ */
 export async function connectClipper(options: ConnectOptions = {}): Promise<ClipperConnection> {
   const {
     name,

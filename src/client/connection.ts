@@ -139,7 +139,8 @@ export class ClipperConnection extends Models implements AsyncDisposable {
   }
 
   /**
-   * Tells an application the right answer to an input. It is kept, and passed to the functions that learn from it. Throws E_UNKNOWN_APPLICATION, E_INVALID_INPUT, E_INVALID_OPTION.
+   * Tells an application the right answer to an input. It is kept, and passed to the functions that learn from it. Throws
+   * E_UNKNOWN_APPLICATION, E_INVALID_INPUT, E_INVALID_OPTION.
    */
   sendFeedback<T extends InputType = InputType>(application: string, options: FeedbackOptions<T>): Promise<void> {
     // On a new connection: a reused one may send the request twice, and then the feedback counts twice.

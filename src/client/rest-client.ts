@@ -44,7 +44,9 @@ export class RestClient {
     this.#agent = new Agent({ keepAlive, maxSockets });
   }
 
-  /** Asks an endpoint of the contract, and checks the answer by it. Throws what `post` does, and E_PROTOCOL for another answer. */
+  /**
+   * Asks an endpoint of the contract, and checks the answer by it. Throws what `post` does, and E_PROTOCOL for another answer.
+   */
   async call<Body extends z.ZodType, Answer extends z.ZodType>(
     call: Call<Body, Answer>,
     body: z.input<Body>,
@@ -207,7 +209,10 @@ function nextStep(url: string, error: unknown): string {
   return 'Start one with startClipper()';
 }
 
-/** The server's own error, if it gave one: `{ code, message }`, from queries `{ error, cause, code }`, or a text with its code in a header. */
+/**
+ * The server's own error, if it gave one: `{ code, message }`, from queries `{ error, cause, code }`, or a text with its code in
+ * a header.
+ */
 function remoteError(text: string, ofText: unknown, what: string): ClipperError {
   if (isErrorCode(ofText)) return new ClipperError(ofText, text);
   const answer = parsed(text);

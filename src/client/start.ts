@@ -84,7 +84,8 @@ const stopTimeoutMs = 15_000;
 
 /**
  * Starts a server in a process of its own and connects to it. The server and its replicas end with this process unless
- * `detached`; until then they keep it alive, as a listening HTTP server would. Throws E_CLUSTER_EXISTS, E_PORT_IN_USE, E_STORE_FAILED,
+ * `detached`; until then they keep it alive, as a listening HTTP server would. Throws E_CLUSTER_EXISTS, E_PORT_IN_USE,
+ * E_STORE_FAILED,
  * E_SERVER_EXITED with the end of its log, E_CANCELLED.
  */
 export async function startClipper(options: StartOptions = {}): Promise<ClipperConnection> {

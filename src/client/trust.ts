@@ -14,7 +14,10 @@ export async function trustAuthority(ca: string | undefined): Promise<Trust | un
   return ca === undefined ? undefined : { secureContext: contextOf([await readPem('ca', ca)]) };
 }
 
-/** Trusts a server that this process starts: its certificate itself, or one of the same name and authority. Throws E_INVALID_OPTION. */
+/**
+ * Trusts a server that this process starts: its certificate itself, or one of the same name and authority. Throws
+ * E_INVALID_OPTION.
+ */
 export async function trustOwn(tls: TlsOptions): Promise<Trust> {
   const { cert } = await readCertificate(tls);
   const known = tls.ca === undefined ? rootCertificates : [await readPem('tls.ca', tls.ca)];

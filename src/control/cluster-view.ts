@@ -10,7 +10,7 @@ import {
   type Traffic,
 } from './state-store.ts';
 
-/** A cluster's state as it is looked at: what exists, what is current and what is linked, from memory. */
+/** Read access to a cluster's state, from memory. */
 export class ClusterView {
   readonly #state: ClusterState;
   readonly #deletions = new Map<string, number>();
@@ -27,7 +27,7 @@ export class ClusterView {
     return [...this.#state.models.values()];
   }
 
-  /** The model versions that a server of ours runs. */
+  /** The model versions that our server runs, as opposed to those that were only registered. */
   get deployments(): readonly DeploymentRecord[] {
     return [...this.#state.deployments.values()];
   }
@@ -48,7 +48,7 @@ export class ClusterView {
     return this.#state.currentVersions.get(name);
   }
 
-  /** How a model's queries are split; undefined where all go to the current version. */
+  /** How a model's queries are split; undefined if all go to the current version. */
   traffic(name: string): Traffic | undefined {
     return this.#state.traffic.get(name);
   }
@@ -57,7 +57,7 @@ export class ClusterView {
     return [...this.#state.traffic.values()];
   }
 
-  /** Tells apart versions of one name that were added after each other, each after the one before was deleted. */
+  /** Distinguishes versions that were deleted and added again under the same name. */
   generation(name: string, version: string): number {
     return this.#deletions.get(modelKey(name, version)) ?? 0;
   }
@@ -71,7 +71,7 @@ export class ClusterView {
     return this.models.filter((model) => model.name === name);
   }
 
-  /** The integer after the largest that is in use, `1` for a new model. */
+  /** The integer after the largest registered version, `1` for a new model. */
   nextVersion(name: string): string {
     const used = this.versionsOf(name).map(({ version }) => (/^\d+$/.test(version) ? Number(version) : 0));
     return String(Math.max(0, ...used) + 1);
@@ -95,13 +95,13 @@ export class ClusterView {
     throw new ClipperError('E_UNKNOWN_MODEL', `No model with name '${name}' and version '${version}' exists: ${known}`);
   }
 
-  /** Throws E_UNKNOWN_MODEL unless there is such a model, with the version where one is named. */
+  /** Throws E_UNKNOWN_MODEL if the model, or the given version of it, doesn't exist. */
   requireModel(name: string, version?: string): void {
     if (version !== undefined) this.knownModel(name, version);
     else if (this.versionsOf(name).length === 0) throw this.noCurrentVersion(name);
   }
 
-  /** Throws E_UNKNOWN_MODEL where a model has no current version. */
+  /** Throws E_UNKNOWN_MODEL if the model has no current version. */
   currentModel(name: string): ModelVersion {
     const version = this.currentVersion(name);
     const model = version === undefined ? undefined : this.model(name, version);
@@ -120,7 +120,7 @@ export class ClusterView {
     return new ClipperError('E_UNKNOWN_MODEL', message);
   }
 
-  /** Brings it up to changes. */
+  /** Applies changes to the state. */
   protected apply(changes: readonly Change[]): void {
     for (const { table, key, value } of changes) {
       const isDeleted = table === 'models' && value === undefined && this.#state.models.has(key);

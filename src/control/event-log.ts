@@ -8,7 +8,7 @@ type NewEvent = Omit<ClusterEvent, 'id' | 'at'>;
 const keptEvents = 1_000;
 const keyOf = ({ id }: Pick<ClusterEvent, 'id'>): string => String(id).padStart(15, '0');
 
-/** The last thousand events of a cluster: in memory, in its store, and for whoever follows them. */
+/** The last thousand events of a cluster: in memory, in its store, and sent to followers. */
 export class EventLog {
   readonly #store: StateStore;
   readonly #log: Log;
@@ -25,13 +25,13 @@ export class EventLog {
     this.#nextId = (events.at(-1)?.id ?? 0) + 1;
   }
 
-  /** Goes on with the events that its store holds. */
+  /** Continues the events in the store. */
   static of(store: StateStore, { events }: Pick<ClusterState, 'events'>, log: Log): EventLog {
     const kept = [...events.values()].sort((one, other) => one.id - other.id);
     return new EventLog(store, log, kept);
   }
 
-  /** Notes an event. It is in the store soon after, and at the latest when `flush` resolves. */
+  /** Adds an event. It is stored soon after, and once `flush` has resolved. */
   add(event: NewEvent): void {
     const added: ClusterEvent = { id: this.#nextId++, at: new Date().toISOString(), ...event };
     this.#log.info({ event }, event.message);
@@ -43,18 +43,18 @@ export class EventLog {
     for (const follower of this.#followers) follower(added);
   }
 
-  /** The events after one, oldest first. */
+  /** The events after the one with this id, oldest first. */
   since(id: number): readonly ClusterEvent[] {
     return this.#events.filter((event) => event.id > id);
   }
 
-  /** Calls back with each event from now on, until the function that it returns is called. */
+  /** Calls back with each new event, until the returned function is called. */
   follow(follower: (event: ClusterEvent) => void): () => void {
     this.#followers.add(follower);
     return () => this.#followers.delete(follower);
   }
 
-  /** Resolves when all that was noted is in the store, or could not be. */
+  /** Resolves when all events are stored or storing them has failed. */
   flush(): Promise<void> {
     return this.#saving;
   }
@@ -63,7 +63,7 @@ export class EventLog {
     const changes = this.#unsaved;
     this.#unsaved = [];
     if (changes.length === 0) return;
-    // What happens goes on also where it can't be noted.
+    // A store that fails must not stop the server's work.
     await this.#store.commit(changes).catch((error: unknown) => {
       this.#log.warn({ err: messageOf(error) }, 'events could not be kept');
     });

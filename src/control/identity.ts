@@ -3,7 +3,7 @@ import type { ClusterState, Identity, StateStore } from './state-store.ts';
 
 const key = 'cluster';
 
-/** What a cluster's state is told by, of what its store holds; one that has nothing yet gets it. Throws E_STORE_FAILED. */
+/** The identity in a cluster's store; a new store gets one. Throws E_STORE_FAILED. */
 export async function identityOf(store: StateStore, loaded: Pick<ClusterState, 'identity'>): Promise<Identity> {
   const known = loaded.identity.get(key);
   if (known !== undefined) return known;
@@ -12,7 +12,7 @@ export async function identityOf(store: StateStore, loaded: Pick<ClusterState, '
   return identity;
 }
 
-/** Keeps the port that replicas were given. Throws E_STORE_FAILED. */
+/** Persists the RPC port that replicas connect to. Throws E_STORE_FAILED. */
 export async function keepRpcPort(store: StateStore, identity: Identity, rpcPort: number): Promise<void> {
   if (identity.rpcPort === rpcPort) return;
   await store.commit([{ table: 'identity', key, value: { ...identity, rpcPort } }]);

@@ -16,15 +16,15 @@ type Key = [TableName, string];
 
 const settings = {
   encoding: 'json',
-  // A commit is acknowledged when it is on the disk, not before.
+  // Acknowledge a commit only when it is on disk.
   overlappingSync: false,
-  // With it, a commit that fails rejects a promise that nobody has.
+  // With batching, a failed commit rejects a promise that nobody can catch.
   eventTurnBatching: false,
-  // More than any cluster's state takes; only what is used is on the disk.
+  // More than any cluster's state needs. Unused space takes no disk.
   mapSize: 2 ** 30,
 } as const;
 
-/** State in a folder of this machine, in LMDB. A commit is on the disk when it resolves, whole or not at all. */
+/** State in a folder of this machine, in LMDB. A commit is atomic, and on disk when it resolves. */
 export class LmdbStore implements StateStore {
   readonly #db: RootDatabase<Tables[TableName], Key>;
   readonly #dir: string;
@@ -34,10 +34,10 @@ export class LmdbStore implements StateStore {
     this.#dir = dir;
   }
 
-  /** Opens the store of a folder, which is made where it is not there. Throws E_STORE_FAILED. */
+  /** Opens the store in a folder, and creates the folder if necessary. Throws E_STORE_FAILED. */
   static async open(dir: string): Promise<LmdbStore> {
     try {
-      // What replicas are given as variables is kept too, and nobody else's to read.
+      // The state includes replicas' environment variables, which may hold secrets.
       await mkdir(dir, { recursive: true, mode: 0o700 });
       await chmod(dir, 0o700);
       return new LmdbStore(open<Tables[TableName], Key>({ path: join(dir, 'state.mdb'), ...settings }), dir);
@@ -51,7 +51,7 @@ export class LmdbStore implements StateStore {
     try {
       for (const { key, value } of this.#db.getRange()) {
         const [table, name] = key;
-        // One of a later version may have tables that are not known here.
+        // A later version of this package may have written other tables.
         if (tableNames.includes(table)) (state[table] as Map<string, Tables[TableName]>).set(name, value);
       }
     } catch (error) {
@@ -67,7 +67,7 @@ export class LmdbStore implements StateStore {
         if (changes.some(isTaken)) return false;
         for (const { table, key, value } of changes) {
           const written = value === undefined ? this.#db.remove([table, key]) : this.#db.put([table, key], value);
-          // It fails with the transaction, which says so.
+          // The transaction reports the failure.
           written.catch(() => {});
         }
         return true;
@@ -77,7 +77,7 @@ export class LmdbStore implements StateStore {
     }
   }
 
-  /** The folder is one server's alone. */
+  /** Nothing to follow: only one server uses the folder. */
   follow(): void {}
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -85,7 +85,7 @@ export class LmdbStore implements StateStore {
   }
 }
 
-/** Why a commit failed, which LMDB's error keeps in a promise. */
+/** Why a commit failed: LMDB's error has the cause in a promise. */
 async function causeOf(error: unknown): Promise<unknown> {
   const { commitError } = error as { commitError?: Promise<never> };
   return commitError === undefined ? error : commitError.catch((cause: unknown) => cause);

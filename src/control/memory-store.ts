@@ -9,7 +9,7 @@ import {
   tableNames,
 } from './state-store.ts';
 
-/** State that lasts as long as this object. */
+/** State in memory, for the lifetime of this object. */
 export class MemoryStore implements StateStore {
   readonly #state = emptyState();
 
@@ -28,7 +28,7 @@ export class MemoryStore implements StateStore {
     return true;
   }
 
-  /** Nobody else has it. */
+  /** Nothing to follow: the state isn't shared. */
   follow(): void {}
 
   async [Symbol.asyncDispose](): Promise<void> {}

@@ -16,10 +16,10 @@ function checked(rule: RegExp, what: string, value: unknown): string {
 /** A model's or application's name: a DNS-1123 label. Throws E_INVALID_OPTION. */
 export const checkName = (value: unknown, what = 'name'): string => checked(nameRule, what, value);
 
-/** A model's version, given as text or number. Throws E_INVALID_OPTION. */
+/** A model's version, as text or number. Throws E_INVALID_OPTION. */
 export const checkVersion = (value: unknown): string => checked(versionRule, 'version', value);
 
-/** Labels may hold anything but Clipper's two separators. Throws E_INVALID_OPTION. */
+/** Labels may contain anything but Clipper's two separators. Throws E_INVALID_OPTION. */
 export function checkLabel(label: string): string {
   if (/[:,]/.test(label)) throw new ClipperError('E_INVALID_OPTION', `A label may not contain ":" or ",", got "${label}"`);
   return label;

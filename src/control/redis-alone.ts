@@ -1,16 +1,19 @@
 import { ClipperError } from '../errors.ts';
 import type { RedisSession } from './redis-session.ts';
 
-/** A server that lives is heard of every 10 s; a connection that its machine took down with it stays for longer. */
+/** A live server pings every 10 s. The connection of a crashed machine stays in Redis's list for longer. */
 const deadAfterS = 30;
 
-/** Throws E_CLUSTER_EXISTS where another server has a connection of this name: two of one name would take each other's for theirs. */
+/**
+ * Throws E_CLUSTER_EXISTS if another server has a connection of this name: two servers of one name would overwrite each
+ * other's records.
+ */
 export async function requireAlone(session: RedisSession, name: string): Promise<void> {
   const [id, list] = await session.ask(0, [
     ['client', 'id'],
     ['client', 'list'],
   ]);
-  // A Redis may keep its list of clients to itself.
+  // A Redis may refuse to list its clients.
   if (id === undefined || list === undefined || 'refused' in id || 'refused' in list) return;
   for (const line of String(list.value).split('\n')) {
     const client = new Map(line.split(' ').map((field) => field.split(/=(.*)/s) as [string, string]));

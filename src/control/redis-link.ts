@@ -5,7 +5,7 @@ import type { Log } from '../log.ts';
 import { RedisSession, type Reply, type Request } from './redis-session.ts';
 import { parseRedisUrl, type RedisAddress } from './redis-url.ts';
 
-/** How long a job waits for a connection, and then for each answer. */
+/** How long a job waits for a connection, and then for each reply. */
 const patienceMs = 5_000;
 const heartbeatMs = 10_000;
 const longestBackOffMs = 2_000;
@@ -15,18 +15,18 @@ type ConnectOptions = Omit<RedisAddress, 'isEncrypted'> & { readonly tls?: objec
 
 export interface RedisLinkOptions {
   readonly url: string;
-  /** Our name in Redis's own list of its clients. */
+  /** Our name in Redis's list of clients. */
   readonly name: string;
   readonly log: Log;
-  /** Redis can be used, for the first time or again: nothing was heard of changes in between. */
+  /** Called when Redis becomes available, for the first time or again. Changes in between went unnoticed. */
   readonly onUp: () => void;
-  /** Something happened to a key of a database that is followed. */
+  /** Called when a key in a followed database has changed. */
   readonly onKey: (db: number, key: string) => void;
 }
 
 /**
- * The connections to a Redis: one on which jobs run, each alone, since they select databases and watch keys, and one that
- * hears of changes. Both come back by themselves, ever more slowly up to every 2 s.
+ * The connections to a Redis: one runs jobs, one at a time, since they select databases and watch keys; the other receives
+ * change notifications. Both reconnect by themselves, with a back-off of up to 2 s.
  */
 export class RedisLink {
   /** `host:port`. */
@@ -39,7 +39,7 @@ export class RedisLink {
   #turn: Promise<unknown> = Promise.resolve();
   #isUp = false;
   #wasUp = false;
-  /** What went wrong last. */
+  /** The last error. */
   #why = 'no answer';
 
   constructor(options: RedisLinkOptions) {
@@ -61,8 +61,8 @@ export class RedisLink {
   }
 
   /**
-   * Runs a job when those before it are done, with Redis for itself. Throws E_STORE_FAILED, whose message ends with `outcome`
-   * where Redis can't be had: what that means to the caller.
+   * Runs a job after those before it, with exclusive use of the connection. Throws E_STORE_FAILED if Redis is unavailable;
+   * `outcome` ends its message and says what that means to the caller.
    */
   run<T>(job: (session: RedisSession) => Promise<T>, outcome = 'Nothing was changed'): Promise<T> {
     const endsAt = performance.now() + patienceMs;
@@ -74,23 +74,23 @@ export class RedisLink {
     return done;
   }
 
-  /** Hears of changes of keys from now on, until Redis is lost. */
+  /** Subscribes to changes of keys, until the connection is lost. */
   async follow(session: RedisSession, dbs: readonly number[]): Promise<Reply> {
     const [configured = { value: undefined }] = await session.ask(0, [notify]);
-    // The other connection's errors hold what it sent.
+    // The error comes from the events connection, and may hold what that one sent.
     await this.#events.psubscribe(...dbs.map((db) => `__keyspace@${db}__:*`)).catch((error: Error) => {
       throw session.failed(error.message);
     });
     return configured;
   }
 
-  /** Lets what is under way end, for a second at most. */
+  /** Waits up to a second for running jobs. */
   async close(): Promise<void> {
     clearInterval(this.#heartbeat);
     this.#closing.abort();
     if (this.#isUp) await Promise.race([this.#turn, new Promise((resolve) => setTimeout(resolve, farewellMs).unref())]);
     const clients = [this.#commands, this.#events];
-    // One that waits to try again has no socket, and tells of no end.
+    // A client that waits to reconnect has no socket, and emits no `end`.
     const open = clients.filter(({ status }) => status !== 'end' && status !== 'reconnecting');
     const ended = open.map((client) => new Promise((resolve) => client.once('end', resolve)));
     for (const client of clients) client.disconnect();
@@ -100,7 +100,7 @@ export class RedisLink {
   #connect(options: ConnectOptions): Redis {
     const client = new Redis({
       ...options,
-      // A job is asked for again by whoever knows whether it may be; a request that was sent may have been done.
+      // No automatic retries: only the caller knows whether a job may run twice, and a sent command may have taken effect.
       autoResendUnfulfilledCommands: false,
       autoResubscribe: false,
       enableOfflineQueue: false,
@@ -108,19 +108,19 @@ export class RedisLink {
       connectTimeout: patienceMs,
       socketTimeout: patienceMs,
       disconnectTimeout: farewellMs / 2,
-      // A Redis that became another's copy: the address leads elsewhere by now, or will soon.
+      // A Redis that became a read-only replica: the address points to its successor, now or soon.
       reconnectOnError: ({ message }) => message.startsWith('READONLY'),
       retryStrategy: (tries) => Math.min(longestBackOffMs, 25 * 2 ** tries),
     });
     client.on('error', ({ message, code = this.#why }: NodeJS.ErrnoException) => {
-      // That of several addresses at once has only a code.
+      // The error of several failed addresses has only a code.
       this.#why = (message || code).replaceAll(options.password || '\0', '***');
     });
     client.on('ready', () => this.#look()).on('close', () => this.#look());
     return client;
   }
 
-  /** Notices that Redis went away or is back. */
+  /** Detects that Redis went away or is back. */
   #look(): void {
     const isUp = this.#commands.status === 'ready' && this.#events.status === 'ready';
     if (isUp === this.#isUp || this.#closing.signal.aborted) return;
@@ -133,7 +133,7 @@ export class RedisLink {
     if (isUp) onUp();
   }
 
-  /** A connection that breaks in silence is noticed only by what is asked on it. */
+  /** A connection that broke silently is noticed only when something is sent. */
   #ping(): void {
     for (const client of [this.#commands, this.#events]) if (client.status === 'ready') client.ping().catch(() => {});
   }
@@ -149,11 +149,11 @@ export class RedisLink {
         throw new ClipperError('E_STORE_FAILED', `Redis at ${this.address} ${why}. ${outcome}`);
       }
       const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(leftMs)]);
-      // An error in between is that of one try to connect; more follow.
+      // The error of one attempt; others follow.
       await once(this.#commands, 'ready', { signal }).catch(() => {});
     }
   }
 }
 
-/** Redis tells of no changes of keys until it is asked to; as Clipper has it. */
+/** Redis sends no notifications of key changes by default. Uses Clipper's own setting. */
 const notify: Request = ['config', 'set', 'notify-keyspace-events', 'AKE'];

@@ -4,15 +4,15 @@ import { ClipperError } from '../errors.ts';
 import { type InputType, parseInputType } from '../protocol/input-types.ts';
 import type { Application, ModelVersion } from './state-store.ts';
 
-/** A hash of Redis. */
+/** A Redis hash. */
 export type Fields = Readonly<Record<string, string>>;
 
-/** One field of a hash and what it is with us. */
+/** How a property is stored in a field of a hash. */
 interface Field<T> {
   readonly field: string;
   write(value: T): string;
   read(text: string): T;
-  /** What it is where the field is missing; undefined is left out. Without it the record can't be read. */
+  /** The value of a missing field; undefined leaves the property out. Without `missing`, the field is required. */
   readonly missing?: { readonly value: T | undefined };
 }
 
@@ -36,7 +36,10 @@ const integer = (field: string, least: number): Field<number> =>
 const flag = (field: string): Field<boolean> => json(field, (value) => typeof value === 'boolean');
 const inputType: Field<InputType> = { field: 'input_type', write: itself, read: parseInputType };
 
-/** A serving setting, in the name and JSON that the management REST has for it. Clipper's servers write none but the batch size. */
+/**
+ * A serving setting, with the name and JSON it has in the management REST. Of these, Clipper's own servers write only the
+ * batch size.
+ */
 const setting = <Name extends keyof ServingSettings>(name: Name): Field<ServingSettings[Name]> => {
   const [field = '', schema] = Object.entries(wireServingShape)[servingNames.indexOf(name)] ?? [];
   return {
@@ -52,7 +55,7 @@ const setting = <Name extends keyof ServingSettings>(name: Name): Field<ServingS
 };
 const settings = Object.fromEntries(servingNames.map((name) => [name, setting(name)])) as unknown as FieldsOf<ServingSettings>;
 
-/** Clipper's fields of an application, and below them ours. */
+/** An application's fields: Clipper's, then ours. */
 const applicationFields: FieldsOf<Omit<Application, 'name'>> = {
   inputType,
   defaultOutput: text('default_output'),
@@ -61,7 +64,7 @@ const applicationFields: FieldsOf<Omit<Application, 'name'>> = {
   apiKeyHashes: { ...list('api_key_hashes'), ...optional },
 };
 
-/** The same of a model version. Clipper's servers from before batch sizes wrote none. */
+/** A model version's fields: Clipper's, then ours. Clipper's servers from before batch sizes write none. */
 const modelFields: FieldsOf<ModelVersion> = {
   name: text('model_name'),
   version: text('model_version'),
@@ -104,10 +107,10 @@ export const writeApplication = ({ name: _, ...application }: Application): Fiel
   policy: 'DefaultOutputSelectionPolicy',
 });
 
-/** Throws where it is not one. */
+/** Throws if the hash is not an application. */
 export const readApplication = (name: string, hash: Fields): Application => ({ name, ...read(applicationFields, hash) });
 
 export const writeModel = (model: ModelVersion): Fields => ({ ...write(modelFields, model), load: '0.000000', valid: '' });
 
-/** Throws where it is not one. */
+/** Throws if the hash is not a model version. */
 export const readModel = (hash: Fields): ModelVersion => read(modelFields, hash);

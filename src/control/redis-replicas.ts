@@ -13,20 +13,20 @@ export interface RedisReplicasOptions {
   readonly link: RedisLink;
   readonly cluster: string;
   readonly log: Log;
-  /** Of a model version, by its `name:version`: inputs a batch at most, or -1. */
+  /** The largest batch of a model version (`name:version`), or -1. */
   readonly batchSizeOf: (model: string) => number;
 }
 
 /**
- * The replicas connected to this server, shown to others where Clipper keeps its own. A further field, `server`, tells
- * which are this cluster's: so what it left there when it died is taken away when it starts again, and nothing else.
+ * Publishes the replicas connected to this server where Clipper keeps its own. The additional field `server` marks this
+ * cluster's replicas, so that the server can remove what it left when it died, and nothing else.
  */
 export class RedisReplicas implements ReplicaList {
   readonly #link: RedisLink;
   readonly #cluster: string;
   readonly #log: Log;
   readonly #batchSizeOf: RedisReplicasOptions['batchSizeOf'];
-  /** With the keys of those that are written. */
+  /** Each with its key, once it is written. */
   readonly #connected = new Map<ConnectedReplica, string | undefined>();
   #isWaiting = false;
 
@@ -47,7 +47,10 @@ export class RedisReplicas implements ReplicaList {
     this.show();
   }
 
-  /** Brings Redis up to what is connected, soon. While Redis is away nothing is tried: it is done when that is back. */
+  /**
+   * Schedules an update of Redis to the connected replicas. Does nothing while Redis is away: the update follows when it is
+   * back.
+   */
   show(): void {
     if (this.#isWaiting || !this.#link.isUp) return;
     this.#isWaiting = true;
@@ -82,7 +85,7 @@ export class RedisReplicas implements ReplicaList {
     }
   }
 
-  /** Under its own id where that is free. Where another server has a replica of that id, under the next free one. */
+  /** Writes a replica under its own id, or under the next free one if another server has a replica with that id. */
   async #write(session: RedisSession, replica: ConnectedReplica, taken: Set<string>): Promise<void> {
     for (let id = replica.replicaId; ; id++) {
       const key = `${replica.modelName},${replica.modelVersion},${id}`;
@@ -95,7 +98,7 @@ export class RedisReplicas implements ReplicaList {
       if (!('value' in isThere) || isThere.value === 1) continue;
       const fields = Object.entries(this.#fieldsOf(replica, id)).flat();
       if (!(await session.transact([select(db), ['hset', key, ...fields]]))) continue;
-      // It may have gone meanwhile; then it is taken away as what is left.
+      // If it has disconnected in the meantime, the next update removes the key.
       if (this.#connected.has(replica)) this.#connected.set(replica, key);
       return;
     }

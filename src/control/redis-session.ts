@@ -1,13 +1,13 @@
 import type { Redis } from 'ioredis';
 import { ClipperError } from '../errors.ts';
 
-/** A command and its arguments, as Redis has them. */
+/** A Redis command and its arguments. */
 export type Request = readonly [command: string, ...args: string[]];
 
-/** What a request was answered, or why Redis refused it. */
+/** The reply to a request, or why Redis refused it. */
 export type Reply = { readonly value: unknown } | { readonly refused: string };
 
-/** Redis while a job has it for itself. */
+/** Exclusive use of Redis by one job. */
 export class RedisSession {
   readonly #client: Redis;
   readonly #address: string;
@@ -19,7 +19,7 @@ export class RedisSession {
     this.#outcome = outcome;
   }
 
-  /** Asks in a database, in one round trip. Throws E_STORE_FAILED where Redis is lost or doesn't have the database. */
+  /** Sends requests to a database, in one round trip. Throws E_STORE_FAILED if Redis is lost or doesn't have the database. */
   async ask(db: number, requests: readonly Request[]): Promise<readonly Reply[]> {
     const results = (await this.#client.pipeline(mutable([select(db), ...requests])).exec()) ?? [];
     const replies = results.map(([error, value]) => {
@@ -34,14 +34,14 @@ export class RedisSession {
     return rest;
   }
 
-  /** One answer of `ask`. Throws E_STORE_FAILED where Redis refuses it too. */
+  /** Sends one request. Throws E_STORE_FAILED, also if Redis refuses it. */
   async askOne(db: number, request: Request): Promise<unknown> {
     const [reply = { value: undefined }] = await this.ask(db, [request]);
     if ('refused' in reply) throw this.failed(reply.refused);
     return reply.value;
   }
 
-  /** Does all or nothing; false, and nothing, where a watched key was changed. Throws E_STORE_FAILED. */
+  /** Runs a transaction. Returns false, with nothing changed, if a watched key was changed. Throws E_STORE_FAILED. */
   async transact(requests: readonly Request[]): Promise<boolean> {
     if (this.#client.status !== 'ready') throw this.failed('the connection broke');
     const results = await this.#client
@@ -72,14 +72,14 @@ export class RedisSession {
   }
 }
 
-/** For requests of a transaction, which may lie in several databases. */
+/** For transactions, which may span several databases. */
 export const select = (db: number): Request => ['select', String(db)];
 
 const mutable = (requests: readonly Request[]): string[][] => requests.map((request) => [...request]);
 
 const isRefusal = (error: Error): boolean => error.name === 'ReplyError';
 
-/** Why a transaction was refused: what Redis said of each of its commands. */
+/** Why a transaction was refused: Redis's error for each command. */
 function refusals(error: Error & { readonly previousErrors?: readonly Error[] }): string {
   const messages = [error, ...(error.previousErrors ?? [])].map(({ message }) => message);
   return [...new Set(messages)].reverse().join('; ');

@@ -6,15 +6,15 @@ import { select } from './redis-session.ts';
 import { databases, keyOf, nameOf, type RedisTable, type RedisTables } from './redis-tables.ts';
 import { type Change, type ClusterState, type TableName, type Tables, tableNames } from './state-store.ts';
 
-/** Entries of each table as they are in Redis; undefined where there is none. One that can't be read is left out. */
+/** Entries by table, as read from Redis; undefined for those that don't exist. Unreadable ones are left out. */
 export type Entries = { readonly [Name in TableName]?: ReadonlyMap<string, Tables[Name] | undefined> };
 
 type AnyTable = RedisTable<unknown>;
 
-/** How many times a change is tried that others get in the way of. */
+/** How often to retry a transaction that others interfere with. */
 const maxTries = 100;
 
-/** What is in Redis of tables, and what is gone of what is known. Throws E_STORE_FAILED. */
+/** Reads tables from Redis. Known entries that no longer exist there are undefined. Throws E_STORE_FAILED. */
 export async function readTables(
   session: RedisSession,
   { tables, names, known, log }: { tables: RedisTables; names: readonly TableName[]; known: ClusterState; log: Log },
@@ -33,7 +33,7 @@ async function listEntries(session: RedisSession, table: AnyTable): Promise<read
   return keys.map((key) => nameOf(table, key)).filter((name) => name !== undefined);
 }
 
-/** Every key of a database, without keeping others waiting for long. Throws E_STORE_FAILED. */
+/** All keys of a database, read in pages so that other clients don't wait for long. Throws E_STORE_FAILED. */
 export async function scan(session: RedisSession, db: number): Promise<readonly string[]> {
   const keys = new Set<string>();
   let cursor = '0';
@@ -71,14 +71,14 @@ export async function readEntries(
   return entries;
 }
 
-/** What is to change in a known state for it to be as Redis has it. */
+/** The changes that turn the known state into what Redis has. */
 export function differences(known: ClusterState, entries: Entries): readonly Change[] {
   const changes: Change[] = [];
   for (const table of tableNames) {
     for (const [key, value] of entries[table] ?? []) {
       const before = known[table].get(key);
       if (isSame(before, value)) continue;
-      // A version that has become another was deleted and added anew.
+      // A version that differs was deleted and added again.
       if (table === 'models' && before !== undefined && value !== undefined) changes.push({ table, key, value: undefined });
       changes.push({ table, key, value } as Change);
     }
@@ -86,12 +86,12 @@ export function differences(known: ClusterState, entries: Entries): readonly Cha
   return changes;
 }
 
-/** What is left out and what is undefined is the same. */
+/** A missing property equals an undefined one. */
 const isSame = (one: unknown, other: unknown): boolean => isDeepStrictEqual(plain(one), plain(other));
 
 const plain = (value: unknown): unknown => (value === undefined ? undefined : JSON.parse(JSON.stringify(value)));
 
-/** Makes all of the changes or none; false where one that is to be new is taken. Throws E_STORE_FAILED. */
+/** Applies all changes or none. Returns false if the key of a change with `isNew` exists. Throws E_STORE_FAILED. */
 export async function commitChanges(
   session: RedisSession,
   { tables, known, changes }: { tables: RedisTables; known: ClusterState; changes: readonly Change[] },
@@ -113,20 +113,20 @@ function requestsOf(tables: RedisTables, known: ClusterState, { table, key: name
   return value === undefined ? schema.remove(key, known[table].get(name), name) : schema.set(key, value, name);
 }
 
-/** Whether something is there that is to be new; if not, what follows is not done either where it is from now on. */
+/** Whether the key of a change with `isNew` exists. If not, the keys are watched, so the transaction fails if one appears. */
 async function isTaken(session: RedisSession, tables: RedisTables, changes: readonly Change[]): Promise<boolean> {
   for (const { table, key: name, isNew } of changes) {
     if (isNew !== true) continue;
     const schema = tables[table];
     const key = keyOf(schema, name);
     const [, answer = { value: 0 }] = await session.ask(schema.db, [['watch', key], schema.isThere(key, name)]);
-    // A key of another type than Clipper gives it is taken too.
+    // A key of an unexpected type counts as taken.
     if ('refused' in answer || answer.value === 1) return true;
   }
   return false;
 }
 
-/** Writes what is known where Redis has nothing in its place. Throws E_STORE_FAILED. */
+/** Writes the known entries that Redis doesn't have. Throws E_STORE_FAILED. */
 export async function writeAgain(session: RedisSession, tables: RedisTables, known: ClusterState): Promise<void> {
   for (const table of tableNames) {
     for (const [key, value] of known[table]) {

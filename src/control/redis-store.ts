@@ -12,7 +12,7 @@ import { apply, type Change, type ClusterState, emptyState, type StateStore, typ
 export interface RedisStoreOptions {
   /** `redis://[[user]:password@]host[:port]`. */
   readonly url: string;
-  /** The cluster's name; servers that share a Redis have different ones. */
+  /** The cluster's name, unique among the servers that share a Redis. */
   readonly cluster: string;
   readonly log: Log;
 }
@@ -20,19 +20,19 @@ export interface RedisStoreOptions {
 const retryMs = 5_000;
 const followed = sharedNames.map((name) => tablesOf('')[name].db);
 
-/** State in Redis, in Clipper's own schema, for several servers of ours or of Clipper's to share. */
+/** State in Redis, in Clipper's schema. Several of our servers and Clipper's own can share it. */
 export class RedisStore implements StateStore {
   readonly replicas: RedisReplicas;
   readonly #link: RedisLink;
-  /** Of our connection. */
+  /** Our connection's name. */
   readonly #name: string;
   readonly #tables: RedisTables;
   readonly #log: Log;
-  /** There as long as Redis has what this cluster wrote. */
+  /** A key that exists as long as Redis has kept what this cluster wrote. */
   readonly #mark: string;
-  /** What the one who follows was told, or told us. */
+  /** The state that the follower was told of or has committed. */
   readonly #known: ClusterState = emptyState();
-  /** What changed and was not read yet, by table. */
+  /** Changed entries that are yet to be read, by table. */
   readonly #changed = new Map<(typeof sharedNames)[number], Set<string>>();
   #onChange: ((changes: readonly Change[]) => void) | undefined;
   #retry: NodeJS.Timeout | undefined;
@@ -50,7 +50,7 @@ export class RedisStore implements StateStore {
     this.replicas = new RedisReplicas({ link: this.#link, cluster, log, batchSizeOf });
   }
 
-  /** Throws E_STORE_FAILED where Redis does not answer within 5 s, E_CLUSTER_EXISTS where the cluster's name is taken. */
+  /** Throws E_STORE_FAILED if Redis doesn't answer within 5 s, E_CLUSTER_EXISTS if the cluster's name is taken. */
   static async open(options: RedisStoreOptions): Promise<RedisStore> {
     const store = new RedisStore(options);
     try {
@@ -76,7 +76,7 @@ export class RedisStore implements StateStore {
   commit(changes: readonly Change[]): Promise<boolean> {
     return this.#link.run(async (session) => {
       const isDone = await commitChanges(session, { tables: this.#tables, known: this.#known, changes });
-      // What is heard of it later is nothing new.
+      // So that the notification of our own change finds nothing new.
       if (isDone) apply(this.#known, changes);
       return isDone;
     });
@@ -93,7 +93,7 @@ export class RedisStore implements StateStore {
     await this.#link.close();
   }
 
-  /** Listens to what changes, and reads all that may have changed while nothing was heard. */
+  /** Subscribes to changes, and reads everything that may have changed while nothing was received. */
   async #catchUp(): Promise<void> {
     if (this.#onChange === undefined || this.#isClosed) return;
     clearTimeout(this.#retry);
@@ -106,7 +106,7 @@ export class RedisStore implements StateStore {
       });
       this.replicas.show();
     } catch (error) {
-      // Where the connection was lost, it begins anew when that is back.
+      // If the connection was lost, `onUp` calls this again.
       if (this.#isClosed || !this.#link.isUp) return;
       this.#log.warn({ why: messageOf(error) }, `what changed in Redis could not be read; it is tried again in ${retryMs} ms`);
       this.#retry = setTimeout(() => void this.#catchUp(), retryMs);
@@ -117,7 +117,7 @@ export class RedisStore implements StateStore {
     return readTables(session, { tables: this.#tables, names, known: this.#known, log: this.#log });
   }
 
-  /** A Redis that keeps nothing on a disk comes back empty; the servers' memory is then all that there is. */
+  /** A Redis without persistence comes back empty, and then the servers' memory is the only copy. */
   async #writeAgain(session: RedisSession): Promise<void> {
     this.#log.warn({ redis: this.#link.address }, 'Redis came back without what it held: it is written again');
     await writeAgain(session, this.#tables, this.#known);
@@ -139,7 +139,7 @@ export class RedisStore implements StateStore {
     if (isFirst) this.#readChanged();
   }
 
-  /** Reads what has changed until its turn comes, all at once. */
+  /** Reads all entries that have changed by the time the job starts. */
   #readChanged(): void {
     const read = this.#link.run(async (session) => {
       const changed = [...this.#changed];

@@ -3,36 +3,36 @@ import { type Fields, readApplication, readModel, writeApplication, writeModel }
 import type { Request } from './redis-session.ts';
 import type { TableName, Tables } from './state-store.ts';
 
-/** How a table is kept in Redis. */
+/** How a table is stored in Redis. */
 export interface RedisTable<Value> {
   readonly db: number;
-  /** What the keys of its entries begin with. */
+  /** The prefix of its entries' keys. */
   readonly prefix: string;
-  /** The one key that has all entries as its fields; left out: each entry has a key. */
+  /** The key of a hash with one field per entry; left out: each entry has its own key. */
   readonly hash?: string;
-  /** Answered 1 where there is an entry. */
+  /** The reply is 1 if the entry exists. */
   isThere(key: string, name: string): Request;
   get(key: string, name: string): Request;
-  /** Undefined where nothing is there. Throws where that is no such entry. */
+  /** Undefined if there is no entry. Throws if the reply is not an entry of this table. */
   read(reply: unknown, name: string): Value | undefined;
   set(key: string, value: Value, name: string): readonly Request[];
-  /** `before`: what is there, as far as is known. */
+  /** `before`: the last known value. */
   remove(key: string, before: Value | undefined, name: string): readonly Request[];
 }
 
 export type RedisTables = { readonly [Name in TableName]: RedisTable<Tables[Name]> };
 
-/** Clipper's databases by number, and our own. */
+/** Database numbers: Clipper's, and our own. */
 export const databases = { models: 2, replicas: 3, applications: 5, currentVersions: 6, links: 7, own: 8 } as const;
 
-/** What the servers that share a Redis have in common, and tell each other of. */
+/** The tables that servers with the same Redis share, and follow changes of. */
 export const sharedNames = ['applications', 'models', 'currentVersions', 'links'] as const satisfies TableName[];
 
 const exists = (key: string): Request => ['exists', key];
 const hashOf = (key: string): Request => ['hgetall', key];
 const isEmpty = (hash: Fields): boolean => Object.keys(hash).length === 0;
 
-/** What was there may be of any type and have other fields; once it is deleted, nothing that is set can fail. */
+/** Deletes first: the old key may be of any type and have other fields, and `hset` can't fail on a new key. */
 const setHash = (key: string, fields: Fields): readonly Request[] => [
   ['del', key],
   ['hset', key, ...Object.entries(fields).flat()],
@@ -45,7 +45,7 @@ const applications: RedisTable<Tables['applications']> = {
   get: hashOf,
   read: (reply, name) => (isEmpty(reply as Fields) ? undefined : readApplication(name, reply as Fields)),
   set: (key, application) => setHash(key, writeApplication(application)),
-  // Clipper's query frontend forgets an application only where it hears of a field that was deleted.
+  // Clipper's query frontend drops an application only if it sees a field being deleted.
   remove: (key) => [
     ['hdel', key, 'input_type'],
     ['del', key],
@@ -84,11 +84,11 @@ const links: RedisTable<Tables['links']> = {
   get: (key) => ['smembers', key],
   read: (reply) => ((reply as string[]).length === 0 ? undefined : (reply as string[]).sort()),
   set: (key, linked) => [['del', key], ...(linked.length === 0 ? [] : [['sadd', key, ...linked] as const])],
-  // Clipper's query frontend hears of members that are removed, and of nothing else.
+  // Clipper's query frontend reacts only to members being removed.
   remove: (key, before = []) => [...(before.length === 0 ? [] : [['srem', key, ...before] as const]), ['del', key]],
 };
 
-/** A table of one cluster's own: the fields of one hash, in JSON. */
+/** A table of a single cluster: a hash with JSON fields. */
 const ownTable = <Value>(name: string, cluster: string): RedisTable<Value> => ({
   db: databases.own,
   prefix: '',
@@ -100,7 +100,10 @@ const ownTable = <Value>(name: string, cluster: string): RedisTable<Value> => ({
   remove: (key, _before, field) => [['hdel', key, field]],
 });
 
-/** The tables of a cluster: Clipper's, in its schema, and of our own what is this cluster's alone: how it runs what it deployed and splits queries, its events, and what it is told by. */
+/**
+ * A cluster's tables: the shared ones in Clipper's schema; then its own, which hold how it runs its deployments and splits
+ * queries, its events, and its identity.
+ */
 export const tablesOf = (cluster: string): RedisTables => ({
   applications,
   models,
@@ -115,6 +118,6 @@ export const tablesOf = (cluster: string): RedisTables => ({
 /** The Redis key of an entry. */
 export const keyOf = ({ hash, prefix }: RedisTable<unknown>, name: string): string => hash ?? `${prefix}${name}`;
 
-/** The entry that a Redis key is of; undefined for a key of something else. */
+/** The entry that a Redis key belongs to; undefined if it belongs to another table. */
 export const nameOf = ({ prefix }: RedisTable<unknown>, key: string): string | undefined =>
   key.startsWith(prefix) ? key.slice(prefix.length) : undefined;

@@ -1,6 +1,6 @@
 import { ClipperError } from '../errors.ts';
 
-/** Where a Redis is, and as whom to speak to it. */
+/** The address and credentials of a Redis. */
 export interface RedisAddress {
   readonly host: string;
   readonly port: number;
@@ -11,7 +11,7 @@ export interface RedisAddress {
 
 const standardPort = 6379;
 
-/** What `redis://[[user]:password@]host[:port]` says, `rediss` for TLS; undefined where it is anything else. */
+/** Parses `redis://[[user]:password@]host[:port]`, or `rediss` for TLS; undefined for anything else. */
 function read(url: string): RedisAddress | undefined {
   if (!URL.canParse(url)) return undefined;
   const { protocol, hostname, port, username, password, pathname, search, hash } = new URL(url);
@@ -30,12 +30,12 @@ export const isRedisUrl = (url: string): boolean => {
   try {
     return read(url) !== undefined;
   } catch {
-    // A percent sign of a password that was not encoded.
+    // The password has a `%` that is not encoded.
     return false;
   }
 };
 
-/** What a Redis URL must be, for messages: they never repeat the URL, which may hold a password. */
+/** What a Redis URL must look like, for messages. They never repeat the URL, which may hold a password. */
 export const redisUrlRule =
   'must be redis://[[user]:password@]host[:port], or rediss:// for TLS, without a path: the databases are fixed; special characters of a password are to be percent-encoded';
 

@@ -4,24 +4,23 @@ import { ClusterView } from './cluster-view.ts';
 import { checkLabel, checkName, checkVersion, modelKey } from './names.ts';
 import type { Application, Change, ClusterState, DeploymentRecord, ModelVersion, StateStore, Traffic } from './state-store.ts';
 
-/** What is added together with a model version. */
 export interface AddModelOptions {
-  /** Whether it is the current version from then on. */
+  /** Whether to make it the current version. */
   readonly isCurrent?: boolean;
-  /** How a server of ours runs it. */
+  /** How our server runs it. */
   readonly deployment?: DeploymentRecord;
 }
 
 interface OpenOptions {
-  /** The store's content, if it was loaded already. */
+  /** The store's content, if already loaded. */
   readonly state?: ClusterState;
-  /** Called with each application that another server of a shared store deletes. */
+  /** Called with each application that another server deletes from a shared store. */
   readonly onDeletedElsewhere?: (application: string) => void;
 }
 
 /**
- * The rules of management: what exists, what is current and what is linked. Reads are answered from memory; a change is
- * in the store before it shows here.
+ * The rules of management: what may be added, linked, switched and deleted. Reads are answered from memory. A change shows
+ * here only after it is stored.
  */
 export class Registry extends ClusterView {
   readonly #store: StateStore;
@@ -41,7 +40,7 @@ export class Registry extends ClusterView {
     return new Registry(store, { state: state ?? (await store.load()), onDeletedElsewhere });
   }
 
-  /** Adds an application, linked to a model where one is named. Throws E_APPLICATION_EXISTS, and as linkModel does. */
+  /** Adds an application, linked to a model if one is given. Throws E_APPLICATION_EXISTS, and what `linkModel` throws. */
   addApplication(application: Application, model?: string): Promise<void> {
     return this.#change(async () => {
       const { name } = application;
@@ -51,7 +50,7 @@ export class Registry extends ClusterView {
       const changes: Change[] = [{ table: 'applications', key: name, value: application, isNew: true }];
       if (model !== undefined) requireSameType(application, this.currentModel(model));
       if (model !== undefined) changes.push({ table: 'links', key: name, value: [model] });
-      // Clipper leaves the links of an application that it deletes.
+      // When Clipper deletes an application, its links stay.
       else if (this.linkedModels(name).length > 0) changes.push({ table: 'links', key: name, value: undefined });
       await this.#commit(changes, taken);
     });
@@ -67,12 +66,15 @@ export class Registry extends ClusterView {
     });
   }
 
-  /** Makes an application's queries need this key, of which only the hash is kept, or another of its own. Throws E_UNKNOWN_APPLICATION. */
+  /**
+   * Adds the hash of an API key to an application. From then on its queries need one of its keys. Throws
+   * E_UNKNOWN_APPLICATION.
+   */
   addApiKey(name: string, hash: string): Promise<void> {
     return this.#changeApiKeys(name, (hashes) => [...hashes, hash]);
   }
 
-  /** Throws E_UNKNOWN_APPLICATION, E_INVALID_OPTION where it has no such key. */
+  /** Throws E_UNKNOWN_APPLICATION, E_INVALID_OPTION if the application has no such key. */
   deleteApiKey(name: string, hash: string): Promise<void> {
     return this.#changeApiKeys(name, (hashes) => {
       if (hashes.includes(hash)) return hashes.filter((each) => each !== hash);
@@ -104,7 +106,7 @@ export class Registry extends ClusterView {
     });
   }
 
-  /** Throws where a version could not be added: E_MODEL_EXISTS, E_INPUT_TYPE_MISMATCH, E_INVALID_OPTION. */
+  /** Throws if a version can't be added: E_MODEL_EXISTS, E_INPUT_TYPE_MISMATCH, E_INVALID_OPTION. */
   checkAddable(model: ModelVersion): void {
     checkName(model.name, 'model name');
     checkVersion(model.version);
@@ -113,7 +115,7 @@ export class Registry extends ClusterView {
     this.#checkLinkedTypes(model);
   }
 
-  /** Throws E_MODEL_EXISTS, E_INPUT_TYPE_MISMATCH. */
+  /** Throws E_MODEL_EXISTS, E_INPUT_TYPE_MISMATCH, E_INVALID_OPTION. */
   addModel(model: ModelVersion, { isCurrent = false, deployment }: AddModelOptions = {}): Promise<void> {
     return this.#change(async () => {
       this.checkAddable(model);
@@ -138,7 +140,7 @@ export class Registry extends ClusterView {
     });
   }
 
-  /** What of a model's traffic does not go to a version. */
+  /** Removes a version from its model's traffic. */
   #withoutVersion(name: string, version: string): readonly Change[] {
     const traffic = this.traffic(name);
     if (traffic === undefined) return [];
@@ -155,7 +157,10 @@ export class Registry extends ClusterView {
     });
   }
 
-  /** Splits a model's queries between versions; undefined: all go to the current one. Throws E_UNKNOWN_MODEL, E_INPUT_TYPE_MISMATCH. */
+  /**
+   * Splits a model's queries between versions; undefined sends all to the current one. Throws E_UNKNOWN_MODEL,
+   * E_INPUT_TYPE_MISMATCH.
+   */
   setTraffic(name: string, traffic: Traffic | undefined): Promise<void> {
     return this.#change(async () => {
       const versions =
@@ -166,13 +171,13 @@ export class Registry extends ClusterView {
     });
   }
 
-  /** A version that is made current gets all queries. */
+  /** Makes a version current, and ends any split: the current version gets all queries. */
   #switchTo(name: string, version: string): readonly Change[] {
     const switched: Change = { table: 'currentVersions', key: name, value: version };
     return this.traffic(name) === undefined ? [switched] : [switched, { table: 'traffic', key: name, value: undefined }];
   }
 
-  /** Changes how a version is run; nothing where it is not a server of ours that runs it. */
+  /** Changes how a version is run. Does nothing if our server doesn't run it. */
   changeDeployment(name: string, version: string, change: Partial<DeploymentRecord>): Promise<void> {
     return this.#change(async () => {
       const before = this.deployment(name, version);
@@ -181,12 +186,12 @@ export class Registry extends ClusterView {
     });
   }
 
-  /** Throws where a version could not become the current one: E_UNKNOWN_MODEL, E_INPUT_TYPE_MISMATCH. */
+  /** Throws if a version can't become the current one: E_UNKNOWN_MODEL, E_INPUT_TYPE_MISMATCH. */
   checkSwitchable(name: string, version: string): void {
     this.#checkLinkedTypes(this.knownModel(name, version));
   }
 
-  /** Throws E_INPUT_TYPE_MISMATCH where an application of another type is linked to the model. */
+  /** Throws E_INPUT_TYPE_MISMATCH if an application of another input type is linked to the model. */
   #checkLinkedTypes(model: ModelVersion): void {
     for (const [name, models] of this.links) {
       const application = this.application(name);
@@ -207,7 +212,7 @@ export class Registry extends ClusterView {
     this.apply(changes);
   }
 
-  /** One change at a time, so that a rule holds from its check until it is stored. */
+  /** Runs one change at a time, so that what was checked still holds when the change is stored. */
   #change<T>(change: () => Promise<T>): Promise<T> {
     const done = this.#changing.then(change);
     this.#changing = done.catch(() => {});

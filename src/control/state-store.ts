@@ -9,9 +9,11 @@ export interface Application {
   readonly inputType: InputType;
   readonly defaultOutput: string;
   readonly latencySloMicros: number;
-  /** Whether its queries may be answered from the cache; left out: yes. */
+  /** Whether its queries may be answered from the cache. Default: yes. */
   readonly cache?: boolean;
-  /** SHA-256 of the keys that its queries must bring one of, in hexadecimal; left out or empty: none is needed. */
+  /**
+   * SHA-256 hashes of its API keys, in hexadecimal. Queries must carry one of the keys; left out or empty: none is needed.
+   */
   readonly apiKeyHashes?: readonly string[];
 }
 
@@ -24,12 +26,12 @@ export interface ModelVersion extends ServingSettings {
   readonly modelDataPath: string;
 }
 
-/** How a server of ours runs a model version: what is needed to start its replicas again. */
+/** How our server runs a model version: everything needed to start its replicas again. */
 export interface DeploymentRecord {
   readonly name: string;
   readonly version: string;
   readonly inputType: InputType;
-  /** Of the bundle, or of an image of the user's own. */
+  /** The digest of the bundle, or of the user's own image. */
   readonly digest: string;
   /** Left out: replicas run the bundle itself. */
   readonly image?: string | undefined;
@@ -37,42 +39,42 @@ export interface DeploymentRecord {
   readonly resources: Resources;
   readonly network: NetworkChoice;
   readonly replicas: WantedReplicas;
-  /** Its replicas were stopped on purpose; `replicas` is what it goes back to. */
+  /** Its replicas were stopped on purpose. `replicas` keeps the number for the next start. */
   readonly isStopped?: boolean;
 }
 
 /** How a model's queries are split between its versions. */
 export interface Traffic {
   readonly model: string;
-  /** Shares of the queries by version, in proportion to their sum. */
+  /** Weights by version. A version's share of the queries is its weight divided by their sum. */
   readonly weights: Readonly<Record<string, number>>;
-  /** A version that is sent copies of the queries, whose outputs are only compared. */
+  /** A version that gets copies of the queries. Its outputs are only compared. */
   readonly shadow?: string | undefined;
   readonly rule?: RolloutRule | undefined;
 }
 
-/** What tells a cluster's state from others, and what replicas rely on that outlive their server. */
+/** Identifies a cluster's state, and keeps what replicas need that outlive their server. */
 export interface Identity {
   readonly stateId: string;
-  /** Where they were told to connect to; 0: there were none yet. */
+  /** The port that replicas connect to; 0 before the first server. */
   readonly rpcPort: number;
 }
 
-/** What a cluster's state consists of, by table. */
+/** The types of a cluster's state, by table. */
 export interface Tables {
   /** By name. */
   readonly applications: Application;
-  /** By `name:version`, as `deployments`. */
+  /** By `name:version`, like `deployments`. */
   readonly models: ModelVersion;
   readonly deployments: DeploymentRecord;
   /** By the model's name. */
   readonly currentVersions: string;
   readonly traffic: Traffic;
-  /** The models linked to an application, none or one, by its name. */
+  /** The models linked to an application (none or one), by its name. */
   readonly links: readonly string[];
-  /** By their number, of fifteen digits. */
+  /** By event id, padded to fifteen digits. */
   readonly events: ClusterEvent;
-  /** One entry. */
+  /** A single entry. */
   readonly identity: Identity;
 }
 
@@ -88,22 +90,22 @@ export const tableNames = [
   'identity',
 ] as const satisfies TableName[];
 
-/** Sets what is at a key of a table, or deletes it. */
+/** Sets or deletes one entry of a table. */
 export type Change = {
   [Table in TableName]: {
     readonly table: Table;
     readonly key: string;
-    /** Undefined: what is there is deleted. */
+    /** Undefined deletes the entry. */
     readonly value: Tables[Table] | undefined;
-    /** Nothing may be there already. */
+    /** The key must not exist yet. */
     readonly isNew?: boolean;
   };
 }[TableName];
 
-/** Everything that a store holds. */
+/** Everything in a store. */
 export type ClusterState = { readonly [Table in TableName]: Map<string, Tables[Table]> };
 
-/** A replica as others see it. */
+/** A replica, as published to others. */
 export interface ConnectedReplica {
   readonly modelName: string;
   readonly modelVersion: string;
@@ -111,24 +113,24 @@ export interface ConnectedReplica {
   readonly inputType: InputType;
 }
 
-/** Shows others which replicas are connected to this server. */
+/** Publishes which replicas are connected to this server. */
 export interface ReplicaList {
   connected(replica: ConnectedReplica): void;
-  /** To be told with what `connected` was told with. */
+  /** Takes the same object that `connected` took. */
   gone(replica: ConnectedReplica): void;
 }
 
-/** Where a cluster's state is kept. */
+/** Stores a cluster's state. */
 export interface StateStore extends AsyncDisposable {
-  /** Left out where nobody else could look. */
+  /** Left out if nobody else could read it. */
   readonly replicas?: ReplicaList;
   load(): Promise<ClusterState>;
   /**
-   * Makes all of the changes or none, and resolves when they last as long as the store does. False, with nothing changed,
-   * where a key of one that `isNew` is taken. Throws E_STORE_FAILED.
+   * Applies all changes or none, and resolves when they are persisted. Returns false, with nothing changed, if the key of a
+   * change with `isNew` exists. Throws E_STORE_FAILED.
    */
   commit(changes: readonly Change[]): Promise<boolean>;
-  /** Calls back with what others change in a store that several servers share. */
+  /** Calls back with the changes that other servers make in a shared store. */
   follow(onChange: (changes: readonly Change[]) => void): void;
 }
 
@@ -143,7 +145,7 @@ export const emptyState = (): ClusterState => ({
   identity: new Map(),
 });
 
-/** Brings a state up to changes. */
+/** Applies changes to a state. */
 export function apply(state: ClusterState, changes: readonly Change[]): void {
   for (const { table, key, value } of changes) {
     const entries = state[table] as Map<string, Tables[TableName]>;

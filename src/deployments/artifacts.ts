@@ -6,10 +6,10 @@ import { ClipperError } from '../errors.ts';
 import type { ReplicaSource, ReplicaSpec } from '../replicas/backend.ts';
 import { printShort } from '../util/print.ts';
 
-/** A client puts a bundle into the store before it asks for its deploy. */
+/** Don't collect bundles younger than this: a client stores a bundle before it requests the deploy. */
 const unclaimedMs = 600_000;
 
-/** What versions are started from: the bundles in a cluster's store. Images are their engine's. */
+/** The bundles in a cluster's store. Images are left to the Docker engine. */
 export class Artifacts {
   readonly #storeDir: string;
 
@@ -17,14 +17,14 @@ export class Artifacts {
     this.#storeDir = storeDir;
   }
 
-  /** What to run for a version. Throws E_INVALID_OPTION where its bundle is not in the store. */
+  /** What to run for a version. Throws E_INVALID_OPTION if its bundle is not in the store. */
   specOf({ name, version, inputType, digest, image, env, resources, network }: DeploymentRecord): ReplicaSpec {
     const source: ReplicaSource =
       image === undefined ? { kind: 'bundle', dir: this.#bundleDir(digest) } : { kind: 'image', image };
     return { modelName: name, modelVersion: version, inputType, env, resources, network, source };
   }
 
-  /** Takes away the bundles that no version needs and that nobody put there a moment ago. */
+  /** Removes the bundles that no version needs, but not recent ones. Returns their digests. */
   async collect(deployments: readonly DeploymentRecord[], now = Date.now()): Promise<readonly string[]> {
     const needed = new Set(deployments.map(({ digest }) => digest));
     const names = await readdir(this.#storeDir).catch(() => []);
@@ -33,7 +33,7 @@ export class Artifacts {
       const dir = join(this.#storeDir, name);
       const facts = await stat(dir).catch(() => undefined);
       if (facts === undefined || now - facts.mtimeMs < unclaimedMs) continue;
-      // What can't be taken away now may be later.
+      // What can't be removed now may be next time.
       const isGone = await rm(dir, { recursive: true, force: true }).then(
         () => true,
         () => false,

@@ -14,32 +14,32 @@ export interface DeployRequest extends ServingSettings {
   readonly env: Readonly<Record<string, string>>;
   readonly resources: Resources;
   readonly network: NetworkChoice;
-  /** Names a bundle in the cluster's store; of an image of ours, the one that it was made of. */
+  /** A bundle in the cluster's store, or the bundle that our image was made from. */
   readonly digest?: string | undefined;
-  /** What to run in place of a bundle. */
+  /** The image to run instead of a bundle. */
   readonly image?: string | undefined;
   /** An input that a replica must answer before the version becomes current. */
   readonly sample?: Uint8Array | undefined;
-  /** Whether the version becomes the current one. */
+  /** Whether to make the version the current one. */
   readonly current: boolean;
 }
 
-/** The version that a request asks for, as it is registered. */
+/** The requested version, as the registry keeps it. */
 export function modelOf(request: DeployRequest, version: string): ModelVersion {
   const { name, inputType, labels, digest = '', image } = request;
   const containerName = image ?? `clipper-ts/closure:${digest.slice(0, 12)}`;
   return { name, version, inputType, labels, containerName, modelDataPath: digest, ...servingOf(request) };
 }
 
-/** How it is run. */
+/** How to run the requested version. */
 export function deploymentOf(request: DeployRequest, version: string): DeploymentRecord {
   const { name, inputType, digest = '', image, env, resources, network, replicas } = request;
   return { name, version, inputType, digest, image, env, resources, network, replicas };
 }
 
-/** How many to begin with, and to prove that the version works. */
+/** How many replicas to start with. At least one for a range, to prove that the version works. */
 export const atStart = (wanted: WantedReplicas): number => (typeof wanted === 'number' ? wanted : Math.max(1, wanted.min));
 
-/** How many there are to be from now on, where so many are there. */
+/** How many replicas to have from now on, if there are `now` at present. */
 export const within = (wanted: WantedReplicas, now: number): number =>
   typeof wanted === 'number' ? wanted : Math.min(wanted.max, Math.max(1, wanted.min, now));

@@ -14,7 +14,7 @@ import { askSample } from './sample.ts';
 
 export interface DeployedVersion {
   readonly version: string;
-  /** Of the bundle; of the image where that is the user's own. */
+  /** The bundle's digest, or the image's if that is the user's own. */
   readonly digest: string;
 }
 
@@ -28,12 +28,15 @@ export interface DeploymentsParts {
 
 const connectTimeoutMs = 60_000;
 
-/** Takes bundles to serving model versions, and versions from one state to another. A version is current only after its replicas connected and answered. */
+/**
+ * Deploys, scales, switches, stops and deletes model versions. A version becomes current only after its replicas have
+ * connected and, if there is a sample, answered it.
+ */
 export class Deployments {
   readonly #parts: DeploymentsParts;
-  /** Versions that are being deployed and are not registered yet. */
+  /** Versions that are being deployed and not yet registered. */
   readonly #underway = new Map<string, DeploymentRecord>();
-  /** What is done with a version is done one after the other, so that what is stored is what runs. */
+  /** Runs one operation at a time for each version, so that the stored state matches what runs. */
   readonly #turns = new KeyedQueue();
 
   constructor(parts: DeploymentsParts) {
@@ -41,15 +44,15 @@ export class Deployments {
   }
 
   /**
-   * Starts replicas of a bundle and makes it the current version, unless that is not wanted. Where anything fails nothing
-   * is left running, and the version before keeps serving. Throws E_MODEL_EXISTS, E_INPUT_TYPE_MISMATCH,
+   * Starts replicas of a version and, unless the request says otherwise, makes it the current one. If anything fails,
+   * nothing is left running and the previous version keeps serving. Throws E_MODEL_EXISTS, E_INPUT_TYPE_MISMATCH,
    * E_REPLICA_EXITED, E_REPLICA_NOT_READY, E_SAMPLE_FAILED, E_CANCELLED.
    */
   async deploy(request: DeployRequest, signal: AbortSignal): Promise<DeployedVersion> {
     const { model, deployment } = this.#reserve(request);
     const key = modelKey(model.name, model.version);
     try {
-      // Of one that was deleted a moment ago replicas may still be ending.
+      // In turn: if this version was deleted a moment ago, its replicas may still be ending.
       return await this.#turns.take(key, () => this.#start(model, deployment, { request, signal }));
     } finally {
       this.#underway.delete(key);
@@ -83,7 +86,7 @@ export class Deployments {
     }
   }
 
-  /** Changes how many replicas a deployed version has, also after a restart of the server; resolves when they serve. */
+  /** Persists a version's number of replicas and scales to it. Resolves when they serve. */
   async setReplicas(name: string, version: string, replicas: WantedReplicas, signal: AbortSignal): Promise<void> {
     const { registry, supervisor, events } = this.#parts;
     this.#known(name, version);
@@ -100,8 +103,8 @@ export class Deployments {
   }
 
   /**
-   * Makes a version the current one. One that has no replica is started again from what it was deployed from, and is
-   * current only when its replicas connected. Throws E_UNKNOWN_MODEL, E_INPUT_TYPE_MISMATCH, and as deploy does.
+   * Makes a version the current one. If it has no replica, they are started first, and it becomes current when they have
+   * connected. Throws E_UNKNOWN_MODEL, E_INPUT_TYPE_MISMATCH, and what `deploy` throws.
    */
   async activate(name: string, version: string, signal: AbortSignal): Promise<void> {
     const { registry, supervisor, events } = this.#parts;
@@ -132,7 +135,7 @@ export class Deployments {
     }
   }
 
-  /** Stops a version's replicas, also those that are being started; the version stays registered, and can be started again. */
+  /** Stops a version's replicas, including those that are starting. The version stays registered and can be started again. */
   stop(name: string, version: string): Promise<void> {
     const { registry, supervisor, events } = this.#parts;
     const key = modelKey(name, version);
@@ -146,7 +149,7 @@ export class Deployments {
     });
   }
 
-  /** Stops the replicas of all versions of a model but the one that is current then. Throws E_UNKNOWN_MODEL. */
+  /** Stops the replicas of all versions of a model but the current one. Throws E_UNKNOWN_MODEL. */
   async stopInactive(name: string): Promise<void> {
     const { registry } = this.#parts;
     registry.requireModel(name);
@@ -159,7 +162,7 @@ export class Deployments {
     );
   }
 
-  /** Deletes a version, with its replicas where they are this server's. */
+  /** Deletes a version, and its replicas if this server runs them. */
   async delete(name: string, version: string): Promise<void> {
     const { registry, supervisor, events } = this.#parts;
     const key = modelKey(name, version);
@@ -176,7 +179,7 @@ export class Deployments {
     await this.collect();
   }
 
-  /** Takes charge of a version again that this server, or one before it, deployed; does nothing where that is not wanted any more. */
+  /** Starts a version again that this server or an earlier one deployed. Does nothing if it was stopped or deleted. */
   async resume({ name, version }: DeploymentRecord, signal: AbortSignal): Promise<void> {
     await this.#inTurn(name, version, signal, async (unlessCut) => {
       const deployment = this.#parts.registry.deployment(name, version);
@@ -186,7 +189,7 @@ export class Deployments {
     });
   }
 
-  /** Takes away the bundles and images that no version needs. Never rejects: what can't be taken away now may be later. */
+  /** Removes the bundles and images that no version needs. Never rejects: what can't be removed now may be next time. */
   async collect(): Promise<void> {
     const { registry, supervisor, artifacts, log } = this.#parts;
     const needed = [...registry.deployments, ...this.#underway.values()];
@@ -199,14 +202,17 @@ export class Deployments {
     }
   }
 
-  /** The integer after the largest that is in use or being deployed. */
+  /** The integer after the largest that is registered or being deployed. */
   nextVersion(name: string): string {
     let version = Number(this.#parts.registry.nextVersion(name));
     while (this.#underway.has(modelKey(name, String(version)))) version++;
     return String(version);
   }
 
-  /** Runs a job when what else is done with the version is done, unless it is stopped or deleted first. Throws E_CANCELLED. */
+  /**
+   * Runs a job after the version's earlier operations. `unlessCut` aborts when the version is stopped or deleted. Throws
+   * E_CANCELLED.
+   */
   #inTurn(name: string, version: string, signal: AbortSignal, job: (unlessCut: AbortSignal) => Promise<void>): Promise<void> {
     const key = modelKey(name, version);
     return this.#turns.take(key, async (cut) => {
@@ -220,7 +226,7 @@ export class Deployments {
     });
   }
 
-  /** The fleet of a version, with the replicas that an earlier server left. */
+  /** The fleet of a version. A new one takes over the replicas that an earlier server left. */
   async #fleetOf(deployment: DeploymentRecord, signal: AbortSignal): Promise<ReplicaFleet> {
     const { supervisor, artifacts } = this.#parts;
     const { name, version } = deployment;

@@ -16,11 +16,11 @@ interface ResumeParts {
   readonly log: Log;
 }
 
-/** Has the replicas run again that were wanted when the server ended: those of current versions first, some at a time. Never rejects. */
+/** Restarts the replicas that were wanted when the server ended: current versions first, a few at a time. Never rejects. */
 export async function resumeAll(parts: ResumeParts, signal: AbortSignal): Promise<void> {
   const { registry } = parts;
   const isCurrent = ({ name, version }: DeploymentRecord): boolean => registry.currentVersion(name) === version;
-  // Of a version that another server deleted, this one's deployment is left.
+  // If another server deleted a version, this server still has its deployment.
   const isKnown = ({ name, version }: DeploymentRecord): boolean => registry.model(name, version) !== undefined;
   const wanted = registry.deployments.filter((each) => each.isStopped !== true && each.replicas !== 0 && isKnown(each));
   const waiting = [...wanted.filter(isCurrent), ...wanted.filter((each) => !isCurrent(each))];
@@ -30,7 +30,7 @@ export async function resumeAll(parts: ResumeParts, signal: AbortSignal): Promis
   await Promise.all(Array.from({ length: atOnce }, work));
 }
 
-/** What can't be started while what runs replicas is away is tried again, until the version is not wanted any more. */
+/** Retries while the backend is away, until the version is stopped or deleted. */
 async function resume(deployment: DeploymentRecord, { deployments, log }: ResumeParts, signal: AbortSignal): Promise<void> {
   const { name, version } = deployment;
   for (let isFirst = true; !signal.aborted; isFirst = false) {

@@ -12,7 +12,7 @@ interface AskOptions {
   readonly tailOf: (instance: string) => Promise<string>;
 }
 
-/** Asks a replica for its answer to an input, as proof that it works. Throws E_SAMPLE_FAILED, E_CANCELLED. */
+/** Checks that a replica answers an input. Throws E_SAMPLE_FAILED, E_CANCELLED. */
 export async function askSample(replica: RpcReplica, sample: Uint8Array, { signal, tailOf }: AskOptions): Promise<void> {
   try {
     await ask(replica, sample, signal);

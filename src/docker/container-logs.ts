@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import { LineSplitter } from '../util/lines.ts';
 import type { DockerEngine } from './engine.ts';
 
-/** The last lines that a container wrote, to both its outputs, oldest first. */
+/** The last lines that a container wrote to stdout and stderr, oldest first. */
 export async function containerLogs(engine: DockerEngine, id: string, tailLines: number): Promise<readonly string[]> {
   const bytes = await engine.find(`The log of the container ${id} can't be read`, (api) =>
     api.getContainer(id).logs({ stdout: true, stderr: true, tail: tailLines, follow: false }),
@@ -15,7 +15,7 @@ export async function containerLogs(engine: DockerEngine, id: string, tailLines:
   return lines;
 }
 
-/** How many lines of before to begin with; or since when, in seconds since 1970. */
+/** How many old lines to begin with, or a start time in seconds since 1970. */
 export type LogStart = { readonly tail: number } | { readonly since: number };
 
 interface FollowOptions {
@@ -24,7 +24,7 @@ interface FollowOptions {
 }
 
 /**
- * The same, and then each line that it writes, until it ends or the signal aborts. Undefined where there is no such
+ * Old lines as `from` says, then each new one, until the container ends or the signal aborts. Undefined if there is no such
  * container. Throws E_DOCKER_UNAVAILABLE.
  */
 export async function followContainerLogs(
@@ -40,7 +40,7 @@ export async function followContainerLogs(
 }
 
 async function* linesOf(stream: Readable, signal: AbortSignal): AsyncGenerator<string> {
-  // What is not read would hold the connection, and the process with it.
+  // An unread response keeps the connection open, and the process alive.
   const leave = (): void => void stream.destroy();
   signal.addEventListener('abort', leave);
   const reader = new WriteReader();
@@ -63,7 +63,7 @@ async function* linesOf(stream: Readable, signal: AbortSignal): AsyncGenerator<s
   }
 }
 
-/** What a container wrote at once, and to which of its outputs. */
+/** What a container wrote in one call, and to which output. */
 interface Write {
   readonly output: number;
   readonly payload: Buffer;
@@ -71,7 +71,7 @@ interface Write {
 
 const headerBytes = 8;
 
-/** Reads a log as the engine sends it: each write behind a header, which has its output and length. */
+/** Parses the engine's log format: each write follows a header with its output and length. */
 class WriteReader {
   #rest: Buffer = Buffer.alloc(0);
 

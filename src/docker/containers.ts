@@ -5,10 +5,10 @@ import { ClipperError, messageOf } from '../errors.ts';
 import { reasonOf, statusOf } from './docker-errors.ts';
 import type { DockerEngine } from './engine.ts';
 
-/** What to make a container of, as the engine's API has it. */
+/** A container's settings, as the engine's API takes them. */
 export type ContainerSettings = Dockerode.ContainerCreateOptions;
 
-/** How a container is, or ended. */
+/** A container's state, or how it ended. */
 export interface ContainerState {
   readonly isRunning: boolean;
   readonly exitCode: number;
@@ -22,14 +22,14 @@ export interface ContainerFacts {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** Makes and starts a container; where it can't be started, none is left. Throws E_REPLICA_EXITED, E_IMAGE_NOT_FOUND. */
+/** Creates and starts a container. Removes it if it can't be started. Throws E_REPLICA_EXITED, E_IMAGE_NOT_FOUND. */
 export async function runContainer(engine: DockerEngine, settings: ContainerSettings): Promise<string> {
   const what = `Docker refused the container ${settings.name ?? ''}`;
   const container = await engine.ask(what, 'E_REPLICA_EXITED', async (api) => {
     try {
       return await api.createContainer(inBody(settings));
     } catch (error) {
-      // A container to join may be gone as well.
+      // A 404 may also be about a container whose network it should join.
       if (statusOf(error) !== 404 || !/image/i.test(reasonOf(error))) throw error;
       const message = `${what}: the Docker engine has no image ${settings.Image ?? ''}, which was removed`;
       throw new ClipperError('E_IMAGE_NOT_FOUND', message, { fix: 'deploy it again', cause: error });
@@ -39,13 +39,13 @@ export async function runContainer(engine: DockerEngine, settings: ContainerSett
     await engine.ask(what, 'E_REPLICA_EXITED', () => container.start());
     return container.id;
   } catch (error) {
-    // Why it could not be started says more than why it could not be removed.
+    // The first error says more than a failed removal would.
     await removeContainer(engine, container.id).catch(() => {});
     throw error;
   }
 }
 
-/** Makes a container that is never started, to look into its files. */
+/** Creates a container that is never started, to look at its files. */
 export async function createContainer(engine: DockerEngine, settings: ContainerSettings): Promise<string> {
   const made = await engine.ask('A container could not be made', 'E_IMAGE_FAILED', (api) =>
     api.createContainer(inBody(settings)),
@@ -53,26 +53,26 @@ export async function createContainer(engine: DockerEngine, settings: ContainerS
   return made.id;
 }
 
-/** dockerode would put all settings into the request's address as well, where `env` fits badly and engines may log it. */
+/** By default, dockerode also puts all settings into the URL, where `env` may be too long, and engines may log it. */
 const inBody = ({ name, ...settings }: ContainerSettings): ContainerSettings =>
   ({ _query: name === undefined ? {} : { name }, _body: settings }) as ContainerSettings;
 
-/** Whether a path is in a container's files. */
+/** Whether a path exists in a container. */
 export async function hasPath(engine: DockerEngine, id: string, path: string): Promise<boolean> {
   const answer = await engine.find(`${path} can't be looked up`, (api) => api.getContainer(id).infoArchive({ path }));
-  // What is not read would hold the connection, and the process with it.
+  // An unread response keeps the connection open, and the process alive.
   (answer as Readable | undefined)?.resume();
   return answer !== undefined;
 }
 
-/** Resolves when a container has ended or is gone. Throws E_DOCKER_UNAVAILABLE when the engine goes away before. */
+/** Resolves when a container has ended or is gone. Throws E_DOCKER_UNAVAILABLE if the engine goes away first. */
 export async function waitForContainer(engine: DockerEngine, id: string): Promise<void> {
   await engine.find(`The end of the container ${id} can't be awaited`, async (api) => {
     for await (const _ of await awaitedEnd(api, id));
   });
 }
 
-/** As a stream: the answer begins at once and may take days, and dockerode waits forever for one that is cut off. */
+/** As a stream, because the response may take days, and dockerode never settles if the connection breaks. */
 const awaitedEnd = (api: Dockerode, id: string): Promise<NodeJS.ReadableStream> =>
   new Promise((resolve, reject) => {
     const request = { path: `/containers/${id}/wait`, method: 'POST', isStream: true, statusCodes: { 200: true } };
@@ -89,11 +89,11 @@ export async function stateOf(engine: DockerEngine, id: string): Promise<Contain
   return { isRunning: state.Running, exitCode: state.ExitCode, wasOutOfMemory: state.OOMKilled };
 }
 
-/** Asks a container's process to end, and ends it by force after `graceMs`. */
+/** Asks a container's process to end, and kills it after `graceMs`. */
 export async function stopContainer(engine: DockerEngine, id: string, graceMs: number): Promise<void> {
   await engine.find(`The container ${id} can't be stopped`, async (api) => {
     const container = api.getContainer(id);
-    // A paused one takes no signal but the last.
+    // A paused container reacts only to SIGKILL.
     const paused = graceMs > 0 && (await container.inspect()).State.Paused;
     if (graceMs === 0 || paused) await container.kill().catch(unlessEnded);
     else await container.stop({ t: Math.ceil(graceMs / 1_000) }).catch(unlessEnded);
@@ -110,11 +110,11 @@ export async function removeContainer(engine: DockerEngine, id: string): Promise
       try {
         return void (await api.getContainer(id).remove({ force: true, v: true }));
       } catch (error) {
-        // Its removal is under way.
+        // It is already being removed.
         if (statusOf(error) === 409) return;
         if (!/device or resource busy/.test(messageOf(error))) throw error;
-        // Its file system is still mounted elsewhere, as in a container that another engine was just starting. It is dead
-        // in any case: what is left of it goes with the next sweep.
+        // Its file system is still mounted elsewhere, for example in a container that another engine is starting. The
+        // container is dead either way, and the next sweep removes what is left.
         if (attempts === 5) return;
         await setTimeout(200 * attempts);
       }
@@ -122,7 +122,7 @@ export async function removeContainer(engine: DockerEngine, id: string): Promise
   });
 }
 
-/** All containers with these labels, also those that ended. */
+/** All containers with these labels, including ended ones. */
 export async function containersLabelled(engine: DockerEngine, ...labels: readonly string[]): Promise<readonly ContainerFacts[]> {
   const found = await engine.ask('The containers can not be listed', 'E_DOCKER_REFUSED', (api) =>
     api.listContainers({ all: true, filters: JSON.stringify({ label: labels }) }),

@@ -3,10 +3,10 @@ import { promisify } from 'node:util';
 import { ClipperError, messageOf } from '../errors.ts';
 import type { RegistryAuth } from './images.ts';
 
-/** A helper may ask its user first. */
+/** Generous, because a helper may have to ask the user. */
 const timeoutMs = 60_000;
 
-/** The user name that says that the secret is an identity token. */
+/** The user name by which a helper marks the secret as an identity token. */
 const tokenUser = '<token>';
 
 interface Failure {
@@ -16,7 +16,7 @@ interface Failure {
   readonly stderr?: string;
 }
 
-/** Asks one of the programs that keep credentials for the Docker command. Undefined where it has none. Throws E_REGISTRY_FAILED. */
+/** Asks one of Docker's credential helpers. Undefined if it has no credentials. Throws E_REGISTRY_FAILED. */
 export async function askCredentialHelper(helper: string, server: string): Promise<RegistryAuth | undefined> {
   const program = `docker-credential-${helper}`;
   try {
@@ -31,9 +31,9 @@ export async function askCredentialHelper(helper: string, server: string): Promi
 }
 
 async function answerOf(program: string, server: string): Promise<string> {
-  // The environment is named as that of this realm: a test runner's is not the process's own.
+  // Explicit, because a test runner may replace `process.env`, and `execFile` would use the real one.
   const running = promisify(execFile)(program, ['get'], { timeout: timeoutMs, env: process.env });
-  // One that ends before it has read all has said why.
+  // A helper that ends before it has read its input has reported why.
   running.child.stdin?.on('error', () => {});
   running.child.stdin?.end(server);
   return (await running).stdout;
@@ -49,7 +49,7 @@ function parsed(answer: string): { readonly Username?: unknown; readonly Secret?
   try {
     return Object(JSON.parse(answer));
   } catch {
-    // The parser's own error quotes the text, and with it the secret.
+    // The parser's own error quotes the text, including the secret.
     throw new Error('its answer is no JSON');
   }
 }

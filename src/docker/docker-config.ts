@@ -5,18 +5,18 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { ClipperError, messageOf } from '../errors.ts';
 
-/** What we read of the Docker command's configuration. */
+/** The parts of the Docker CLI's configuration that we read. */
 export interface DockerConfig {
   readonly currentContext?: string;
   readonly auths?: Readonly<Record<string, { readonly auth?: string; readonly identitytoken?: string }>>;
-  /** The credential helper of each registry, and the one for all others. */
+  /** Credential helpers by registry, and the default one. */
   readonly credHelpers?: Readonly<Record<string, string>>;
   readonly credsStore?: string;
 }
 
 const configDir = (): string => process.env.DOCKER_CONFIG ?? join(homedir(), '.docker');
 
-/** The user's configuration of the Docker command; empty where there is none. Throws E_INVALID_OPTION for a broken one. */
+/** The user's Docker CLI configuration; empty if there is none. Throws E_INVALID_OPTION if it is malformed. */
 export async function readDockerConfig(): Promise<DockerConfig> {
   const file = join(configDir(), 'config.json');
   const text = await readFile(file, 'utf8').catch(() => '{}');
@@ -30,8 +30,8 @@ export async function readDockerConfig(): Promise<DockerConfig> {
 }
 
 /**
- * The address of the engine that the Docker command would use: DOCKER_HOST, else that of the current context. Undefined
- * for the system's default.
+ * The address of the engine that the Docker CLI would use: DOCKER_HOST, else the current context's. Undefined for the
+ * system's default.
  */
 export async function engineAddress(): Promise<string | undefined> {
   const { DOCKER_HOST: host } = process.env;
@@ -46,7 +46,7 @@ export async function engineAddress(): Promise<string | undefined> {
     });
   });
   const address = addressIn(text, file);
-  // Its certificates lie in files that only the Docker command reads.
+  // The context's certificates lie in files that only the Docker CLI reads.
   if (!existsSync(join(configDir(), 'contexts', 'tls', id, 'docker'))) return address;
   throw new ClipperError('E_INVALID_OPTION', `The Docker context "${context}" has certificates of its own`, {
     fix: `set DOCKER_HOST=${address}, DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH to their folder`,

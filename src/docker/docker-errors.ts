@@ -1,20 +1,20 @@
 import { userInfo } from 'node:os';
 import { ClipperError, type ErrorCode, messageOf } from '../errors.ts';
 
-/** An error as dockerode gives it. */
+/** An error as dockerode throws it. */
 interface EngineError {
   readonly statusCode?: number;
   readonly code?: string;
   readonly json?: { readonly message?: string };
 }
 
-/** The HTTP status that the engine refused a request with; undefined where it gave no answer. */
+/** The HTTP status of the engine's refusal; undefined if there was no response. */
 export const statusOf = (error: unknown): number | undefined => (error as EngineError | undefined)?.statusCode;
 
-/** What the engine itself said. */
+/** The engine's own message. */
 export const reasonOf = (error: unknown): string => (error as EngineError | undefined)?.json?.message ?? messageOf(error).trim();
 
-/** Whether it said so as an engine does. */
+/** Whether the error carries an engine's message. */
 export const hasReason = (error: unknown): boolean => (error as EngineError | undefined)?.json?.message !== undefined;
 
 const lostCodes = new Set([
@@ -22,11 +22,11 @@ const lostCodes = new Set([
   ...['ENOTFOUND', 'EAI_AGAIN', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH'],
 ]);
 
-/** Whether the engine could not be reached at all. */
+/** Whether the engine could not be reached. */
 export const isUnreachable = (error: unknown): boolean =>
   lostCodes.has((error as EngineError).code ?? '') || (error as ClipperError).code === 'E_DOCKER_UNAVAILABLE';
 
-/** An error of the engine as ours: what was tried, what it said, and what to do. */
+/** Turns an engine's error into ours: what was tried, the engine's message, and a fix. */
 export function engineError(error: unknown, what: string, code: ErrorCode, address: string): ClipperError {
   if (error instanceof ClipperError) return error;
   const { code: systemCode } = error as EngineError;

@@ -3,25 +3,25 @@ import { ClipperError, type ErrorCode } from '../errors.ts';
 import { engineAddress } from './docker-config.ts';
 import { engineError, hasReason, statusOf } from './docker-errors.ts';
 
-/** What an engine says of itself. */
+/** Facts about an engine. */
 export interface EngineFacts {
-  /** Where it is, as a user would write it. */
+  /** The address, as a user would write it. */
   readonly address: string;
-  /** The same engine has the same, through whatever address. */
+  /** The engine's id, which doesn't depend on the address. */
   readonly id: string;
   readonly version: string;
   readonly os: string;
-  /** As Docker names it, where that is one name: amd64. */
+  /** Docker's name where it has one, such as amd64. */
   readonly arch: string;
-  /** Whether an image may be loaded without the layers that the engine has already; an engine on containerd's store can't. */
+  /** Whether an image can be loaded without the layers that the engine already has. Not with containerd's image store. */
   readonly takesThinImages: boolean;
-  /** Whether it runs as a user who is not root, with a network of its own. */
+  /** Whether it runs without root, in a network of its own. */
   readonly isRootless: boolean;
   readonly memoryBytes: number;
   readonly cpus: number;
 }
 
-/** The first that knows `host-gateway`: Docker 20.10. */
+/** The first version with `host-gateway`: Docker 20.10. */
 const oldestApi = [1, 41] as const;
 const answerMs = 10_000;
 
@@ -35,7 +35,7 @@ export class DockerEngine {
     this.facts = facts;
   }
 
-  /** Connects to the engine that the user's Docker command uses. Throws E_DOCKER_UNAVAILABLE with what to do. */
+  /** Connects to the engine that the user's Docker CLI uses. Throws E_DOCKER_UNAVAILABLE, with a fix. */
   static async connect(): Promise<DockerEngine> {
     const host = await engineAddress();
     let address = host ?? 'its standard address';
@@ -51,7 +51,7 @@ export class DockerEngine {
   }
 
   /**
-   * Asks the engine for something. What goes wrong is thrown with `code`, unless the engine is not there at all.
+   * Sends a request to the engine. Failures are thrown with `code`, unless the engine is unavailable.
    * @internal
    */
   async ask<T>(what: string, code: ErrorCode, question: (api: Dockerode) => Promise<T>): Promise<T> {
@@ -63,7 +63,7 @@ export class DockerEngine {
   }
 
   /**
-   * Asks for something that may not be there: undefined then.
+   * Sends a request about something that may not exist. Undefined if it doesn't.
    * @internal
    */
   async find<T>(what: string, question: (api: Dockerode) => Promise<T>): Promise<T | undefined> {
@@ -93,7 +93,7 @@ interface EngineInfo {
   readonly NCPU: number;
 }
 
-/** Loaded when it is needed: most programs that import this package use no Docker. */
+/** Loaded on demand, because most programs that import this package don't use Docker. */
 async function openApi(host: string | undefined): Promise<Dockerode> {
   const { default: Api } = await import('dockerode');
   if (host === undefined || process.env.DOCKER_HOST) return new Api();
@@ -112,13 +112,13 @@ async function socketOf(api: Dockerode): Promise<string> {
   return (await modem.getSocketPath()) ?? '';
 }
 
-/** dockerode's types know nothing of the signal. */
+/** dockerode's types lack the signal. */
 interface EngineRequest {
   version(options: { abortSignal: AbortSignal }): Promise<Partial<EngineVersion>>;
   info(options: { abortSignal: AbortSignal }): Promise<Partial<EngineInfo>>;
 }
 
-/** What an engine says of itself. Throws E_DOCKER_UNAVAILABLE where something else is at its address, or says nothing. */
+/** The engine's facts. Throws E_DOCKER_UNAVAILABLE if there is no answer, or if it isn't from a Docker engine. */
 async function introduced(api: Dockerode, address: string): Promise<readonly [EngineVersion, EngineInfo]> {
   const asked = api as unknown as EngineRequest;
   const abortSignal = AbortSignal.timeout(answerMs);
@@ -147,7 +147,7 @@ function checkVersion({ Version, ApiVersion }: EngineVersion, address: string): 
   throw new ClipperError('E_DOCKER_UNAVAILABLE', message, { fix: "update it, or use the backend 'process'" });
 }
 
-/** Docker's names of the machines that the engine names as the kernel does. */
+/** Docker's names of architectures that the engine reports with the kernel's name. */
 const archNames: Readonly<Record<string, string>> = { x86_64: 'amd64', aarch64: 'arm64' };
 
 const factsOf = (info: EngineInfo, version: EngineVersion, address: string): EngineFacts => ({

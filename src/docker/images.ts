@@ -5,34 +5,34 @@ import type { DockerEngine } from './engine.ts';
 import { followLines, type OnLine } from './progress-lines.ts';
 import { checkReference } from './reference.ts';
 
-/** An image as the engine has it. */
+/** An image in the engine's store. */
 export interface ImageFacts {
   readonly id: string;
   readonly tags: readonly string[];
-  /** `repository@sha256:…`, for what was pushed or pulled. */
+  /** `repository@sha256:…` of pushed and pulled images. */
   readonly digests: readonly string[];
   readonly os: string;
-  /** As Docker names it: amd64. */
+  /** Docker's name, such as amd64. */
   readonly arch: string;
   readonly variant?: string;
   readonly bytes: number;
-  /** When it was last given a name, in milliseconds; undefined where the engine doesn't say. */
+  /** When it was last tagged, in milliseconds since 1970; undefined if the engine doesn't say. */
   readonly namedAt: number | undefined;
   /** SHA-256 of each uncompressed layer, lowest first. */
   readonly layers: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
   readonly env: readonly string[];
-  /** How its containers run, as the engine has it. */
+  /** The configuration of its containers, in the engine's format. */
   readonly config: Readonly<Record<string, unknown>>;
 }
 
-/** How to follow an operation, and to cancel it. */
+/** Follows an operation's progress, and cancels it. */
 export interface Following {
   readonly onLine: OnLine;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A name and password for a registry. */
+/** Credentials for a registry. */
 export interface RegistryAuth {
   readonly username?: string;
   readonly password?: string;
@@ -40,7 +40,7 @@ export interface RegistryAuth {
   readonly serveraddress?: string;
 }
 
-/** Throws E_INVALID_OPTION for what can't be a name. */
+/** Throws E_INVALID_OPTION if `reference` can't be an image's name. */
 export async function findImage(engine: DockerEngine, reference: string): Promise<ImageFacts | undefined> {
   const path = checkReference(reference);
   const found = await engine.find(`The image ${reference} can't be looked up`, (api) => api.getImage(path).inspect());
@@ -74,7 +74,7 @@ export async function loadImage(engine: DockerEngine, archive: Readable, followi
   await send(engine, sending, (api, options) => api.loadImage(archive, options));
 }
 
-/** Builds an image from a context whose Dockerfile is in it. Throws E_IMAGE_FAILED, E_CANCELLED. */
+/** Builds an image from a context that includes its Dockerfile. Throws E_IMAGE_FAILED, E_CANCELLED. */
 export async function buildImage(
   engine: DockerEngine,
   context: Readable,
@@ -109,7 +109,7 @@ interface Sending {
 type Api = Parameters<Parameters<DockerEngine['ask']>[2]>[0];
 
 /**
- * Starts an operation that answers with lines, and follows it to its end. Nothing of it goes on after a cancel.
+ * Starts an operation that reports progress in lines, and follows it to its end. Cancelling stops it completely.
  * @internal
  */
 export async function send(
@@ -119,7 +119,7 @@ export async function send(
 ): Promise<readonly Readonly<Record<string, unknown>>[]> {
   const stop = (): void => void upload?.destroy();
   signal?.addEventListener('abort', stop, { once: true });
-  // An upload that fails by itself says more than the connection that it breaks.
+  // The upload's own error says more than the broken connection that it causes.
   let uploadError: unknown;
   upload?.once('error', (error) => {
     uploadError = error;
@@ -144,7 +144,7 @@ export async function send(
 export const tagImage = (engine: DockerEngine, id: string, { repo, tag }: { repo: string; tag: string }): Promise<void> =>
   engine.ask(`The image ${id} can't be named ${repo}:${tag}`, 'E_IMAGE_FAILED', (api) => api.getImage(id).tag({ repo, tag }));
 
-/** Takes a name away, and the image with its last name. One that is in use, or gone, is left alone. */
+/** Removes a name, and the image with its last name. Does nothing if the image is in use or gone. */
 export async function removeImage(engine: DockerEngine, reference: string): Promise<void> {
   await engine.find(`The image ${reference} can't be removed`, async (api) => {
     await api
@@ -154,7 +154,7 @@ export async function removeImage(engine: DockerEngine, reference: string): Prom
   });
 }
 
-/** The names of this form that images have: `clipper-ts/default/*`. */
+/** The names of images that match a pattern such as `clipper-ts/default/*`. */
 export async function imagesNamed(engine: DockerEngine, reference: string): Promise<readonly string[]> {
   const found = await engine.ask('The images can not be listed', 'E_DOCKER_REFUSED', (api) =>
     api.listImages({ filters: JSON.stringify({ reference: [reference] }) } as object),
@@ -162,7 +162,7 @@ export async function imagesNamed(engine: DockerEngine, reference: string): Prom
   return found.flatMap(({ RepoTags }) => RepoTags ?? []);
 }
 
-/** The ids of the images with a label: `name=value`. */
+/** The ids of the images with a label, `name=value`. */
 export async function imagesLabelled(engine: DockerEngine, label: string): Promise<readonly string[]> {
   const found = await engine.ask('The images can not be listed', 'E_DOCKER_REFUSED', (api) =>
     api.listImages({ filters: JSON.stringify({ label: [label] }) } as object),

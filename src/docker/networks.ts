@@ -4,7 +4,7 @@ import type { DockerEngine } from './engine.ts';
 export interface NetworkSettings {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
-  /** Whether its containers reach each other and this machine, and nothing beyond. */
+  /** Whether its containers can only reach each other and this machine. */
   readonly isInternal: boolean;
 }
 
@@ -12,11 +12,11 @@ export interface NetworkFacts {
   readonly id: string;
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
-  /** This machine's address in it. */
+  /** This machine's address in the network. */
   readonly gateway: string;
 }
 
-/** Makes a bridge network. Undefined where there is one of this name. */
+/** Creates a bridge network. Undefined if the name is taken. */
 export function createNetwork(
   engine: DockerEngine,
   { name, labels, isInternal }: NetworkSettings,
@@ -44,14 +44,14 @@ export async function removeNetwork(engine: DockerEngine, id: string): Promise<v
   await engine.find(`The network ${id} can't be removed`, (api) => api.getNetwork(id).remove());
 }
 
-/** Puts a container into a network. Returns its address there. */
+/** Connects a container to a network. Returns its address there. */
 export async function joinNetwork(engine: DockerEngine, network: NetworkFacts, container: string): Promise<string> {
   return engine.ask(`This server's container can't join the network ${network.name}`, 'E_DOCKER_REFUSED', async (api) => {
     const addressIn = async (): Promise<string | undefined> => {
       const { NetworkSettings } = await api.getContainer(container).inspect();
       return NetworkSettings.Networks[network.name]?.IPAddress;
     };
-    // It may have joined before it was started again.
+    // It may have joined before it was restarted.
     const known = await addressIn();
     if (known !== undefined) return known;
     await api.getNetwork(network.id).connect({ Container: container });

@@ -5,23 +5,23 @@ import { isAlive, startTimeOf } from '../util/processes.ts';
 import { stateOf } from './containers.ts';
 import type { DockerEngine } from './engine.ts';
 
-/** Names this process on whatever machine, also when its number is used again: for labels on what is its own. */
+/** Identifies this process in labels. Unique across machines, even if the process id is reused. */
 export const ownIdentity = (): string =>
   [hostname(), process.pid, startTimeOf(process.pid), processSpace(), digestOf(bootId())].join('/');
 
-/** Whether the process that a label names lives. One that can't be seen from here is taken for alive. */
+/** Whether the process that a label names is alive. Assumes so if it can't be seen from here. */
 export async function isOwnerAlive(engine: DockerEngine, identity: string): Promise<boolean> {
   const [host = '', pid = '', started = '', space = '', boot = ''] = identity.split('/');
   if (space === processSpace() && host === hostname()) return isAlive({ pid: Number(pid), startTime: started });
   const isContainer = /^[0-9a-f]{12}$/.test(host);
-  // What ran before this machine was started is dead, and so is what ran in this very container before it was.
+  // Processes from before this machine's last boot are dead, and so are those of earlier runs of this container.
   const isOfBefore = boot !== '' && boot !== digestOf(bootId());
   if (host === hostname() && (isOfBefore || (isContainer && existsSync('/.dockerenv')))) return false;
-  // One in a container has that one's id as its host's name, unless it was given another.
+  // A container's host name is its id, unless another was set.
   return !isContainer || (await stateOf(engine, host))?.isRunning === true;
 }
 
-/** What tells apart machines and containers in which the same numbers mean other processes; empty where it can't be told. */
+/** Identifies the machine and PID namespace, as process ids are unique only there; empty if unknown. */
 function processSpace(): string {
   try {
     return digestOf(`${bootId()} ${readlinkSync('/proc/self/ns/pid')}`);
@@ -30,7 +30,7 @@ function processSpace(): string {
   }
 }
 
-/** Another one each time that the machine is started; empty where it can't be told. */
+/** Changes with each boot of the machine; empty if unknown. */
 function bootId(): string {
   try {
     return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();

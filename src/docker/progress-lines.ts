@@ -1,10 +1,10 @@
 import type { Readable } from 'node:stream';
 import { ClipperError } from '../errors.ts';
 
-/** Told of what the engine says while it works. */
+/** Called with each line of progress. */
 export type OnLine = (line: string) => void;
 
-/** A line of the engine's progress. */
+/** A line of the engine's progress output. */
 interface EngineLine {
   readonly stream?: string;
   readonly status?: string;
@@ -14,8 +14,8 @@ interface EngineLine {
 }
 
 /**
- * Follows the JSON lines of a build, load, push or pull to their end. Returns what they gave as `aux`. Throws what an
- * `error` line says: the answer's status was 200 long before.
+ * Reads the JSON lines of a build, load, push or pull to their end. Returns their `aux` values. Throws the text of an
+ * `error` line, because the HTTP status was sent long before.
  */
 export async function followLines(stream: Readable, onLine: OnLine): Promise<readonly Readonly<Record<string, unknown>>[]> {
   const results: Readonly<Record<string, unknown>>[] = [];
@@ -24,7 +24,7 @@ export async function followLines(stream: Readable, onLine: OnLine): Promise<rea
     if (line.error !== undefined) throw new Error(line.error);
     if (line.aux !== undefined) results.push(line.aux);
     const text = (line.stream ?? [line.id, line.status].filter((part) => part !== undefined).join(': ')).trim();
-    // A layer on its way is reported many times a second.
+    // Skips repeats: a layer's progress is reported many times a second.
     if (text !== '' && text !== last) onLine(text);
     last = text;
   }

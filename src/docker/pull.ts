@@ -8,15 +8,18 @@ import { registryReason } from './registry-errors.ts';
 import { withRetries } from './retries.ts';
 
 export interface EnsureOptions extends Following {
-  /** Asked only where the image must be pulled. Left out: the user's own configuration of Docker. */
+  /** Called only if the image must be pulled. Left out: the user's Docker configuration. */
   readonly authFor?: AuthFor | undefined;
-  /** `linux/amd64`. Left out: an image that the engine has is taken as it is, and one that is pulled must be for the engine. */
+  /**
+   * `linux/amd64`. Left out: an image that is already there is accepted as it is; a pulled one must match the engine's
+   * platform.
+   */
   readonly platform?: string | undefined;
 }
 
 /**
- * An image that the engine has, or pulls; by a digest, with just these bytes. Throws E_IMAGE_NOT_FOUND,
- * E_REGISTRY_FAILED with the next step, E_IMAGE_FAILED where it is for another platform, E_INVALID_OPTION, E_CANCELLED.
+ * Returns an image that the engine has, or pulls it. A digest guarantees its bytes. Throws E_IMAGE_NOT_FOUND,
+ * E_REGISTRY_FAILED with the next step, E_IMAGE_FAILED if it is for another platform, E_INVALID_OPTION, E_CANCELLED.
  */
 export async function ensureImage(engine: DockerEngine, reference: string, options: EnsureOptions): Promise<ImageFacts> {
   const there = await findImage(engine, reference).catch((error: unknown) => {
@@ -50,7 +53,7 @@ async function pull(engine: DockerEngine, reference: string, { platform, authFor
   });
 }
 
-/** What is no fault of the registry, as what it is. */
+/** Turns errors that are not the registry's fault into more specific ones. */
 function plainer(error: unknown, reference: string, platform: string | undefined): unknown {
   const reason = registryReason(error);
   if (reason === undefined) return error;
@@ -71,7 +74,7 @@ function noName(reference: string, { cause }: ClipperError): ClipperError {
 
 function notFound(reference: string, reason: string, cause?: unknown): ClipperError {
   const { host } = parseReference(reference);
-  // Docker Hub says the same of images that are not there and of those that are not for everybody.
+  // Docker Hub gives the same answer for missing and for private images.
   const fix = /denied/.test(reason) ? 'check its spelling; if it is private, `docker login`' : undefined;
   return new ClipperError('E_IMAGE_NOT_FOUND', `There is no image ${reference} in the registry ${host}: ${reason}`, {
     fix,
@@ -94,9 +97,9 @@ function checkDigest(reference: string, { digests }: ImageFacts): void {
 const fits = ({ os, arch }: ImageFacts, platform: string | undefined): boolean =>
   platform === undefined || platform.split('/').slice(0, 2).join('/') === `${os}/${arch}`;
 
-/** Whether an image is for the engine's own kind of machine. */
+/** Whether an image is for the engine's platform. */
 export const isForEngine = (engine: DockerEngine, image: ImageFacts): boolean => fits(image, platformOfEngine(engine));
 
-/** Undefined for kinds of machines that have several names. */
+/** Undefined for architectures that have several names. */
 const platformOfEngine = ({ facts: { os, arch } }: DockerEngine): string | undefined =>
   arch === 'amd64' || arch === 'arm64' ? `${os}/${arch}` : undefined;

@@ -6,20 +6,20 @@ import type { RegistryTask } from './registry-errors.ts';
 import { withRetries } from './retries.ts';
 
 export interface PushOptions extends Following {
-  /** A name that the image has in the engine, with the registry's host. */
+  /** A name that the image has in the engine, including the registry's host. */
   readonly reference: string;
   readonly auth?: RegistryAuth | undefined;
 }
 
-/** An image as a registry has it. */
+/** A pushed image. */
 export interface PushedImage {
-  /** `host:port/namespace/name@sha256:…`: whoever pulls it gets these bytes or none. */
+  /** `host:port/namespace/name@sha256:…`: pulling it gives exactly these bytes, or fails. */
   readonly reference: string;
   readonly digest: string;
 }
 
 /**
- * Pushes an image to the registry that its name says, and sees that the registry has it under this name. Throws
+ * Pushes an image to the registry in its name, and checks that the registry has it under this name. Throws
  * E_REGISTRY_FAILED with the next step, E_IMAGE_NOT_FOUND, E_CANCELLED.
  */
 export async function pushImage(engine: DockerEngine, options: PushOptions): Promise<PushedImage> {
@@ -39,7 +39,7 @@ async function pushOnce(engine: DockerEngine, { reference, auth }: RegistryTask,
   const sending = { what: `The image ${reference} could not be pushed`, code: 'E_REGISTRY_FAILED', following } as const;
   const results = await send(engine, sending, async (api, options) => {
     const image = api.getImage(name);
-    // The engine asks for credentials in any case, if only for empty ones.
+    // The engine requires credentials, even empty ones.
     return await image.push({ tag, authconfig: auth ?? {}, ...options });
   }).catch((error: unknown) => {
     throw isUnknownToEngine(error) ? unknownToEngine(reference, error) : error;
@@ -55,7 +55,7 @@ const isUnknownToEngine = (error: unknown): boolean =>
 const unknownToEngine = (reference: string, cause: unknown): ClipperError =>
   new ClipperError('E_IMAGE_NOT_FOUND', `The Docker engine has no image ${reference} to push`, { cause });
 
-/** The digest that the registry itself says for a name. */
+/** The digest that the registry reports for a name. */
 function digestThere(engine: DockerEngine, { reference, auth }: RegistryTask, signal?: AbortSignal): Promise<string> {
   const what = `The image ${reference} could not be looked up`;
   return engine.ask(what, 'E_REGISTRY_FAILED', async (api) => {
@@ -65,7 +65,7 @@ function digestThere(engine: DockerEngine, { reference, auth }: RegistryTask, si
   });
 }
 
-/** For requests that can't be taken back: their answer is not waited for. */
+/** For requests that can't be cancelled: stops waiting for the response. */
 async function unlessAborted<T>(answer: Promise<T>, what: string, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return answer;
   let stop = (): void => {};

@@ -4,12 +4,12 @@ import { type DockerConfig, readDockerConfig } from './docker-config.ts';
 import type { RegistryAuth } from './images.ts';
 import { dockerHub, parseReference } from './reference.ts';
 
-/** Finds the credentials for the registry of an image. */
+/** Finds the credentials for an image's registry. */
 export type AuthFor = (reference: string) => Promise<RegistryAuth | undefined>;
 
 /**
- * The credentials for the registry of an image: those given, where they are for this registry, else what `docker login`
- * left, also with a credential helper. Undefined where there are none. Throws E_REGISTRY_FAILED, E_INVALID_OPTION.
+ * The credentials for an image's registry: the explicit ones if they are for this registry, else those of `docker login`,
+ * also from a credential helper. Undefined if there are none. Throws E_REGISTRY_FAILED, E_INVALID_OPTION.
  */
 export async function authFor(reference: string, explicit?: RegistryAuth): Promise<RegistryAuth | undefined> {
   const { host } = parseReference(reference);
@@ -21,11 +21,11 @@ export async function authFor(reference: string, explicit?: RegistryAuth): Promi
   return found === undefined ? undefined : { ...found, serveraddress: serverOf(host) };
 }
 
-/** What was given for one registry is never sent to another. */
+/** Credentials for one registry are never sent to another. */
 const isFor = (host: string, { serveraddress }: RegistryAuth): boolean =>
   serveraddress === undefined || hostOfKey(serveraddress) === host;
 
-/** What the Docker command calls a registry when it keeps credentials. */
+/** The Docker CLI's name for a registry in its credential store. */
 const serverOf = (host: string): string => (host === dockerHub ? 'https://index.docker.io/v1/' : host);
 
 function entryFor<T>(host: string, entries: Readonly<Record<string, T>> = {}): T | undefined {

@@ -3,10 +3,10 @@ import { reasonOf } from './docker-errors.ts';
 import type { RegistryAuth } from './images.ts';
 import { dockerHub, parseReference } from './reference.ts';
 
-/** Why something that was asked of a registry failed. */
+/** Why a registry request failed. */
 export type RegistryTrouble = 'transient' | 'refused' | 'missing' | 'plain-http' | 'untrusted' | 'unknown-host' | 'other';
 
-// The engine passes on what a registry said as text only, with status 200 or 500. First that fits.
+// The engine passes on registry errors only as text, with status 200 or 500. The first match wins.
 const troubles: readonly (readonly [RegistryTrouble, RegExp])[] = [
   ['plain-http', /server gave HTTP response to HTTPS client/],
   ['transient', /toomanyrequests|too many requests|TLS handshake timeout/i],
@@ -23,28 +23,28 @@ const troubles: readonly (readonly [RegistryTrouble, RegExp])[] = [
   ],
 ];
 
-/** What the registry, or the engine about it, said. Undefined for errors that are about something else. */
+/** What the registry said, or the engine about it. Undefined for other errors. */
 export function registryReason(error: unknown): string | undefined {
   if (!isClipperError(error) || error.code !== 'E_REGISTRY_FAILED') return undefined;
   return reasonOf(error.cause ?? error);
 }
 
 export function troubleOf(error: unknown): RegistryTrouble {
-  // Without addresses and names of images: a model may be called `timeout`.
+  // Ignores addresses and image names: a model may be called `timeout`.
   const words = registryReason(error)?.replace(/\S*\/\S*/g, '');
   const found = words === undefined ? undefined : troubles.find(([, pattern]) => pattern.test(words));
   return found?.[0] ?? 'other';
 }
 
-/** Something that the engine does with a registry for us. */
+/** An operation of the engine on a registry. */
 export interface RegistryTask {
   readonly reference: string;
-  /** What could not be done: `pushed to`. */
+  /** The words for error messages. */
   readonly verb: 'pushed to' | 'pulled from' | 'looked up in';
   readonly auth: RegistryAuth | undefined;
 }
 
-/** An error of a registry with its name, as whom it was asked, and the next step. Other errors are left as they are. */
+/** Adds to a registry's error the registry's name, the user, and the next step. Returns other errors unchanged. */
 export function registryError(error: unknown, task: RegistryTask, attempts: number): unknown {
   const reason = registryReason(error);
   const fix = fixOf(troubleOf(error), task);

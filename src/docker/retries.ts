@@ -4,12 +4,12 @@ import type { Following } from './images.ts';
 import type { OnLine } from './progress-lines.ts';
 import { type RegistryTask, registryError, registryReason, troubleOf } from './registry-errors.ts';
 
-/** How long to wait before each further attempt. */
+/** The delay before each retry. */
 const delaysMs: readonly number[] = [500, 1_000, 2_000, 4_000];
 
 /**
- * Does something with a registry, and again where it fails for a reason that may pass. `attempt` is given where to
- * report progress to. Throws E_REGISTRY_FAILED with the next step, E_CANCELLED.
+ * Runs a registry operation, and retries it after transient errors. `attempt` is passed a progress callback. Throws
+ * E_REGISTRY_FAILED with the next step, E_CANCELLED.
  */
 export async function withRetries<T>(
   task: RegistryTask,
@@ -25,7 +25,7 @@ export async function withRetries<T>(
       });
     } catch (error) {
       const delayMs = delaysMs[attempts - 1];
-      // The engine tries a layer five times, for most of a minute: what fails then will not pass in seconds.
+      // The engine itself retries a layer five times, for most of a minute. Retrying for a few more seconds won't help.
       const isLast = delayMs === undefined || isRetriedByEngine || troubleOf(error) !== 'transient';
       if (isLast) throw registryError(error, task, attempts);
       onLine(`${registryReason(error)}; trying again in ${delayMs / 1_000} s`);

@@ -6,7 +6,7 @@ export interface VolumeFacts {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** Makes a volume, and returns it as it is: where there is one of this name it stays that one. */
+/** Creates a volume. If the name is taken, returns the existing volume unchanged. */
 export async function createVolume(engine: DockerEngine, { name, labels }: VolumeFacts): Promise<VolumeFacts> {
   return engine.ask(`The volume ${name} could not be made`, 'E_DOCKER_REFUSED', async (api) => {
     await api.createVolume({ Name: name, Labels: { ...labels } });
@@ -23,7 +23,7 @@ export async function volumesLabelled(engine: DockerEngine, ...labels: readonly 
 
 export async function removeVolume(engine: DockerEngine, name: string): Promise<void> {
   await engine.find(`The volume ${name} can't be removed`, async (api) => {
-    // 409: its removal is under way.
+    // 409: it is already being removed.
     await api
       .getVolume(name)
       .remove()

@@ -11,12 +11,12 @@ import { platformOf } from './platform.ts';
 import { putImage } from './put-image.ts';
 import { bundleFolder } from './runtime-layer.ts';
 
-/** A model's data, to be put into an image that the user made. */
+/** A model's data, to be added to the user's own image. */
 export interface DataImage {
   readonly name: string;
   readonly version: string;
   readonly inputType: InputType;
-  /** A file, or a folder with all that is in it. */
+  /** A file or a folder. */
   readonly modelPath: string;
 }
 
@@ -25,7 +25,10 @@ export interface NamedImage {
   readonly reference: string;
 }
 
-/** Puts a model's data on top of an image, at `/model`, under a name that no other data has. Throws E_INVALID_OPTION, and as putImage does. */
+/**
+ * Adds a model's data to an image, at `/model`, under a name derived from the data. Throws E_INVALID_OPTION, and what
+ * `putImage` throws.
+ */
 export async function putDataImage(
   engine: DockerEngine,
   { below, repository, modelPath, ...model }: DataImage & { below: ImageFacts; repository: string },
@@ -53,7 +56,7 @@ async function dataLayer(path: string, { signal }: Following): Promise<Layer> {
   }
 }
 
-/** What the path leads to, where it is a link, under the name that was given. */
+/** Follows the path if it is a link, but keeps the given name. */
 function filesAt(path: string): readonly LayerFile[] {
   const real = realpathSync(path);
   const stats = statSync(real);
@@ -70,7 +73,7 @@ const filesIn = (dir: string, { root, place }: { root: string; place: string }):
     return entry.isFile() ? [fileAt(from, to)] : [];
   });
 
-/** A link as it is where it stays one within the folder, else the file that it leads to. */
+/** Keeps a link that points into the folder, else copies the file that it points to. */
 function linkAt(link: string, { root, path }: { root: string; path: string }): LayerFile {
   const target = readlinkSync(link);
   const within = !isAbsolute(target) && !relative(root, resolve(dirname(link), target)).startsWith('..');

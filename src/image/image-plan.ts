@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { buildTime, type Layer } from './layer.ts';
 import { type ImagePlatform, printPlatform } from './platform.ts';
 
-/** How containers of an image run; what is left out stays as it is in the image below. */
+/** How an image's containers run. What is left out is inherited from the image below. */
 export interface ImageSettings {
-  /** Added to those of the image below. */
+  /** Added to the variables of the image below. */
   readonly env: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
   readonly program?: {
@@ -14,14 +14,14 @@ export interface ImageSettings {
   };
 }
 
-/** An image that the engine has, to make others on. */
+/** An image in the engine, to build on. */
 export interface LowerImage {
   readonly reference: string;
   readonly layers: readonly string[];
   readonly config: Readonly<Record<string, unknown>>;
 }
 
-/** An image to be made: layers on top of one that the engine has, or of nothing. */
+/** An image to make: layers on top of an existing image, or on nothing. */
 export interface ImagePlan {
   /** `repository:tag` */
   readonly reference: string;
@@ -32,7 +32,7 @@ export interface ImagePlan {
   readonly settings: ImageSettings;
 }
 
-/** The image's configuration; its SHA-256 is the image's id. */
+/** The image's configuration. Its SHA-256 is the image's id. */
 export function configOf({ platform, below, layers, settings }: ImagePlan): Buffer {
   const created = buildTime().toISOString();
   const diffIds = [...(below?.layers ?? []), ...layers.map(({ diffId }) => diffId)];
@@ -50,7 +50,7 @@ export function configOf({ platform, below, layers, settings }: ImagePlan): Buff
   );
 }
 
-/** How containers of the image run: as those of the one below, but for the settings. */
+/** The configuration of its containers: that of the image below, with the settings applied. */
 function runOf(below: Readonly<Record<string, unknown>>, { env, labels, program }: ImageSettings): object {
   const own = ((below.Env ?? []) as readonly string[]).filter((variable) => !(nameOf(variable) in env));
   return {
@@ -67,7 +67,7 @@ const nameOf = (variable: string): string => variable.split('=', 1)[0] ?? '';
 
 export const idOf = (config: Uint8Array): string => `sha256:${createHash('sha256').update(config).digest('hex')}`;
 
-/** The same image as a Dockerfile, which adds the layers by their names in the build's context. */
+/** The same image as a Dockerfile that adds the layers by their names in the build context. */
 export function dockerfileOf({ platform, below, settings }: ImagePlan, layerNames: readonly string[]): string {
   const from = below === undefined ? 'scratch' : below.reference;
   return [
@@ -85,7 +85,7 @@ const programLines = ({ program }: ImageSettings): readonly string[] =>
     ? []
     : [`USER ${program.user}`, `WORKDIR ${program.workingDir}`, 'CMD []', `ENTRYPOINT ${JSON.stringify(program.entrypoint)}`];
 
-/** In a Dockerfile's double quotes, these three mean something, and a line ends the instruction. */
+/** Escapes what is special in a Dockerfile's double quotes. A line break would end the instruction. */
 const quoted = (text: string): string => `"${text.replace(/["\\$]/g, '\\$&').replace(/\s/g, ' ')}"`;
 
 const sorted = (labels: Readonly<Record<string, string>>): Record<string, string> =>

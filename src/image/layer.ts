@@ -5,25 +5,25 @@ import { finished, pipeline } from 'node:stream/promises';
 import { type Header, type Pack, pack } from 'tar-stream';
 import { ClipperError } from '../errors.ts';
 
-/** A file of a layer. All belong to root, and have one time. */
+/** A file in a layer. All files belong to root and have the same time. */
 export interface LayerFile {
-  /** In the image, without the leading `/`. */
+  /** The path in the image, without the leading `/`. */
   readonly path: string;
   readonly content: Uint8Array | { readonly file: string; readonly bytes: number } | { readonly link: string } | 'folder';
-  /** Left out: 755 for folders, else 644. */
+  /** Default: 755 for folders, 644 for files. */
   readonly mode?: number;
 }
 
-/** A layer of an image: a tar archive that is made anew, byte for byte the same, each time it is opened. */
+/** An image layer: a tar archive that is generated each time it is opened, always with the same bytes. */
 export interface Layer {
-  /** SHA-256 of the archive, as image configurations name it: `sha256:…`. */
+  /** SHA-256 of the archive, as in image configurations: `sha256:…`. */
   readonly diffId: string;
-  /** Of the archive. */
+  /** The archive's size. */
   readonly bytes: number;
   open(): Readable;
 }
 
-/** Makes a layer of files, which must not change as long as it is used. The same files always give the same layer. */
+/** Makes a layer. The files must not change while it is in use. The same files always give the same layer. */
 export async function makeLayer(files: readonly LayerFile[], signal?: AbortSignal): Promise<Layer> {
   const all = withFolders(files);
   const open = (): Readable =>
@@ -40,7 +40,7 @@ export async function makeLayer(files: readonly LayerFile[], signal?: AbortSigna
   return { diffId: `sha256:${hash.digest('hex')}`, bytes, open };
 }
 
-/** The files in the order of their paths, with each folder before what is in it. */
+/** The files sorted by path, with each folder before its contents. */
 function withFolders(files: readonly LayerFile[]): readonly LayerFile[] {
   const all = new Map<string, LayerFile>();
   for (const { path } of files) {
@@ -54,7 +54,7 @@ function withFolders(files: readonly LayerFile[]): readonly LayerFile[] {
   return [...all.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-/** An archive that is filled as it is read. */
+/** An archive that is filled while it is read. */
 export function archived(fill: (archive: Pack) => Promise<void>): Readable {
   const archive = pack();
   fill(archive).then(
@@ -64,7 +64,7 @@ export function archived(fill: (archive: Pack) => Promise<void>): Readable {
   return Readable.from(archive);
 }
 
-/** When the files were made, to an archive: what `SOURCE_DATE_EPOCH` says, else 1970. */
+/** The modification time of all files: `SOURCE_DATE_EPOCH`, else 1970. */
 export function buildTime(): Date {
   const { SOURCE_DATE_EPOCH: seconds = '0' } = process.env;
   if (/^\d{1,11}$/.test(seconds)) return new Date(Number(seconds) * 1_000);
@@ -81,7 +81,7 @@ async function addFile(archive: Pack, { path, content, mode }: LayerFile): Promi
   await pipeline(createReadStream(content.file, { highWaterMark: 2 ** 20 }), sink);
 }
 
-/** Adds an entry whose bytes are in memory. */
+/** Adds an entry from memory. */
 export async function addEntry(archive: Pack, header: Partial<Header> & { name: string }, bytes?: Uint8Array): Promise<void> {
   const sink = archive.entry({ ...header, size: bytes?.byteLength ?? 0 } as Header);
   sink.end(bytes);

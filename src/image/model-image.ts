@@ -14,17 +14,17 @@ import { putImage } from './put-image.ts';
 import type { RuntimeImage } from './runtime-image.ts';
 import { bundleFolder, runtimePackages } from './runtime-layer.ts';
 
-/** What an image of a model is made of. */
+/** A model to make an image of. */
 export interface ModelImage {
   readonly name: string;
   readonly version: string;
   readonly inputType: InputType;
   readonly bundle: StoredBundle;
-  /** Where the user's code is kept, as a URL. */
+  /** The URL of the user's source code. */
   readonly source?: string | undefined;
 }
 
-/** Makes an image of a bundle on top of one with the runtime. Throws as putImage does. */
+/** Makes an image of a bundle on top of the runtime image. Throws what `putImage` throws. */
 export async function putModelImage(
   engine: DockerEngine,
   { runtime, reference, ...model }: ModelImage & { runtime: RuntimeImage; reference: string },
@@ -42,10 +42,10 @@ export async function putModelImage(
   return putImage(engine, plan, following);
 }
 
-/** Smaller ones are sent in less time than it takes to ask for them. */
+/** Sending a smaller bundle takes less time than looking for it. */
 const isLarge = ({ files }: StoredBundle): boolean => files.reduce((sum, { bytes }) => sum + bytes, 0) > 2 ** 20;
 
-/** An image with the same bundle on the same runtime: its layers need not be made and sent again. */
+/** An image with the same bundle on the same runtime, so that its layers need not be made and sent again. */
 async function knownImage(engine: DockerEngine, digest: string, runtime: RuntimeImage): Promise<LowerImage | undefined> {
   for (const id of await imagesLabelled(engine, `${labels.bundle}=${digest}`)) {
     const { layers = [] } = (await findImage(engine, id)) ?? {};
@@ -55,10 +55,10 @@ async function knownImage(engine: DockerEngine, digest: string, runtime: Runtime
   return undefined;
 }
 
-/** Where the bill of materials of the whole image lies in it. */
+/** The bill of materials of the whole image. */
 const sbomPath = 'clipper/sbom.cdx.json';
 
-/** What is in an image besides a bundle. */
+/** The software in an image besides the bundle. */
 function softwareOf({ nodeVersion }: RuntimeImage): readonly SoftwarePart[] {
   const version = nodeVersion === undefined ? '' : `@${nodeVersion}`;
   return [
@@ -67,7 +67,7 @@ function softwareOf({ nodeVersion }: RuntimeImage): readonly SoftwarePart[] {
   ];
 }
 
-/** The packages that can't be bundled and the bundle: most deploys change only the second. */
+/** Packages that can't be bundled have a layer of their own, because most deploys change only the bundle. */
 async function layersOf({ dir, files }: StoredBundle, software: readonly SoftwarePart[]): Promise<readonly Layer[]> {
   const isPackage = ({ path }: BundleFile): boolean => path.startsWith('node_modules/');
   const manifest = fileOf(dir, { path: 'manifest.json', bytes: statSync(join(dir, 'manifest.json')).size });
@@ -87,7 +87,7 @@ const fileOf = (dir: string, { path, bytes, link, executable }: Omit<BundleFile,
 const settingsOf = ({ name, version, inputType, bundle, source }: ModelImage): ImageSettings => ({
   env: {
     ...modelVariables({ name, version, inputType }),
-    // The root may be read-only.
+    // The root file system may be read-only.
     CLIPPER_READY_FILE: '/tmp/model_is_ready.check',
   },
   labels: {
@@ -98,7 +98,7 @@ const settingsOf = ({ name, version, inputType, bundle, source }: ModelImage): I
 
 type Described = Pick<ModelImage, 'name' | 'version' | 'inputType' | 'source'>;
 
-/** What a container must know to be started by hand. */
+/** The variables that a container needs if it is started by hand. */
 export const modelVariables = ({ name, version, inputType }: Described): Record<string, string> => ({
   CLIPPER_MODEL_NAME: name,
   CLIPPER_MODEL_VERSION: version,

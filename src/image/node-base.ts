@@ -7,13 +7,13 @@ import type { Libc } from '../bundle/target.ts';
 import { nodeReport } from '../util/node-report.ts';
 import type { LayerFile } from './layer.ts';
 
-/** The user that replicas run as: nobody on any machine. */
+/** The user that replicas run as. An id that no machine uses. */
 export const imageUser = { uid: 65_532, gid: 65_532, name: 'clipper' } as const;
 
-/** The libraries that any Node may load; a program may have loaded others for its add-ons. */
+/** Libraries that Node itself may load. The running program may have loaded others for its add-ons. */
 const ofNode =
   /^(?:ld-|ld64|libc[.-]|libm[.-]|libdl[.-]|libpthread[.-]|librt[.-]|libresolv[.-]|libutil[.-]|libanl[.-]|libnss_(?:files|dns)[.-]|libstdc\+\+|libgcc_s|libatomic|libgomp)/;
-/** Found by the ones above when they need them, or by add-ons. */
+/** Loaded on demand by the libraries above, or by add-ons. */
 const besideLibc = [
   'librt.so.1',
   'libresolv.so.2',
@@ -25,11 +25,11 @@ const besideLibc = [
   'libatomic.so.1',
 ];
 
-/** What of this machine the running Node needs: its executable and shared libraries. */
+/** The files of this machine that Node needs: its executable and shared libraries. */
 export interface NodeBase {
-  /** Names the files and their state: another one after an update of Node or of a library. */
+  /** Identifies the files' state. Changes when Node or a library is updated. */
   readonly key: string;
-  /** Where the executable lies in the image. */
+  /** The executable's path in the image. */
   readonly node: string;
   readonly env: Readonly<Record<string, string>>;
   readonly libc: Libc;
@@ -40,7 +40,7 @@ const nodePath = '/usr/local/bin/node';
 
 let own: NodeBase | undefined;
 
-/** Describes a base image made of the running Node: on Linux only. Its files are read when the layer is made. */
+/** Describes a base image of the running Node. Linux only. The files are read when the layer is made. */
 export function nodeBase(): NodeBase {
   own ??= describeBase();
   return own;
@@ -79,7 +79,7 @@ function librariesOf(sharedObjects: readonly string[]): readonly string[] {
   return [...new Set([...loaded, ...beside])].sort();
 }
 
-/** What the executable is linked with, as its loader finds it: Node of a distribution shares OpenSSL, ICU and others. */
+/** The executable's libraries, as its loader finds them. A distribution's Node shares OpenSSL, ICU and others. */
 function neededLibraries(sharedObjects: readonly string[]): readonly string[] {
   const loader = sharedObjects.find((path) => /^ld(?:64)?[-.]/.test(basename(path)));
   if (loader === undefined) return [];
@@ -89,7 +89,7 @@ function neededLibraries(sharedObjects: readonly string[]): readonly string[] {
   );
 }
 
-/** Whether Node's JavaScript is all in its executable; distributions may keep parts of it in folders that it doesn't name. */
+/** Whether the executable contains all of Node's JavaScript. Distributions may keep parts of it in separate folders. */
 export function hasAllBuiltins(): boolean {
   const { node_builtin_shareable_builtins: within } = process.config.variables as {
     node_builtin_shareable_builtins?: readonly string[];
@@ -97,7 +97,7 @@ export function hasAllBuiltins(): boolean {
   return within === undefined || within.some((file) => file.includes('undici'));
 }
 
-/** Folders that the loader wouldn't look into by itself: there is no cache of it in the image. */
+/** Folders that the loader must be told of, because the image has no loader cache. */
 function extraFolders(libraries: readonly string[]): readonly string[] {
   const folders = new Set(libraries.map((path) => dirname(path)));
   const libc = libraries.find((path) => /^libc[.-]/.test(basename(path)));

@@ -1,7 +1,7 @@
 import type { ImageFacts } from '../docker/images.ts';
 import { ClipperError } from '../errors.ts';
 
-/** What an image is for, as Docker names it. */
+/** An image's platform, with Docker's names. */
 export interface ImagePlatform {
   readonly os: 'linux';
   readonly arch: string;
@@ -11,11 +11,11 @@ export interface ImagePlatform {
 const dockerArchs: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386' };
 const nodeArchs: Readonly<Record<string, string>> = { amd64: 'x64', '386': 'ia32' };
 
-/** Node's name of an architecture as Docker has it, and the other way round. */
+/** Convert between Node's and Docker's names of an architecture. */
 export const dockerArch = (arch: string): string => dockerArchs[arch] ?? arch;
 export const nodeArch = (arch: string): string => nodeArchs[arch] ?? arch;
 
-/** Reads `linux/arm64` or `linux/arm/v7`. Throws E_INVALID_OPTION. */
+/** Parses `linux/arm64` or `linux/arm/v7`. Throws E_INVALID_OPTION. */
 export function parsePlatform(text: string): ImagePlatform {
   const [, arch, variant] = /^linux\/([a-z0-9]+)(?:\/(v[0-9]+))?$/.exec(text) ?? [];
   if (arch !== undefined) return { os: 'linux', arch: dockerArch(arch), ...(variant === undefined ? {} : { variant }) };

@@ -8,12 +8,12 @@ import { configOf, dockerfileOf, type ImagePlan, idOf } from './image-plan.ts';
 import { addEntry, archived, buildTime, type Layer } from './layer.ts';
 import { printPlatform } from './platform.ts';
 
-/** Engines that said they took images without their lower layers, and didn't. */
+/** Engines that claim to load images without their lower layers, but can't. */
 const notThin = new WeakSet<DockerEngine>();
 
 /**
- * Gives an engine an image: as an archive without the layers that it has, or where it takes no such archive by a classic
- * build. Throws E_IMAGE_FAILED, E_CANCELLED; E_IMAGE_NOT_FOUND where the image below is gone.
+ * Gives an engine an image: as an archive without the layers that it already has or, if it can't load that, by a classic
+ * build. Throws E_IMAGE_FAILED, E_CANCELLED; E_IMAGE_NOT_FOUND if the image below is gone.
  */
 export async function putImage(engine: DockerEngine, plan: ImagePlan, following: Following): Promise<ImageFacts> {
   const isThin = engine.facts.takesThinImages && !notThin.has(engine);
@@ -41,14 +41,14 @@ async function checkBelow(engine: DockerEngine, { reference, below }: ImagePlan)
   throw new ClipperError('E_IMAGE_NOT_FOUND', message);
 }
 
-/** Builds the image from a Dockerfile that nobody has to write. */
+/** Builds the image from a generated Dockerfile. */
 export async function buildClassic(engine: DockerEngine, plan: ImagePlan, following: Following): Promise<void> {
   await checkBelow(engine, plan);
   const platform = printPlatform(plan.platform);
   await buildImage(engine, contextOf(plan), { ...following, tag: plan.reference, platform });
 }
 
-/** What `docker load` takes. Layers that are only named are taken from what the engine has. */
+/** An archive for `docker load`. Lower layers are only named, and come from the engine. */
 export function archiveOf(plan: ImagePlan): Readable {
   const config = configOf(plan);
   const configName = `${idOf(config).slice(7)}.json`;
@@ -63,7 +63,7 @@ export function archiveOf(plan: ImagePlan): Readable {
 
 const layerName = (diffId: string): string => `${diffId.slice(7)}/layer.tar`;
 
-/** What a classic build takes: a Dockerfile and the layers. */
+/** The context of a classic build: a Dockerfile and the layers. */
 function contextOf(plan: ImagePlan): Readable {
   const names = plan.layers.map((_, index) => `layer-${index}.tar`);
   return archived(async (archive) => {

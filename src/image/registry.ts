@@ -5,7 +5,7 @@ import { ClipperError } from '../errors.ts';
 import { printShort } from '../util/print.ts';
 import { z } from '../util/zod.ts';
 
-/** Where images go: `host:port/namespace`, and who pushes there where it is not the user of `docker login`. */
+/** The registry for images, as `host:port/namespace`, with credentials unless those of `docker login` are used. */
 export type RegistryOption =
   | string
   | { readonly address: string; readonly username: string; readonly password: string }
@@ -20,13 +20,13 @@ export interface RegistryConfig {
 const expected =
   "expected 'host:port/namespace' (as 'localhost:5000', 'ghcr.io/team' or 'docker.io/team'), { address, username, password } or { address, identityToken }";
 
-// Not a union of schemas: their messages would show the whole value, with the password.
+// Not a union of schemas, because its error messages would show the whole value, including the password.
 export const registryOption = z
   .custom<RegistryOption>(() => true)
   .transform(parseRegistry)
   .describe('The registry that the image is pushed to, so that other machines can run it.');
 
-/** Reads the option. Throws E_INVALID_OPTION with what was expected, and no credentials. */
+/** Parses the option. Throws E_INVALID_OPTION, without showing credentials. */
 export function parseRegistry(value: unknown): RegistryConfig {
   if (typeof value === 'string') return { address: checkAddress(value), auth: undefined };
   const { address, ...credentials } = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>;
@@ -41,7 +41,7 @@ export function parseRegistry(value: unknown): RegistryConfig {
   return { address: checked, auth: { ...who, serveraddress } as RegistryAuth };
 }
 
-/** Objects by their keys only. */
+/** Shows only an object's keys and types. */
 function describe(value: unknown): string {
   if (typeof value !== 'object' || value === null) return printShort(value);
   const parts = Object.entries(value).map(([key, each]) => `${key}: ${each === '' ? 'nothing' : `a ${typeof each}`}`);
@@ -52,7 +52,7 @@ const invalid = (got: string): ClipperError => new ClipperError('E_INVALID_OPTIO
 
 const hostPattern = /^(?:\[[0-9a-fA-F:]+\]|[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?)(?::[0-9]+)?$/;
 const partPattern = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
-/** Room for the model's name in the 255 characters that a repository's name may have. */
+/** Leaves room for the model's name: a repository name has at most 255 characters. */
 const maxLength = 190;
 
 function checkAddress(address: string): string {
@@ -69,11 +69,11 @@ function checkAddress(address: string): string {
   return trimmed;
 }
 
-/** What a model's image is called in a registry. */
+/** The name of a model's image in a registry. */
 export const modelReference = ({ address }: RegistryConfig, { name, version }: { name: string; version: string }): string =>
   `${address}/${name}:${version}`;
 
-/** Finds credentials as `authFor` does, with the option's own for its registry. */
+/** Like `authFor`, but with the option's credentials for its own registry. */
 export const authWith =
   (registry: RegistryConfig | undefined): AuthFor =>
   (reference) =>

@@ -15,22 +15,22 @@ import { dockerArch, type ImagePlatform, nodeArch, platformOf, printPlatform } f
 import { putImage } from './put-image.ts';
 import { runtimeEntry, runtimeFiles, runtimeKey } from './runtime-layer.ts';
 
-/** An image with Node and our runtime, which the images of models are made on. */
+/** An image with Node and our runtime, on which models' images are built. */
 export interface RuntimeImage extends LowerImage {
-  /** Node's executable in it. */
+  /** The path of Node's executable. */
   readonly node: string;
-  /** Where it is known. */
+  /** Undefined if unknown. */
   readonly nodeVersion: string | undefined;
   readonly platform: ImagePlatform;
   readonly libc: Libc;
 }
 
 export interface BaseOptions extends Following {
-  /** `auto`, or an image with Node. */
+  /** `auto`, or the name of an image with Node. */
   readonly baseImage: string;
-  /** Left out: the engine's own. */
+  /** Left out: the engine's platform. */
   readonly platform?: ImagePlatform | undefined;
-  /** For registries that ask who pulls. */
+  /** Credentials for pulling the base image. */
   readonly authFor: AuthFor;
 }
 
@@ -40,7 +40,7 @@ const underway = new Map<string, Promise<RuntimeImage>>();
 export async function ensureRuntimeImage(engine: DockerEngine, options: BaseOptions): Promise<RuntimeImage> {
   const { address, id } = engine.facts;
   const key = JSON.stringify([address, id, options.baseImage, options.platform]);
-  // What another call makes need not be made twice; where it fails, it may be for that one's reasons.
+  // Share the result of a concurrent call. Ignore its failure, which may have to do with that call alone.
   const found = await underway.get(key)?.catch(() => undefined);
   if (found !== undefined) return found;
   const making = ensure(engine, options);
@@ -95,7 +95,7 @@ interface FoundNode {
 
 const muslArchs: Readonly<Record<string, string>> = { amd64: 'x86_64', arm64: 'aarch64', arm: 'armhf' };
 
-/** Where an image has Node, and which C library: seen in its files, as it may be for another machine than this. */
+/** Finds Node and the C library by the image's files, because the image may not run on this machine. */
 async function lookInto(engine: DockerEngine, named: string, { id, env, arch }: ImageFacts): Promise<FoundNode> {
   checkNodeVersion(named, env);
   const container = await createContainer(engine, { Image: id, Cmd: ['/node'], Labels: { [labels.server]: ownIdentity() } });
@@ -116,7 +116,7 @@ async function lookInto(engine: DockerEngine, named: string, { id, env, arch }: 
   }
 }
 
-/** Node's own images say their version. */
+/** Node's official images have this variable. */
 const nodeVersionOf = (env: readonly string[]): string | undefined =>
   env.find((variable) => variable.startsWith('NODE_VERSION='))?.slice('NODE_VERSION='.length);
 
@@ -126,7 +126,7 @@ function checkNodeVersion(named: string, env: readonly string[]): void {
   throw new ClipperError('E_IMAGE_FAILED', `The base image ${named} has Node ${version}, and 20 or newer is needed`);
 }
 
-/** One tag for a base, a runtime and the time of its files. */
+/** The tag identifies the base, the runtime, the settings and the files' time. */
 function referenceOf(baseKey: string, settings?: ImageSettings): string {
   const key = createHash('sha256')
     .update(JSON.stringify([baseKey, runtimeKey(), buildTime(), settings]))

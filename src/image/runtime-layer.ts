@@ -8,18 +8,18 @@ import { ClipperError } from '../errors.ts';
 import { packageDir, replicaProgram } from '../util/package-files.ts';
 import type { LayerFile } from './layer.ts';
 
-/** Where the runtime lies in an image, and the bundle. */
+/** The paths of the runtime and the bundle in an image. */
 export const runtimeEntry = '/clipper/runtime/main.js';
 export const bundleFolder = 'model';
 
-/** What the runtime's one native add-on must fit. */
+/** The platform that the runtime's only native add-on must match. */
 export interface AddonTarget {
-  /** As Node names it. */
+  /** Node's name of the architecture. */
   readonly arch: string;
   readonly libc: Libc;
 }
 
-/** The files of the runtime: our program, ZeroMQ's modules and its add-on for the one target. Throws E_IMAGE_FAILED. */
+/** The runtime's files: our program, ZeroMQ's modules, and its add-on for the target. Throws E_IMAGE_FAILED. */
 export function runtimeFiles(target: AddonTarget): readonly LayerFile[] {
   const zeromq = packageDirOf('zeromq');
   const loader = packageDirOf('cmake-ts', zeromq);
@@ -37,7 +37,7 @@ export function runtimeFiles(target: AddonTarget): readonly LayerFile[] {
   ];
 }
 
-/** Names the runtime's files, for whatever target. */
+/** Identifies the runtime's files, regardless of the target. */
 export function runtimeKey(): string {
   const hash = createHash('sha256').update(readFileSync(replicaProgram));
   for (const { name, version } of runtimePackages()) hash.update(`\n${name} ${version}`);
@@ -65,7 +65,7 @@ interface Addon {
   readonly config: Readonly<Record<string, unknown>>;
 }
 
-/** The add-on that ZeroMQ's own loader would try first: the newest of those for the target. They keep to Node's stable ABI. */
+/** The add-on that ZeroMQ's loader would try first: the newest for the target. All of them use Node's stable ABI. */
 function addonOf(zeromq: string, { arch, libc }: AddonTarget): Addon {
   const manifest = JSON.parse(readFileSync(join(zeromq, 'build', 'manifest.json'), 'utf8')) as Record<string, string>;
   const fitting = Object.entries(manifest)
@@ -77,6 +77,6 @@ function addonOf(zeromq: string, { arch, libc }: AddonTarget): Addon {
   throw new ClipperError('E_IMAGE_FAILED', message, { fix: 'use a base image for amd64 or arm64' });
 }
 
-/** The loader takes every system without a certain file for one with glibc, so the add-on is listed for both. */
+/** The loader may mistake musl for glibc, as it goes by the presence of one file, so the add-on is listed for both. */
 const manifestOf = ({ config }: Addon): string =>
   `${JSON.stringify(Object.fromEntries(['glibc', 'musl'].map((libc) => [JSON.stringify({ ...config, libc }), 'addon.node'])))}\n`;

@@ -2,10 +2,10 @@ import type { Meter } from './meter.ts';
 import type { Metrics } from './metrics.ts';
 import type { Recorder } from './recorder.ts';
 
-/** A named metric as Clipper's server reports it: every figure is a string. */
+/** A named metric in the format of Clipper's server: all figures are strings. */
 type Entry = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
-/** Clipper's own form of metrics, with its names: what `inspect_instance` of its Python client reads. */
+/** Metrics in Clipper's own format, which `inspect_instance` of its Python client reads. */
 export interface ClipperReport {
   readonly counters: readonly Entry[];
   readonly ratio_counters: readonly Entry[];

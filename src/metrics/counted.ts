@@ -2,11 +2,11 @@ import { getOrInsert } from '../util/get-or-insert.ts';
 import { Meter } from './meter.ts';
 import { Count, Recorder } from './recorder.ts';
 
-/** What is counted of an application. Times are in microseconds. */
+/** An application's metrics. Times are in microseconds. */
 export class ApplicationMetrics {
   readonly predictions = new Meter();
   readonly latency = new Recorder();
-  /** By the reason for a default output; '' where there was none. */
+  /** By the reason for the default output; '' for predictions. */
   readonly answers = new Map<string, Count>();
   readonly cacheLookups = new Count();
   readonly cacheHits = new Count();
@@ -21,17 +21,17 @@ export class ApplicationMetrics {
   }
 }
 
-/** What is counted of a model version. Times are in microseconds. */
+/** A model version's metrics. Times are in microseconds. */
 export class ModelMetrics {
   readonly predictions = new Meter();
   readonly batchSize = new Recorder();
-  /** From a query's receipt until a replica was sent it. */
+  /** From a query's receipt until it was sent to a replica. */
   readonly queued = new Recorder();
-  /** The function's time for a batch, where its replica says so. */
+  /** The function's time for a batch, if the replica reports it. */
   readonly computed = new Recorder();
-  /** The rest of the time from sending a batch until its outputs were there. */
+  /** `latency` without `computed`. */
   readonly carried = new Recorder();
-  /** From sending to outputs, the sum of these two. */
+  /** From sending a batch until its outputs arrived. */
   readonly latency = new Recorder();
   readonly cacheLookups = new Count();
   readonly cacheHits = new Count();
@@ -39,7 +39,7 @@ export class ModelMetrics {
   readonly late = new Count();
   readonly retried = new Count();
   readonly hedged = new Count();
-  /** Feedback that a replica did not take: its function threw, or had more to take than is kept for it. */
+  /** Feedback that a replica did not take: its function threw, its queue was full, or it was lost. */
   readonly feedbackFailures = new Count();
   readonly replicas = new Map<number, ReplicaMetrics>();
 
@@ -48,7 +48,7 @@ export class ModelMetrics {
   }
 }
 
-/** What is counted of a replica. */
+/** A replica's metrics. */
 export class ReplicaMetrics {
   readonly latency = new Recorder();
   readonly inputs = new Count();

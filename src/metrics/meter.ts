@@ -1,7 +1,7 @@
 const tickMs = 5_000;
 const minutes = [1, 5, 15] as const;
 
-/** How often events come: since the start, and as the exponentially weighted averages of the Unix load, over 1, 5 and 15 minutes. */
+/** The rate of events: since the start, and exponentially weighted over 1, 5 and 15 minutes, like the Unix load average. */
 export class Meter {
   readonly #startedAt = performance.now();
   #tickedAt = this.#startedAt;
@@ -20,7 +20,7 @@ export class Meter {
     return this.#count;
   }
 
-  /** Events a second. */
+  /** Events per second. */
   rates(now = performance.now()): { readonly mean: number; readonly averages: readonly number[] } {
     if (now - this.#tickedAt >= tickMs) this.#tick(now);
     const mean = this.#count / Math.max(1e-3, (now - this.#startedAt) / 1_000);

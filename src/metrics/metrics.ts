@@ -2,7 +2,7 @@ import { getOrInsert } from '../util/get-or-insert.ts';
 import { ApplicationMetrics, ModelMetrics } from './counted.ts';
 import type { Recorder } from './recorder.ts';
 
-/** How the outputs of a version that computes copies differ. */
+/** How a shadow version's outputs differ. */
 export interface ShadowFigures {
   readonly compared: number;
   readonly different: number;
@@ -11,28 +11,28 @@ export interface ShadowFigures {
   readonly latency: Recorder;
 }
 
-/** What came of a model's queries since they are split as they are. */
+/** Results of a model's queries since the last change of its split. */
 export interface TrafficFigures {
   readonly model: string;
   /** By version. */
   readonly versions: ReadonlyMap<string, { readonly latency: Recorder; readonly failures: number }>;
-  /** Undefined where no version computes copies. */
+  /** Undefined if there is no shadow version. */
   readonly shadow: { readonly version: string; readonly outcome: ShadowFigures } | undefined;
 }
 
-/** Figures that are not counted but read when somebody asks. */
+/** Figures that are read on demand rather than counted. */
 export interface Gauges {
-  /** Of the prediction cache. */
+  /** The prediction cache. */
   readonly cacheSize: { readonly bytes: number; readonly entries: number };
   /** The models whose queries are split. */
   readonly traffic: readonly TrafficFigures[];
-  /** Queries that wait for a replica of a version, by `name:version`. */
+  /** Queries that wait for a replica of a version (`name:version`). */
   queueDepth(model: string): number;
-  /** Batches that a replica was sent and has not answered. */
+  /** Batches that were sent to a replica and not answered. */
   batchesInFlight(model: string, replicaId: number): number;
 }
 
-/** What the server counts. Names and labels are listed in docs/03-serving.md. */
+/** The server's metrics. Names and labels are listed in docs/03-serving.md. */
 export class Metrics {
   readonly applications = new Map<string, ApplicationMetrics>();
   readonly models = new Map<string, ModelMetrics>();

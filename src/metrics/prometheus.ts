@@ -14,12 +14,12 @@ interface Family {
   readonly series: () => Iterable<readonly [Labels, Measured]>;
 }
 
-/** Times are recorded in microseconds and told in seconds, as Prometheus wants them. */
+/** Times are recorded in microseconds, and Prometheus expects seconds. */
 const isTime = (name: string): boolean => name.endsWith('_seconds');
 
 const registries = new WeakMap<Metrics, Registry>();
 
-/** Prometheus' text of everything that is counted, with the process' own figures. */
+/** All metrics in Prometheus' text format, including those of the process. */
 export const prometheusText = (metrics: Metrics, gauges: Gauges): Promise<string> =>
   getOrInsert(registries, metrics, () => registryOf(metrics, gauges)).metrics();
 
@@ -33,7 +33,7 @@ function registryOf(metrics: Metrics, gauges: Gauges): Registry {
     ...cacheFamilies(gauges),
     ...trafficFamilies(gauges),
   ]) {
-    // Our recorders are cheaper a query than prom-client's metrics; all that it needs of one is this.
+    // Recording a query is cheaper with our recorders than with prom-client's metrics, of which it needs only this.
     registry.registerMetric({ ...family, get: async () => ({ ...family, values: samples(family) }) } as unknown as Metric);
   }
   return registry;

@@ -1,4 +1,3 @@
-/** How many events there were. */
 export class Count {
   value = 0;
 
@@ -7,12 +6,12 @@ export class Count {
   }
 }
 
-/** Ten bounds a decade, rounded as the R10 series of preferred numbers (ISO 3): 1, 2.5 and 5 are among them. */
+/** Ten bounds per decade, rounded as in the R10 series of preferred numbers (ISO 3), so that 1, 2.5 and 5 are among them. */
 const decade = [1, 1.25, 1.6, 2, 2.5, 3.15, 4, 5, 6.3, 8];
-/** Three a decade are enough for a graph. */
+/** Three bounds per decade are enough for a graph. */
 const coarse = new Set([1, 2.5, 5]);
 
-/** What a recorder saw. */
+/** Statistics of the recorded values. */
 export interface Summary {
   readonly size: number;
   readonly min: number;
@@ -23,8 +22,8 @@ export interface Summary {
 }
 
 /**
- * Values from one to ten million, counted in ten buckets a decade: a value costs a search among 71 bounds and no memory. For times they
- * are microseconds.
+ * A histogram of values from one to ten million, with ten buckets per decade. Recording a value takes a search among 71
+ * bounds, and no memory. Times are in microseconds.
  */
 export class Recorder {
   static readonly bounds: readonly number[] = [...Array.from({ length: 70 }, (_, at) => bound(at)), 1e7];
@@ -53,7 +52,7 @@ export class Recorder {
     return this.#sum;
   }
 
-  /** How many values are at most each of the coarse bounds. */
+  /** For each coarse bound, how many values are at most that. */
   cumulative(): { readonly bound: number; readonly count: number }[] {
     let count = 0;
     return Recorder.bounds.flatMap((each, at) => {
@@ -70,7 +69,7 @@ export class Recorder {
     return { size: this.#size, min, max: this.#max, mean, deviation: Math.sqrt(variance), quantile };
   }
 
-  /** Estimated: values are taken to lie evenly in their bucket. */
+  /** An estimate that assumes an even distribution within each bucket. */
   #quantile(share: number): number {
     let left = share * this.#size;
     for (const [at, count] of this.#counts.entries()) {

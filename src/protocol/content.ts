@@ -2,11 +2,11 @@ import { ClipperError } from '../errors.ts';
 import { bufferOf, readU64s, textOf, u64s, utf8 } from './bytes.ts';
 import { type InputType, inputTypeCode, inputTypeOfCode } from './input-types.ts';
 
-/** One answer: the output's text, or with `failed` the JSON of a RemoteError. */
+/** One output: its text or, if `failed`, a RemoteError as JSON. */
 export interface Output {
   readonly text: string;
   readonly failed: boolean;
-  /** Whether this very text is the output, and no JSON that stands for it. */
+  /** Whether the output is this very text, rather than a value in JSON. */
   readonly isString?: boolean;
 }
 
@@ -16,29 +16,29 @@ export interface Inputs {
   readonly inputs: readonly Uint8Array[];
 }
 
-/** The outputs of a batch; with how long the function took, where the replica says so. */
+/** The outputs of a batch, and how long the function took, if the replica reports it. */
 export interface Outputs {
   readonly outputs: readonly Output[];
   readonly computeMicros?: number;
 }
 
 /**
- * How outputs travel: as Clipper has them, each in a frame; with a status each; or packed: with statuses and the time that they took,
- * all in one frame. Frames, not bytes, are what a message of many small outputs costs.
+ * The wire format of outputs. `clipper`: one frame each. `statuses`: also a status each. `packed`: all outputs, statuses
+ * and the compute time in one frame, because the cost of a message with many small outputs is in its frames, not its bytes.
  */
 export type OutputForm = 'clipper' | 'statuses' | 'packed';
 
 export const unexpected = (what: string, expected: string, got: unknown): ClipperError =>
   new ClipperError('E_PROTOCOL', `Expected ${expected} as the ${what}, got ${String(got)}`);
 
-/** Header size, header, and a frame for each input or, packed, one for all. */
+/** Header size, header, and one frame for each input or, if packed, one for all. */
 export function encodeInputs({ inputType, inputs }: Inputs, isPacked: boolean): Uint8Array[] {
   const header = u64s([inputTypeCode(inputType), inputs.length, ...inputs.map(({ byteLength }) => byteLength)]);
   const size = u64s([header.byteLength]);
   return isPacked ? [size, header, Buffer.concat(inputs)] : [size, header, ...inputs];
 }
 
-/** Reads inputs from the frames after the header size. Packed ones are views of one buffer. Throws E_PROTOCOL. */
+/** Decodes inputs from the frames after the header size. Packed inputs are views of one buffer. Throws E_PROTOCOL. */
 export function decodeInputs(headerFrame: Uint8Array | undefined, frames: readonly Uint8Array[]): Inputs {
   const [type = Number.NaN, count, ...sizes] = readU64s(headerFrame, 'request header');
   const inputType = inputTypeOfCode(type);
@@ -55,15 +55,15 @@ export function decodeInputs(headerFrame: Uint8Array | undefined, frames: readon
   return { inputType, inputs: frames };
 }
 
-/** Header size, header, and a frame for each output or, packed, one for all. */
+/** Header size, header, and one frame for each output or, if packed, one for all. */
 export function encodeOutputs({ outputs: given, computeMicros = 0 }: Outputs, form: OutputForm): Uint8Array[] {
-  // Clipper takes an output that is JSON for what that says; its own server is sent no more than the text.
+  // Our server parses outputs that are JSON, so strings may need quotes. Clipper's own server gets the plain text.
   const outputs = form === 'clipper' ? given : given.map(quoted);
   if (form === 'packed') {
     const sizes = outputs.map(({ text }) => Buffer.byteLength(text));
     const header = u64s([sizes.length, ...sizes, ...outputs.map(statusOf), Math.round(computeMicros)]);
     const joined = utf8(outputs.map(({ text }) => text).join(''));
-    // Halves of a character at the end of one and the beginning of the next become one.
+    // If a surrogate pair is split between two outputs, joining them changes their bytes.
     const isWhole = joined.byteLength === sizes.reduce((sum, size) => sum + size, 0);
     return [u64s([header.byteLength]), header, isWhole ? joined : Buffer.concat(outputs.map(({ text }) => utf8(text)))];
   }
@@ -73,7 +73,7 @@ export function encodeOutputs({ outputs: given, computeMicros = 0 }: Outputs, fo
   return [u64s([header.byteLength]), header, ...texts];
 }
 
-/** A string that happens to be JSON, such as "90210", as the JSON of that string. */
+/** Quotes a string that happens to be valid JSON, such as "90210". */
 const quoted = (output: Output): Output =>
   output.isString === true && /^\s*["[{\-\dtfn]/.test(output.text) && isJson(output.text)
     ? { ...output, text: JSON.stringify(output.text) }
@@ -90,7 +90,7 @@ function isJson(text: string): boolean {
 
 const statusOf = ({ failed }: Output): number => Number(failed);
 
-/** Reads outputs from their header and the frames after it, in whichever form they are. Throws E_PROTOCOL. */
+/** Decodes outputs in any of the three forms from their header and the frames after it. Throws E_PROTOCOL. */
 export function decodeOutputs(headerFrame: Uint8Array | undefined, frames: readonly Uint8Array[]): Outputs {
   const header = readU64s(headerFrame, 'response header');
   const count = header[0] ?? Number.NaN;
@@ -117,7 +117,7 @@ export function decodeOutputs(headerFrame: Uint8Array | undefined, frames: reado
   return { outputs };
 }
 
-/** Where in a frame its parts end, which come one after another. */
+/** The end offsets of a frame's consecutive parts. */
 function endsOf(frame: Uint8Array, sizes: readonly number[], what: string): number[] {
   let end = 0;
   const ends = sizes.map((size) => {

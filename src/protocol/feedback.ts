@@ -1,7 +1,7 @@
 import { unexpected } from './content.ts';
 import { decodeInput, encodeInput } from './input-types.ts';
 
-/** An input, as raw bytes, and the label that was right for it. */
+/** An input as raw bytes, and its correct label. */
 export interface LabelledInput {
   readonly input: Uint8Array;
   readonly label: number;
@@ -11,7 +11,7 @@ export interface LabelledInput {
 export const encodeFeedback = (items: readonly LabelledInput[]): Uint8Array[] =>
   items.flatMap(({ input, label }) => [input, encodeInput(Float64Array.of(label))]);
 
-/** Reads what encodeFeedback wrote. Throws E_PROTOCOL. */
+/** Decodes what `encodeFeedback` wrote. Throws E_PROTOCOL. */
 export function decodeFeedback(inputs: readonly Uint8Array[]): LabelledInput[] {
   if (inputs.length % 2 !== 0) throw unexpected('input count of feedback', 'an even number', inputs.length);
   return Array.from({ length: inputs.length / 2 }, (_, index) => {

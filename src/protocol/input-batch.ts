@@ -1,18 +1,18 @@
 import { ClipperError } from '../errors.ts';
 
-/** The content type of a body that is one input's raw bytes. */
+/** The content type of a body with the raw bytes of one input. */
 export const inputMediaType = 'application/octet-stream';
-/** The content type of a body that is several inputs, as `encodeInputBatch` writes them. */
+/** The content type of a body with several inputs, as `encodeInputBatch` writes them. */
 export const inputsMediaType = 'application/vnd.clipper.inputs';
 
-/** Numbers of every type start at a multiple of their size. */
+/** Aligns numbers of every type to their size. */
 const alignment = 8;
 const aligned = (length: number): number => Math.ceil(length / alignment) * alignment;
 const headBytes = (count: number): number => aligned(4 + 4 * count);
 
 /**
- * Several inputs in one body: their count and the byte length of each as u32, zeros up to a multiple of 8, then one input
- * after another, each with zeros up to a multiple of 8. All numbers are little-endian.
+ * Several inputs in one body: their count and each byte length as u32, zeros up to a multiple of 8, then the inputs, each
+ * padded with zeros to a multiple of 8. All numbers are little-endian.
  */
 export function encodeInputBatch(inputs: readonly Uint8Array[]): Uint8Array {
   const head = headBytes(inputs.length);
@@ -28,7 +28,10 @@ export function encodeInputBatch(inputs: readonly Uint8Array[]): Uint8Array {
   return body;
 }
 
-/** The inputs of a body, as views of it. Throws E_INVALID_INPUT saying what was expected and got, also for more than `maxInputs`. */
+/**
+ * The inputs of a body, as views of it. Throws E_INVALID_INPUT with what was expected and found, also for more than
+ * `maxInputs`.
+ */
 export function decodeInputBatch(body: Uint8Array, maxInputs = Number.POSITIVE_INFINITY): Uint8Array[] {
   const size = body.byteLength;
   if (size < 4) throw wrong('at least 4 bytes, the count of inputs', size);

@@ -1,11 +1,11 @@
 import { ClipperError } from '../errors.ts';
 
-/** Clipper's input types by their code on the wire. */
+/** Clipper's input types. The index is the code on the wire. */
 export const inputTypes = ['bytes', 'integers', 'floats', 'doubles', 'strings'] as const;
-/** What one input of a model is. */
+/** The type of a model's inputs. */
 export type InputType = (typeof inputTypes)[number];
 
-/** What one input of each type is in memory. */
+/** The in-memory value of an input, by type. */
 export interface InputValues {
   readonly bytes: Uint8Array;
   readonly integers: Int32Array;
@@ -65,7 +65,7 @@ export const elements = { integers: Int32Array, floats: Float32Array, doubles: F
 
 export const isNumeric = (type: InputType): type is keyof typeof elements => Object.hasOwn(elements, type);
 
-/** Reads one input back from its bytes. Throws E_PROTOCOL where the length is no multiple of the element size. */
+/** Decodes one input. Throws E_PROTOCOL if the length is not a multiple of the element size. */
 export function decodeInput<T extends InputType>(type: T, frame: Uint8Array): InputValues[T] {
   return decodeFrame(type, frame) as InputValues[T];
 }
@@ -78,7 +78,8 @@ function decodeFrame(type: InputType, frame: Uint8Array): InputValues[InputType]
   if (frame.byteLength % size !== 0) {
     throw new ClipperError('E_PROTOCOL', `Expected a multiple of ${size} bytes for ${type}, got ${frame.byteLength}`);
   }
-  // A typed array must start at a multiple of its element size, which a part of a received message may not. A Buffer's slice is no copy.
+  // A typed array must start at a multiple of its element size, and part of a received message may not. `new Uint8Array`
+  // copies, which a Buffer's `slice` doesn't.
   const aligned = frame.byteOffset % size === 0 ? frame : new Uint8Array(frame);
   return new Elements(aligned.buffer as ArrayBuffer, aligned.byteOffset, frame.byteLength / size);
 }

@@ -19,26 +19,26 @@ const types = { newContainer: 0, content: 1, heartbeat: 2 } as const;
 const heartbeats = { keepAlive: 0, requestMetadata: 1 } as const;
 const requests = { predict: 0, feedback: 1 } as const;
 
-/** What a replica of ours adds to its announcement, once its environment says that the server understands it. */
+/** What our replica adds to its announcement, if its environment says that the server understands it. */
 export interface Extensions {
-  /** Outputs carry a status each, so that a failed input answers with its error. */
+  /** Outputs have a status each, so that a failed input is answered with its error. */
   readonly errors: boolean;
-  /** The replica takes the inputs of a batch in one frame and answers so, and keeps a further batch waiting while it works. */
+  /** The replica sends and receives batches in one frame, and keeps the next batch ready while it works on one. */
   readonly packed?: boolean;
-  /** The replica takes feedback, as encodeFeedback writes it, and answers what its function failed on. */
+  /** The replica takes feedback, as `encodeFeedback` writes it, and answers with its function's failures. */
   readonly feedback?: boolean;
   /** The supervisor's name for the process or container that this replica runs in. */
   readonly instance?: string;
 }
 
-/** Why a function failed in a replica. */
+/** An error that a function threw in a replica. */
 export interface RemoteError {
   readonly name: string;
   readonly message: string;
   readonly stack?: string;
 }
 
-/** Reads the text of a failed output. What is no RemoteError stands as its message. */
+/** Parses the text of a failed output. If it is not a RemoteError, the text becomes the message. */
 export function readRemoteError(text: string): RemoteError {
   try {
     const { name, message, stack } = JSON.parse(text) as Record<string, unknown>;
@@ -87,7 +87,7 @@ export function encodeContainerMessage(message: ContainerMessage, form: OutputFo
   }
 }
 
-/** Reads a replica's message from its frames, delimiter first. Throws E_PROTOCOL. */
+/** Decodes a replica's message from its frames, delimiter first. Throws E_PROTOCOL. */
 export function decodeContainerMessage(frames: readonly Uint8Array[]): ContainerMessage {
   if (frames[0]?.byteLength !== 0) throw unexpected('first frame', 'an empty delimiter', `${frames[0]?.byteLength} bytes`);
   const type = readU32(frames[1], 'message type');
@@ -130,7 +130,7 @@ function decodeResponse(frames: readonly Uint8Array[]): ContainerMessage {
   return { kind: 'response', messageId, ...decodeOutputs(frames[4], frames.slice(5)) };
 }
 
-/** Of a response, also where nothing else of it can be read. */
+/** A response's message id, even if the rest is malformed. */
 export function messageIdOf([, type, messageId]: readonly Uint8Array[]): number | undefined {
   const isResponse = type?.byteLength === 4 && readU32(type, 'message type') === types.content;
   return isResponse && messageId?.byteLength === 4 ? readU32(messageId, 'message id') : undefined;
@@ -158,7 +158,7 @@ export function encodeServerMessage(message: ServerMessage, isPacked = false): U
   }
 }
 
-/** Reads a server's message from its frames, delimiter first. Throws E_PROTOCOL, also for another RPC version. */
+/** Decodes a server's message from its frames, delimiter first. Throws E_PROTOCOL, also for another RPC version. */
 export function decodeServerMessage(frames: readonly Uint8Array[]): ServerMessage {
   if (frames[0]?.byteLength !== 0) throw unexpected('first frame', 'an empty delimiter', `${frames[0]?.byteLength} bytes`);
   const version = readU32(frames[1], 'RPC version');

@@ -8,13 +8,13 @@ import type { Log } from '../log.ts';
 import type { ReplicaFleet } from './fleet-backend.ts';
 import type { Supervisor } from './supervisor.ts';
 
-/** What the replicas of a version have to do. */
+/** The load of a version's replicas. */
 export interface Load {
-  /** Those that are connected. */
+  /** Connected replicas. */
   readonly replicas: number;
-  /** Milliseconds that replicas were at work, all together and since ever. */
+  /** Milliseconds that all replicas together have worked so far; never decreases. */
   readonly busyMs: number;
-  /** How much of its objective the query that waits for longest has used up; 0 where none waits. */
+  /** The share of its objective that the next query in the queue has used up; 0 if none waits. */
   readonly waitedShare: number;
 }
 
@@ -26,28 +26,29 @@ export interface AutoscalerParts {
   readonly loadOf: (deployment: DeploymentRecord) => Load;
 }
 
-/** What is known of a version from one look to the next. Times are on the clock of performance.now(). */
+/** What is remembered of a version between two checks. Times are on the clock of performance.now(). */
 interface Watched {
   lookedAt: number;
   busyMs: number;
-  /** Since when fewer replicas would have done, and how many at most. */
+  /** Set while fewer replicas would do: since when, and the most that were needed in that time. */
   fewer: { readonly since: number; most: number } | undefined;
 }
 
 const lookEveryMs = 500;
-/** What can't be started now can't be a moment later, and each query would ask for it. */
+/** After a failed start: the next one would fail too, and every query would trigger it. */
 const restMs = 2_000;
-/** Queries that wait for longer than this share of their objective are in danger of missing it. */
+/** Queries that have waited for more than this share of their objective may miss it. */
 const dangerousShare = 0.4;
 
 /**
- * Scales versions with their load: so many replicas that each is at work for the wanted share of its time, as Kubernetes'
- * horizontal autoscaler computes it, and more where queries wait for long; fewer only when they would have done for a while.
+ * Scales versions with their load. It adds replicas until each works for the target share of its time, as Kubernetes'
+ * horizontal autoscaler does, and adds more if queries wait for long. It removes some only after fewer would have done for
+ * a while.
  */
 export class Autoscaler implements Disposable {
   readonly #parts: AutoscalerParts;
   readonly #watched = new WeakMap<ReplicaFleet, Watched>();
-  /** Until when those are left alone whose replicas could not be started. */
+  /** After a failed start: when to try again. */
   readonly #restingUntil = new WeakMap<ReplicaFleet, number>();
   readonly #timer: NodeJS.Timeout;
 
@@ -60,12 +61,12 @@ export class Autoscaler implements Disposable {
     clearInterval(this.#timer);
   }
 
-  /** Whether a version, by `name:version`, has no replica only because nobody asked it for a while, and would get one. */
+  /** Whether a version (`name:version`) has no replica only because it was idle, and a query would start one. */
   isAsleep(model: string): boolean {
     return this.#asleep(model) !== undefined;
   }
 
-  /** Starts a replica of a version that was scaled to none. False if none will come. */
+  /** Starts a replica of a version that was scaled to zero. Returns false if none will start. */
   wake(model: string): boolean {
     const fleet = this.#asleep(model);
     if (fleet?.wanted === 0) this.#scale(fleet, 1, 'a query came');
@@ -96,7 +97,7 @@ export class Autoscaler implements Disposable {
     const before = this.#watched.get(fleet);
     const watched: Watched = { lookedAt: now, busyMs: load.busyMs, fewer: before?.fewer };
     this.#watched.set(fleet, watched);
-    // Those that are on their way are waited for.
+    // Wait for replicas that are still starting.
     if (before === undefined || load.replicas < fleet.wanted) return;
     const utilization = (load.busyMs - before.busyMs) / (now - before.lookedAt) / Math.max(1, load.replicas);
     const wanted = wantedFor(fleet.wanted, { utilization, waitedShare: load.waitedShare, range });
@@ -130,7 +131,7 @@ export class Autoscaler implements Disposable {
   }
 }
 
-/** How many replicas would have been right; none only where nothing was to do. */
+/** How many replicas the load needs. Zero only if there was no load. */
 export function wantedFor(
   now: number,
   { utilization, waitedShare, range }: { utilization: number; waitedShare: number; range: AutoscalingRange },

@@ -3,18 +3,20 @@ import type { NetworkChoice, Resources } from '../contract/deploys.ts';
 import type { InputType } from '../protocol/input-types.ts';
 import { curveVariables } from '../rpc/curve.ts';
 
-/** What a replica runs: a bundle on this machine, or an image: of ours around a bundle, or one that the user made. */
+/**
+ * What a replica runs: a bundle on this machine, or an image. `isOurs`: the image was made from a bundle, not by the user.
+ */
 export type ReplicaSource =
   | { readonly kind: 'bundle'; readonly dir: string }
   | { readonly kind: 'image'; readonly image: string; readonly isOurs?: boolean };
 
-/** What to run: one model version. */
+/** A model version to run. */
 export interface ReplicaSpec {
   readonly modelName: string;
   readonly modelVersion: string;
   readonly inputType: InputType;
   readonly source: ReplicaSource;
-  /** Variables for the function's own use. */
+  /** Environment variables for the function. */
   readonly env: Readonly<Record<string, string>>;
   readonly resources: Resources;
   readonly network: NetworkChoice;
@@ -27,13 +29,13 @@ export interface ReplicaExit {
 
 /** One running copy of a model version. */
 export interface RunningReplica {
-  /** Unique within the cluster; the replica announces itself by it. */
+  /** Unique within the cluster. The replica connects under this name. */
   readonly instance: string;
-  /** The operating system's process, where there is one of this machine. */
+  /** The process id, if the replica is a process on this machine. */
   readonly pid?: number | undefined;
-  /** Resolves, and never rejects, when the replica has ended in whatever way. */
+  /** Resolves when the replica has ended, however it ended. Never rejects. */
   readonly exited: Promise<ReplicaExit>;
-  /** Lets it finish its batch, and ends it by force when that takes longer than `graceMs`. */
+  /** Lets the replica finish its batch, and kills it if that takes longer than `graceMs`. */
   stop(options?: { readonly graceMs?: number }): Promise<void>;
 }
 
@@ -42,52 +44,52 @@ export interface FollowLogsOptions {
   readonly signal: AbortSignal;
 }
 
-/** Reads what replicas write. */
+/** Reads the output of replicas. */
 export interface ReplicaLogs {
-  /** The last lines that a replica wrote, oldest first; also of one that has ended. */
+  /** The last lines of a replica's output, oldest first. Also works after it has ended. */
   logs(instance: string, options: { readonly tailLines: number }): Promise<readonly string[]>;
-  /** The same, and then each line that it writes, until it has ended or the signal aborts. */
+  /** The last lines, then each new line, until the replica ends or the signal aborts. */
   followLogs(instance: string, options: FollowLogsOptions): AsyncIterable<string>;
 }
 
 /** Starts single replicas. `InstanceFleets` keeps fleets of them. */
 export interface InstanceBackend extends ReplicaLogs, AsyncDisposable {
   readonly name: BackendName;
-  /** The Docker engine that replicas run on, if they do. */
+  /** The Docker engine that runs the replicas, if any. */
   readonly engineId?: string;
   /**
-   * Gets ready to run a spec, and returns it as replicas of it are to be started. Throws E_INVALID_OPTION for what the
-   * backend can't do, and where an image can't be had.
+   * Prepares to run a spec, and returns the spec to pass to `start`. Throws E_INVALID_OPTION for what the backend can't do,
+   * and the image errors of the backend.
    */
   prepare(spec: ReplicaSpec, signal: AbortSignal): Promise<ReplicaSpec>;
   start(spec: ReplicaSpec, instance: string): Promise<RunningReplica>;
   /**
-   * Takes charge of the replicas of a spec that an earlier server of this state left running and that `start` would start
-   * just so now; those that it would start otherwise are ended.
+   * Takes over the replicas of a spec that an earlier server of this state left running. Ends those whose settings differ
+   * from what `start` would use now.
    */
   adopt(spec: ReplicaSpec): Promise<readonly RunningReplica[]>;
-  /** Ends the replicas that an earlier server left running and that were not adopted. */
+  /** Ends the replicas that an earlier server left running and nobody adopted. */
   endLeft(): Promise<void>;
-  /** Takes away what was made for replicas of a source, after a deploy of it failed. */
+  /** Removes what was made for replicas of a source, after its deploy failed or its version was deleted. */
   discard(source: ReplicaSource): Promise<void>;
-  /** Takes away the log of a replica that ended. */
+  /** Removes the log of a replica that has ended. */
   forget(instance: string): Promise<void>;
-  /** Takes away what was made for versions that are not there any more. */
+  /** Removes what was made for versions that no longer exist. */
   collect(needed: readonly Pick<ReplicaSpec, 'modelName' | 'modelVersion'>[]): Promise<void>;
 }
 
-/** What a replica is called, and where it finds its server. */
+/** A replica's name, and the address of its server. */
 export interface ReplicaPlace {
   readonly instance: string;
   readonly host: string;
   readonly port: number;
-  /** Whether the server understands what we add to Clipper's RPC. */
+  /** Whether the server understands our extensions to Clipper's RPC. */
   readonly extensions?: boolean | undefined;
-  /** Where RPC is encrypted. */
+  /** The server's public key, if RPC is encrypted. */
   readonly serverKey?: string | undefined;
 }
 
-/** The variables that tell a replica what it is and where its server is. */
+/** The environment variables that tell a replica what it is and where its server is. */
 export const clipperVariables = (
   spec: ReplicaSpec,
   { instance, host, port, extensions = true, serverKey }: ReplicaPlace,

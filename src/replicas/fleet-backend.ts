@@ -38,11 +38,13 @@ export interface OpenFleetOptions {
  * starts single replicas, `InstanceFleets` does.
  */
 export interface FleetBackend extends ReplicaLogs {
-  /** Gets ready to run a spec, and returns it as its replicas are to be started. Throws E_INVALID_OPTION for what the backend can't do. */
+  /**
+   * Prepares to run a spec, and returns the spec to pass to `open`. Throws E_INVALID_OPTION for what the backend can't do.
+   */
   prepare(spec: ReplicaSpec, signal: AbortSignal): Promise<ReplicaSpec>;
-  /** The fleet of a prepared spec, without replicas but those that it adopts. */
+  /** Opens the fleet of a prepared spec. It has no replicas but those that it adopts. */
   open(spec: ReplicaSpec, options: OpenFleetOptions): Promise<ReplicaFleet>;
-  /** Ends the replicas that an earlier server left running and that were not adopted. */
+  /** Ends the replicas that an earlier server left running and nobody adopted. */
   endLeft(): Promise<void>;
   /** Removes what was made for replicas of a source, after its deploy failed or its version was deleted. */
   discard(source: ReplicaSource): Promise<void>;

@@ -14,23 +14,23 @@ export interface FleetParts {
   readonly backend: InstanceBackend;
   readonly log: Log;
   readonly events: FleetEvents;
-  /** Whether it is not told of replicas that announce themselves: they connect to a server elsewhere. */
+  /** Set if replicas connect to a server elsewhere, so that `announced` is never called. */
   readonly isUnheard?: boolean;
 }
 
 /** Processes that boot side by side mostly wait for each other. */
 const startedAtOnce = 8;
 const crashLogLines = 20;
-/** What it has is to be done by then. */
+/** How long a replica that is being stopped may work on its queue. */
 const drainMs = 10_000;
-/** Between attempts while what runs replicas is away, which is no fault of theirs. */
+/** Between retries while the backend is away, which doesn't count against the replica. */
 const awayDelayMs = 1_000;
-/** Between attempts to start one that can't be started: it costs less than one that starts and dies. */
+/** The longest delay between failed starts. They cost less than a replica that starts and dies. */
 const longestRetryMs = 4_000;
-/** A replica that runs connects again within a second, or after the 30 s in which it took the silence for the server's. */
+/** A replica reconnects within a second, or after the 30 s without a heartbeat that it takes to give up its connection. */
 const announceMs = 40_000;
 
-/** The replicas of one model version: keeps as many running as are wanted, with back-off for those that die. */
+/** Keeps the wanted number of replicas of one model version running, and restarts those that die with back-off. */
 export class Fleet implements ReplicaFleet {
   readonly spec: ReplicaSpec;
   readonly #backend: InstanceBackend;
@@ -56,17 +56,17 @@ export class Fleet implements ReplicaFleet {
     return this.#members.length;
   }
 
-  /** Those of its replicas that are there for queries. */
+  /** Its replicas that take queries. */
   get connected(): readonly RpcReplica[] {
     return this.#members.filter(({ isConnected }) => isConnected).flatMap(({ replica = [] }) => replica);
   }
 
-  /** Every instance that runs, and the last that did, oldest first. */
+  /** Every running instance and the last that ended, oldest first. */
   get instances(): readonly string[] {
     return this.#instances.all;
   }
 
-  /** How an instance ended; undefined for one that has not. */
+  /** How an instance ended; undefined if it has not. */
   exitOf(instance: string): ReplicaExit | undefined {
     return this.#instances.exitOf(instance);
   }
@@ -75,26 +75,26 @@ export class Fleet implements ReplicaFleet {
     return this.#members.flatMap(({ running }) => (running === undefined ? [] : [running]));
   }
 
-  /** Why some are not running and not started again; undefined once it is scaled anew. */
+  /** Why replicas are no longer started; undefined once the fleet is scaled again. */
   get crashLoop(): CrashLoop | undefined {
     return this.#crashLoop;
   }
 
-  /** Why the last start failed; undefined where it did not. */
+  /** Why the last start failed; undefined if it did not. */
   get whyNotStarted(): string | undefined {
     return this.#whyNotStarted;
   }
 
-  /** To be told of each of its replicas that announces itself. */
+  /** Call when one of its replicas connects. */
   announced(replica: RpcReplica): void {
-    // A container that knows nothing of instances is taken for the first of those that are to announce themselves.
+    // A container that sends no instance name counts as the first replica that is yet to connect.
     const isIt = (member: SupervisedReplica): boolean =>
       replica.instance === undefined ? member.running !== undefined && !member.isConnected : member.instance === replica.instance;
     const member = this.#members.find(isIt);
     if (member !== undefined) member.replica = replica;
   }
 
-  /** Takes in replicas that run already. */
+  /** Takes over replicas that are already running. */
   adopt(replicas: readonly RunningReplica[]): void {
     const numberOf = ({ instance }: RunningReplica): number => Number(/-(\d+)-[0-9a-f]+$/.exec(instance)?.[1] ?? 0);
     for (const running of [...replicas].sort((a, b) => numberOf(a) - numberOf(b))) {
@@ -107,7 +107,7 @@ export class Fleet implements ReplicaFleet {
     }
   }
 
-  /** Starts or stops replicas until there are as many as wanted; the newest are stopped first. */
+  /** Starts or stops replicas until there are this many; the newest are stopped first. */
   async scale(wanted: number): Promise<void> {
     this.#crashLoop = undefined;
     const stopping = this.#members.splice(wanted).map((member) => this.#stop(member));
@@ -116,14 +116,14 @@ export class Fleet implements ReplicaFleet {
       const started = await Promise.allSettled(next.map((member) => (member.isStopping ? undefined : this.#startNew(member))));
       const failed = started.find(({ status }) => status === 'rejected') as PromiseRejectedResult | undefined;
       if (failed === undefined) continue;
-      // Nor would those be started that were to come after them.
+      // Drop the rest of the batch too: their starts would fail the same way.
       for (const member of added) this.#remove(member);
       throw failed.reason;
     }
     await Promise.all(stopping);
   }
 
-  /** Ends a replica that no longer answers; it is started again like any that died. */
+  /** Ends a replica that no longer answers. It is restarted as if it had died. */
   async replace(instance: string): Promise<void> {
     const member = this.#members.find((each) => each.instance === instance);
     await member?.running?.stop({ graceMs: 0 });
@@ -140,7 +140,7 @@ export class Fleet implements ReplicaFleet {
     if (index !== -1) this.#members.splice(index, 1);
   }
 
-  /** A replica that can't even be started is not wanted any more: whoever asked for it is told. */
+  /** A replica that can't be started is dropped, and the caller gets the error. */
   async #startNew(member: SupervisedReplica): Promise<void> {
     try {
       await this.#start(member);
@@ -177,7 +177,9 @@ export class Fleet implements ReplicaFleet {
     void running.exited.then((exit) => this.#ended(member, exit));
   }
 
-  /** One that was adopted and does not find the server is of no use. Of a user's own, it may not be known which one connected. */
+  /**
+   * Replaces an adopted replica that never connected. Not the user's own images: which container connected may be unknown.
+   */
   async #replaceMute({ instance, isAdopted, replica }: SupervisedReplica): Promise<void> {
     const { source } = this.spec;
     if (isAdopted && replica === undefined && source.kind === 'image' && source.isOurs === true) await this.replace(instance);
@@ -196,24 +198,24 @@ export class Fleet implements ReplicaFleet {
     this.#restartAfter(member, member.nextDelayMs());
   }
 
-  /** Those that don't run are not wanted any more. */
+  /** Drops the replicas that aren't running. */
   async #giveUp({ instance, idleDeaths }: SupervisedReplica, { how }: ReplicaExit): Promise<void> {
     for (const member of this.#members.filter(({ running }) => running === undefined)) {
       this.#remove(member);
-      // One may be on its way.
+      // It may be starting.
       this.#stop(member).catch((error: unknown) => this.#log.warn({ err: error }, 'a replica could not be stopped'));
     }
     const loop = { at: new Date(), deaths: idleDeaths, how };
     const begun: CrashLoop = { ...loop, log: [] };
     this.#crashLoop = begun;
     const log = await this.#backend.logs(instance, { tailLines: crashLogLines }).catch((error: unknown) => [messageOf(error)]);
-    // It may have been scaled anew meanwhile.
+    // The fleet may have been scaled again in the meantime.
     if (this.#crashLoop === begun) this.#crashLoop = { ...loop, log };
     this.#events.onGaveUp(this.spec, { ...loop, log });
   }
 
   #restartAfter(member: SupervisedReplica, delayMs: number): void {
-    // Those that died together need not be started together.
+    // Jitter: replicas that died together should not start together.
     const timer = globalThis.setTimeout(() => void this.#restart(member), delayMs * (0.75 + Math.random() / 2));
     member.state = { kind: 'resting', timer };
   }
@@ -236,7 +238,7 @@ export class Fleet implements ReplicaFleet {
     member.isStopping = true;
     if (member.state.kind === 'resting') clearTimeout(member.state.timer);
     await Promise.race([this.#events.onStopping(member.instance), setTimeout(drainMs, undefined, { ref: false })]);
-    // What is just being started can't be stopped before it runs.
+    // A starting replica can't be stopped before it runs.
     if (member.state.kind === 'starting') await member.state.started.catch(() => {});
     await member.running?.stop();
   }

@@ -3,7 +3,7 @@ import type { FollowLogsOptions, InstanceBackend, ReplicaSource, ReplicaSpec } f
 import { Fleet } from './fleet.ts';
 import type { FleetBackend, OpenFleetOptions } from './fleet-backend.ts';
 
-/** Keeps fleets of replicas on a backend that starts single ones. */
+/** Keeps fleets on a backend that starts single replicas. */
 export class InstanceFleets implements FleetBackend {
   readonly #backend: InstanceBackend;
   readonly #log: Log;

@@ -1,9 +1,9 @@
 import type { ReplicaExit } from './backend.ts';
 
-/** Of those that ended. */
+/** How many ended instances to remember. */
 const kept = 50;
 
-/** The instances of a fleet: those that run and the last that did, oldest first. */
+/** The instances of a fleet: all that run and the last that ended, oldest first. */
 export class Instances {
   readonly #all: string[] = [];
   readonly #exits = new Map<string, ReplicaExit>();
@@ -12,7 +12,7 @@ export class Instances {
     return this.#all;
   }
 
-  /** How one ended; undefined for one that has not, or did so long ago. */
+  /** How an instance ended; undefined if it still runs or is forgotten. */
   exitOf(instance: string): ReplicaExit | undefined {
     return this.#exits.get(instance);
   }
@@ -21,7 +21,7 @@ export class Instances {
     this.#all.push(instance);
   }
 
-  /** To be told of each that has ended. Returns the one that is forgotten for it, if one is. */
+  /** Call when an instance has ended. Returns the oldest ended instance if that is forgotten in its favour. */
   ended(instance: string, exit: ReplicaExit): string | undefined {
     this.#exits.set(instance, exit);
     const [oldest] = this.#exits.size > kept ? this.#exits.keys() : [];
@@ -29,7 +29,7 @@ export class Instances {
     return oldest;
   }
 
-  /** Takes one out, as if it had never been. */
+  /** Removes an instance as if it had never existed. */
   forget(instance: string): void {
     this.#exits.delete(instance);
     const index = this.#all.indexOf(instance);

@@ -10,16 +10,16 @@ export interface LogSelection {
   readonly tailLines: number;
 }
 
-/** Where replicas run whose logs are read, and which there are now. */
+/** The backend whose logs are read, and its current fleets. */
 export interface LoggedReplicas {
   readonly backend: ReplicaLogs;
   readonly fleets: () => Iterable<ReplicaFleet>;
 }
 
-/** How often it is looked for replicas that were started. */
+/** How often to check for new replicas. */
 const lookEveryMs = 100;
 
-/** The last lines of the replicas of a model version, of a model or of all, each line headed by its instance. */
+/** The last lines of the replicas of a model version, of a model, or of all. Each line starts with its instance. */
 export async function readLogs(replicas: LoggedReplicas, selection: LogSelection): Promise<readonly string[]> {
   const texts = await Promise.all(
     selected(replicas, selection).flatMap((fleet) => fleet.instances.map((each) => linesOf(replicas, fleet, each, selection))),
@@ -28,8 +28,8 @@ export async function readLogs(replicas: LoggedReplicas, selection: LogSelection
 }
 
 /**
- * The last lines of replicas that have ended, then those of each that runs, and then what they write and what replicas
- * write that are started later, until the signal aborts.
+ * The last lines of replicas that have ended, then those of each running one, then all new lines, also of replicas that are
+ * started later, until the signal aborts.
  */
 export async function* followLogs(
   replicas: LoggedReplicas,
@@ -58,7 +58,7 @@ interface Following extends LogSelection {
   readonly signal: AbortSignal;
 }
 
-/** Follows each replica that is not followed yet. */
+/** Starts to follow each new replica. */
 async function followNew(
   replicas: LoggedReplicas,
   { seen, ...following }: Following & { readonly seen: Set<string> },

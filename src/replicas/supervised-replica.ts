@@ -3,26 +3,26 @@ import type { RunningReplica } from './backend.ts';
 
 const firstDelayMs = 100;
 const longestDelayMs = 30_000;
-/** One that answered before it died is worth its start. */
+/** A replica that has answered is worth restarting soon. */
 const longestServedDelayMs = 1_000;
-/** A replica that lived this long has proved itself: the next restart is quick again. */
+/** A replica that lived this long has proved itself, and its next restart is quick again. */
 const provenMs = 10_000;
-/** A replica that dies so often without having answered anything will not do better. */
+/** A replica that died this often without answering anything is given up. */
 const crashLoopDeaths = 6;
 
 type ReplicaState =
-  /** `started` settles when it runs, or could not be started. */
+  /** `started` settles when the replica runs or its start has failed. */
   | { readonly kind: 'starting'; readonly started: Promise<void> }
   | { readonly kind: 'running'; readonly running: RunningReplica }
-  /** It died, and waits to be started again. */
+  /** The replica died and waits for its restart. */
   | { readonly kind: 'resting'; readonly timer: NodeJS.Timeout }
   | { readonly kind: 'ended' };
 
-/** A replica that is wanted, through all the instances that are started of it. */
+/** One wanted replica, across all its restarts: each starts a new instance. */
 export class SupervisedReplica {
   instance = '';
   state: ReplicaState = { kind: 'ended' };
-  /** The connection of the instance; undefined until it connects. */
+  /** The instance's connection; undefined until it connects. */
   replica: RpcReplica | undefined;
   isStopping = false;
   readonly #isUnheard: boolean;
@@ -31,7 +31,7 @@ export class SupervisedReplica {
   #quickDeaths = 0;
   #idleDeaths = 0;
 
-  /** `isUnheard`: nobody tells when it connects. */
+  /** `isUnheard`: `replica` is never set, because replicas connect to a server elsewhere. */
   constructor({ isUnheard }: { readonly isUnheard: boolean }) {
     this.#isUnheard = isUnheard;
   }
@@ -45,22 +45,21 @@ export class SupervisedReplica {
     return this.state.kind === 'running' && !this.isStopping && this.replica?.isLost === false;
   }
 
-  /** Whether its instance served under an earlier server. */
+  /** Whether its instance was started by an earlier server. */
   get isAdopted(): boolean {
     return this.#isAdopted;
   }
 
-  /** How many instances in a row died before they had answered anything. */
+  /** How many instances in a row died before they answered anything. */
   get idleDeaths(): number {
     return this.#idleDeaths;
   }
 
-  /** Whether that were too many for another to be worth a try. */
+  /** Whether it died too often to be worth another try. */
   get isHopeless(): boolean {
     return this.#idleDeaths >= crashLoopDeaths;
   }
 
-  /** Begins a new instance. */
   begin(instance: string, { isAdopted = false } = {}): void {
     this.instance = instance;
     this.replica = undefined;
@@ -68,12 +67,12 @@ export class SupervisedReplica {
     this.#isAdopted = isAdopted;
   }
 
-  /** Call when an instance has died of itself. */
+  /** Call when an instance has died on its own. */
   noteDeath(): void {
     this.#idleDeaths = this.#hasServed ? 0 : this.#idleDeaths + 1;
   }
 
-  /** How long to wait before the next start, after a death or a failed start: longer each time. */
+  /** The back-off before the next start, after a death or a failed start. */
   nextDelayMs(): number {
     this.#quickDeaths = this.#isProven ? 0 : this.#quickDeaths + 1;
     const longest = this.#hasServed ? longestServedDelayMs : longestDelayMs;
@@ -86,7 +85,7 @@ export class SupervisedReplica {
 
   get #hasServed(): boolean {
     if (this.#isAdopted || this.replica?.hasAnswered === true) return true;
-    // A replica that takes long to load its model has not served, however long it lives.
+    // A replica that is still loading its model has not served, however long it lives.
     return this.#isProven && (this.#isUnheard || this.replica !== undefined);
   }
 }

@@ -9,7 +9,7 @@ import type { FleetBackend, ReplicaFleet } from './fleet-backend.ts';
 import type { FleetEvents } from './fleet-events.ts';
 import type { LoggedReplicas } from './replica-logs.ts';
 
-/** Is told of replicas that connect and of those that end. */
+/** Called when a replica connects or ends. */
 interface Waiter {
   readonly onConnected: () => void;
   readonly onEnded: FleetEvents['onEnded'];
@@ -20,14 +20,14 @@ interface ConnectOptions {
   readonly signal: AbortSignal;
 }
 
-/** Keeps the replicas of every deployed model version as wanted. */
+/** Keeps the wanted number of replicas of every deployed model version. */
 export class Supervisor implements AsyncDisposable {
   readonly #backend: FleetBackend;
   readonly #log: Log;
   readonly #events: FleetEvents;
   readonly #fleets = new Map<string, ReplicaFleet>();
   readonly #waiters = new Set<Waiter>();
-  /** Replicas by instance. Those that outlived a server may connect before their fleet is there. */
+  /** Connected replicas by instance. Those that outlived their server may connect before their fleet exists. */
   readonly #announced = new Map<string, RpcReplica>();
   #isClosed = false;
 
@@ -41,20 +41,20 @@ export class Supervisor implements AsyncDisposable {
     return this.#fleets.get(modelKey(name, version));
   }
 
-  /** Whether there are or were replicas of a model, or of one version of it. */
+  /** Whether a model, or a version of it, has or had replicas. */
   runs(name: string, version: string | undefined): boolean {
     if (version !== undefined) return this.fleet(name, version) !== undefined;
     return [...this.#fleets.values()].some(({ spec }) => spec.modelName === name);
   }
 
-  /** Why a version has no replica, by `name:version`; undefined where it isn't known. */
+  /** Why a version (`name:version`) has no replica; undefined if unknown. */
   whyAbsent(model: string): string | undefined {
     const fleet = this.#fleets.get(model);
     if (fleet?.crashLoop !== undefined) return describeCrashLoop(fleet.crashLoop);
     return fleet?.wanted === 0 ? (fleet.whyNotStarted ?? 'its replicas were stopped') : undefined;
   }
 
-  /** Why a version has no replica and gets none any more, but by being scaled anew; undefined where it has, or may get one. */
+  /** Why a version has no replica and gets none until it is scaled again; undefined if it has or may get one. */
   whyGivenUp(name: string, version: string): string | undefined {
     const fleet = this.fleet(name, version);
     if (fleet?.crashLoop === undefined || fleet.connected.length > 0) return undefined;
@@ -62,13 +62,13 @@ export class Supervisor implements AsyncDisposable {
   }
 
   /**
-   * Takes charge of a model version, as yet without replicas but those that an earlier server left, where they are to be
-   * adopted. Throws as the backend's `prepare` does.
+   * Adds the fleet of a model version. It has no replicas, but with `adopts` those that an earlier server left. Throws what
+   * the backend's `prepare` throws.
    */
   async add(wanted: ReplicaSpec, signal: AbortSignal, { adopts = false } = {}): Promise<ReplicaFleet> {
     if (this.#isClosed) throw cancelled();
     const spec = await this.#backend.prepare(wanted, signal);
-    // Of a version that was deleted replicas may still run, and would answer for this one.
+    // Replicas of a deleted version with this name may still run, and would answer for this one.
     await this.remove(spec.modelName, spec.modelVersion);
     const onEnded: FleetEvents['onEnded'] = (ended) => {
       this.#announced.delete(ended.instance);
@@ -89,7 +89,7 @@ export class Supervisor implements AsyncDisposable {
     return fleet;
   }
 
-  /** Ends replicas that an earlier server left, where no version wants them. */
+  /** Ends replicas that an earlier server left and no version adopted. */
   endLeft(): Promise<void> {
     return this.#backend.endLeft();
   }
@@ -102,31 +102,31 @@ export class Supervisor implements AsyncDisposable {
     await fleet?.scale(0);
   }
 
-  /** Takes away what was made for versions that are not there any more. */
+  /** Removes what was made for versions that no longer exist. */
   collect(needed: readonly Pick<ReplicaSpec, 'modelName' | 'modelVersion'>[]): Promise<void> {
     return this.#backend.collect(needed);
   }
 
-  /** Takes away what was made for replicas of a source that is not needed any more. */
+  /** Removes what was made for replicas of a source that is no longer needed. */
   discard(source: ReplicaSource): Promise<void> {
     return this.#backend.discard(source);
   }
 
-  /** Takes back what a deploy did that failed. */
+  /** Undoes a failed deploy. */
   async takeBack({ modelName, modelVersion, ...asked }: ReplicaSpec): Promise<void> {
     const { source } = this.fleet(modelName, modelVersion)?.spec ?? asked;
     await this.remove(modelName, modelVersion);
     await this.discard(source);
   }
 
-  /** Ends a replica that no longer answers, so that another takes its place. */
+  /** Ends a replica that no longer answers. Its fleet starts another. */
   replace({ modelName, modelVersion, instance }: RpcReplica): void {
     if (instance === undefined) return;
     this.#log.warn({ instance }, 'a replica no longer answers and is replaced');
     void this.fleet(modelName, modelVersion)?.replace(instance);
   }
 
-  /** To be told of each replica that announces itself. */
+  /** Call when a replica connects. */
   connected(replica: RpcReplica): void {
     if (replica.instance !== undefined) this.#announced.set(replica.instance, replica);
     this.fleet(replica.modelName, replica.modelVersion)?.announced(replica);
@@ -134,9 +134,9 @@ export class Supervisor implements AsyncDisposable {
   }
 
   /**
-   * Scales a fleet and waits until as many more replicas are connected, and one at least where any is wanted. Returns those
-   * that are. Throws E_REPLICA_EXITED, with the end of its log, where one ends before; E_REPLICA_NOT_READY after
-   * `timeoutMs`; E_CANCELLED.
+   * Scales a fleet and waits until the added replicas are connected, or at least one if any is wanted. Returns all
+   * connected ones. Throws E_REPLICA_EXITED, with the end of its log, if a new replica ends first; E_REPLICA_NOT_READY
+   * after `timeoutMs`; E_CANCELLED.
    */
   async scaleUntilConnected(
     fleet: ReplicaFleet,
@@ -172,7 +172,7 @@ export class Supervisor implements AsyncDisposable {
     }
   }
 
-  /** The replicas that there are, for their logs to be read. */
+  /** The replicas, for reading their logs. */
   get logged(): LoggedReplicas {
     return { backend: this.#backend, fleets: () => this.#fleets.values() };
   }
@@ -201,7 +201,7 @@ export class Supervisor implements AsyncDisposable {
     );
   }
 
-  /** The end of a replica's log, for an error's message. */
+  /** The end of a replica's log, for an error message. */
   async tailOf(instance: string): Promise<string> {
     const lines = await this.#backend.logs(instance, { tailLines: 20 }).catch((error: unknown) => [messageOf(error)]);
     return lines.length === 0 ? '(nothing)' : lines.join('\n');

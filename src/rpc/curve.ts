@@ -2,7 +2,7 @@ import { ClipperError } from '../errors.ts';
 import { ownRequire } from '../util/package-files.ts';
 import { addonError } from '../util/runtime.ts';
 
-/** Whether RPC is encrypted, and refused to those who don't have the server's key. */
+/** `curve`: RPC is encrypted, and connections without the server's key are refused. */
 export type RpcSecurity = 'none' | 'curve';
 
 export interface CurveKeys {
@@ -10,7 +10,7 @@ export interface CurveKeys {
   readonly secretKey: string;
 }
 
-/** Loaded where keys are made: those who start no replicas need no add-on. */
+/** Loaded only when keys are made, so that processes without replicas don't need the native add-on. */
 function zeromq(): typeof import('zeromq') {
   try {
     return ownRequire('zeromq') as typeof import('zeromq');
@@ -19,7 +19,7 @@ function zeromq(): typeof import('zeromq') {
   }
 }
 
-/** A pair of keys of a server, where it is to have one. Throws E_INVALID_OPTION where this system's zeromq has no CURVE. */
+/** A new key pair for a server; undefined without encryption. Throws E_INVALID_OPTION if this system's zeromq lacks CURVE. */
 export function serverKeys(security: RpcSecurity): CurveKeys | undefined {
   if (security === 'none') return undefined;
   const { capability, curveKeyPair } = zeromq();
@@ -30,7 +30,7 @@ export function serverKeys(security: RpcSecurity): CurveKeys | undefined {
   );
 }
 
-/** The variables that a replica shows itself to a server with: the server's key, and a pair of its own. */
+/** The environment variables by which a replica authenticates: the server's public key, and a key pair of its own. */
 export function curveVariables(serverKey: string | undefined): Record<string, string> {
   if (serverKey === undefined) return {};
   const { publicKey, secretKey } = zeromq().curveKeyPair();

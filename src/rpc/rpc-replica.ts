@@ -7,13 +7,13 @@ import type { ContainerMessage, ServerMessage } from '../protocol/messages.ts';
 type Request = Extract<ServerMessage, { kind: 'request' }>;
 export type Announcement = Extract<ContainerMessage, { kind: 'newContainer' }>;
 
-/** Sends a request to the replica and returns the message id that its response will have. */
+/** Sends a request to the replica. Returns the message id of the response to come. */
 export type SendRequest = (request: Request['request'], inputs: readonly Uint8Array[]) => number;
 
 interface PendingRequest {
-  /** How many outputs are expected; undefined: any number. */
+  /** The expected number of outputs; undefined: any. */
   readonly size: number | undefined;
-  /** Who takes longer, once it has answered what came before, is taken for hung. */
+  /** A replica that works on the request for longer than this counts as hung. */
   readonly patienceMs: number;
   /** On the clock of performance.now(). */
   readonly sentAt: number;
@@ -21,23 +21,23 @@ interface PendingRequest {
   readonly reject: (error: ClipperError) => void;
 }
 
-/** However short the objective, a replica may have its reasons for this long. */
+/** The shortest patience, however short the objective: a replica may have good reasons to be slow. */
 const leastPatienceMs = 60_000;
 
-/** A replica that is connected and has announced its model. */
+/** A connected replica that has announced its model. */
 export class RpcReplica {
   readonly modelName: string;
   readonly modelVersion: string;
   readonly inputType: InputType;
-  /** The supervisor's name for it; none for a container that was started by hand. */
+  /** The supervisor's name for the replica; undefined for a container that was started by hand. */
   readonly instance: string | undefined;
-  /** Counts from 0 per model version. */
+  /** Counts from 0 for each model version. */
   readonly replicaId: number;
-  /** How many batches it may have at a time: a replica of ours keeps the next at hand while it works on one. */
+  /** How many batches it may have at a time. Our replicas keep the next batch ready while they work on one. */
   readonly maxInFlight: 1 | 2;
   readonly takesFeedback: boolean;
   heardAt = performance.now();
-  /** How often its connection was tried since it was heard last. */
+  /** How many probes were sent since its last message. */
   probes = 0;
   readonly #send: SendRequest;
   readonly #pending = new Map<number, PendingRequest>();
@@ -68,21 +68,21 @@ export class RpcReplica {
     return this.#answeredAt > 0;
   }
 
-  /** Whether it has worked on a batch for longer than anyone has patience for. */
+  /** Whether it has worked on a batch for longer than its patience. */
   isOverdue(now: number): boolean {
     for (const { patienceMs, sentAt } of this.#pending.values()) {
-      // It works on them in their order, so that the others wait for this one.
+      // It works on batches in order, so the others wait for this one.
       if (patienceMs !== Number.POSITIVE_INFINITY) return now > Math.max(sentAt, this.#answeredAt) + patienceMs;
     }
     return false;
   }
 
-  /** One output per input, in order. Rejects with E_REPLICA_LOST when the replica goes away, or hangs, first. */
+  /** Returns one output per input, in order. Rejects with E_REPLICA_LOST if the replica disconnects or hangs first. */
   predict(inputs: readonly Uint8Array[], patienceMs: number = leastPatienceMs): Promise<Outputs> {
     return this.#ask('predict', inputs, { size: inputs.length, patienceMs: Math.max(leastPatienceMs, patienceMs) });
   }
 
-  /** Gives feedback to a replica that takes it; answered with one output for each that its function failed on. */
+  /** Sends feedback to a replica that takes it. Returns one output for each item that its function failed on. */
   feedback(items: readonly LabelledInput[]): Promise<Outputs> {
     return this.#ask('feedback', encodeFeedback(items), { size: undefined, patienceMs: Number.POSITIVE_INFINITY });
   }
@@ -99,13 +99,13 @@ export class RpcReplica {
     });
   }
 
-  /** To be told of each of its messages. */
+  /** Call on each of its messages. */
   heard(): void {
     this.heardAt = performance.now();
     this.probes = 0;
   }
 
-  /** Takes a response; false where no batch waits for it. A response of the wrong size fails its whole batch. */
+  /** Handles a response. Returns false if no batch waits for it. A response of the wrong size fails its whole batch. */
   settle({ messageId, ...answer }: Extract<ContainerMessage, { kind: 'response' }>): boolean {
     const batch = this.#pending.get(messageId);
     if (batch === undefined) return false;
@@ -120,7 +120,7 @@ export class RpcReplica {
     return true;
   }
 
-  /** Fails the batch whose response could not be read. */
+  /** Fails a batch whose response is malformed. */
   refuse(messageId: number, error: unknown): void {
     const batch = this.#pending.get(messageId);
     this.#pending.delete(messageId);
@@ -129,7 +129,7 @@ export class RpcReplica {
     batch?.reject(new ClipperError('E_PROTOCOL', message, { cause: error }));
   }
 
-  /** Fails what is in flight and everything asked from now on. */
+  /** Fails all requests in flight, and all later ones. */
   lose(why: string): void {
     this.#lost = `Replica ${this.model}:${this.replicaId} is gone: ${why}`;
     for (const { reject } of this.#pending.values()) reject(new ClipperError('E_REPLICA_LOST', this.#lost));

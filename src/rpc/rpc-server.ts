@@ -16,11 +16,11 @@ import { type Announcement, RpcReplica } from './rpc-replica.ts';
 const silenceMs = 30_000;
 const checkMs = 1_000;
 const probeDelayMs = 100;
-/** Whoever sends a larger frame is disconnected, so that it can't fill the memory. */
+/** A peer that sends a larger frame is disconnected, so that it can't exhaust memory. */
 const maxFrameBytes = 256 * 2 ** 20;
-/** A replica that was asked what it serves is asked again when it has not said so. */
+/** After this time, a replica that was asked for its metadata and has not sent it is asked again. */
 const askAgainMs = 2_000;
-// A container that hears from us at least every 5 s sends no heartbeats, and must not be taken for a silent one.
+// A container that hears from us every 5 s sends no heartbeats. Limits the probes, or it would be dropped as silent.
 const maxProbes = 4;
 
 export interface RpcServerOptions {
@@ -31,29 +31,30 @@ export interface RpcServerOptions {
   readonly security?: RpcSecurity | undefined;
   readonly log: Log;
   readonly onConnected: (replica: RpcReplica) => void;
-  /** `isHung`: it is still connected, but answers nothing. */
+  /** `isHung`: the replica is still connected but doesn't respond. */
   readonly onLost: (replica: RpcReplica, isHung: boolean) => void;
 }
 
-/** The server's end of Clipper's container RPC: knows which replicas are connected and carries batches to them. */
+/** The server's end of Clipper's container RPC: tracks connected replicas and sends batches to them. */
 export class RpcServer implements AsyncDisposable {
   readonly #options: RpcServerOptions;
   readonly #socket = new Router({ linger: 0, handover: true, mandatory: true, sendTimeout: 0, maxMessageSize: maxFrameBytes });
   readonly #replicas = new Map<string, RpcReplica>();
-  /** When those that have not announced themselves were asked to. */
+  /** When each connection that has not announced itself was last asked to. */
   readonly #askedAt = new Map<string, number>();
   readonly #outbox: Array<{ readonly identity: string; readonly frames: Uint8Array[] }> = [];
   readonly #watch: NodeJS.Timeout;
   #sending = false;
-  /** While the socket binds, it can't receive or send. */
+  /** Settles when the socket is bound. While it binds, it can't receive or send. */
   #binding: Promise<void> = Promise.resolve();
   #probe: NodeJS.Timeout | undefined;
-  // A replica may still answer what another server asked on this port, or what it was asked before it announced itself again.
+  // Random, because a replica may still answer requests of another server on this port, or those from before it announced
+  // itself again.
   #nextMessageId = randomInt(2 ** 32);
   readonly #observed: Promise<void>;
   #received: Promise<void> = Promise.resolve();
   port = 0;
-  /** What replicas must know the server by, where RPC is encrypted. */
+  /** The server's public key, if RPC is encrypted. */
   readonly serverKey: string | undefined;
 
   private constructor(options: RpcServerOptions) {
@@ -65,7 +66,7 @@ export class RpcServer implements AsyncDisposable {
     this.#observed = this.#observe();
   }
 
-  /** Throws E_PORT_IN_USE, E_INVALID_OPTION for a security that can't be had. */
+  /** Throws E_PORT_IN_USE, E_INVALID_OPTION for a security that isn't available. */
   static async listen(options: RpcServerOptions): Promise<RpcServer> {
     const server = new RpcServer(options);
     try {
@@ -80,7 +81,7 @@ export class RpcServer implements AsyncDisposable {
     return server;
   }
 
-  /** Listens on the same port of another of this machine's addresses too. Throws E_PORT_IN_USE. */
+  /** Listens on the same port of another address of this machine. Throws E_PORT_IN_USE. */
   async alsoListenOn(host: string): Promise<void> {
     const bound = this.#binding.then(() => this.#socket.bind(`tcp://${host}:${this.port}`));
     this.#binding = bound.catch(() => {});
@@ -94,7 +95,7 @@ export class RpcServer implements AsyncDisposable {
     return [...this.#replicas.values()];
   }
 
-  /** Drops the replica of a supervised instance that is known to have ended. */
+  /** Drops the replica of a supervised instance that has ended. */
   instanceEnded(instance: string, why: string): void {
     for (const [identity, replica] of this.#replicas) {
       if (replica.instance === instance) this.#drop(identity, why);
@@ -145,7 +146,7 @@ export class RpcServer implements AsyncDisposable {
     try {
       this.#handle(identity, decodeContainerMessage(frames));
     } catch (error) {
-      // Anything may connect to the port; what it sends must not disturb the others.
+      // Anything may connect to the port. Its messages must not disturb others.
       const replica = this.#replicas.get(identity);
       this.#options.log.warn({ err: error, replica: replica?.model }, 'a message was ignored');
       const messageId = messageIdOf(frames);
@@ -165,7 +166,7 @@ export class RpcServer implements AsyncDisposable {
     }
   }
 
-  /** Heartbeats that waited for this server come all at once, and each that is asked for is an announcement. */
+  /** Heartbeats that queued up for this server arrive together, and each request for metadata brings another announcement. */
   #isToBeAsked(identity: string): boolean {
     const now = performance.now();
     if (now - (this.#askedAt.get(identity) ?? Number.NEGATIVE_INFINITY) < askAgainMs) return false;
@@ -212,7 +213,7 @@ export class RpcServer implements AsyncDisposable {
     this.#options.onLost(replica, isHung);
   }
 
-  /** Of a connection that closed, the socket doesn't say whose it was; sending to its replica now fails. */
+  /** The socket doesn't say whose connection closed, but sending to that replica fails now. */
   #dropDisconnected(): void {
     this.#probe = undefined;
     for (const [identity, replica] of this.#replicas) {
@@ -253,7 +254,7 @@ export class RpcServer implements AsyncDisposable {
   }
 }
 
-/** Sending fails where a connection is closed, or where its other end reads nothing. */
+/** Sending fails if the connection is closed, or if the peer doesn't read. */
 const sendFailure = (error: unknown): string =>
   (error as NodeJS.ErrnoException).code === 'EHOSTUNREACH'
     ? 'its connection closed'

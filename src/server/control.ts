@@ -11,15 +11,15 @@ import type { Replicas } from './replicas.ts';
 
 const collectEveryMs = 600_000;
 
-/** Deploys, rules and autoscaling. */
+/** Deploys, rollouts and autoscaling. */
 export interface Control {
   readonly deployments: Deployments;
   readonly autoscaler: Autoscaler;
-  /** Runs again what an earlier server ran. */
+  /** Restarts what an earlier server ran. */
   readonly resume: () => Promise<void>;
 }
 
-/** From now on rules are judged, and replicas follow their load. */
+/** Starts judging rollout rules and scaling with the load. */
 export async function startControl(parts: Parts, { supervisor }: Pick<Replicas, 'supervisor'>): Promise<Control> {
   const { options, undo, log, registry, events, frontend } = parts;
   const storeDir = storeDirOf(options);
@@ -57,14 +57,14 @@ async function resume(
   ending.addEventListener('abort', () => clearInterval(timer));
 }
 
-/** Switches to a candidate that did well, or takes its traffic from one that did not. */
+/** Switches to a candidate that did well, or ends the split if it did not. */
 async function carryOut(
   { registry, deployments, events }: Pick<Parts, 'registry' | 'events'> & { readonly deployments: Deployments },
   { traffic, candidate: version, verdict }: { traffic: Traffic; candidate: string; verdict: Verdict },
 ): Promise<void> {
   const { kind, reason } = verdict;
   const { model } = traffic;
-  // It may have been split otherwise meanwhile.
+  // The split may have changed in the meantime.
   if (registry.traffic(model) !== traffic) return;
   if (kind === 'promote') {
     await deployments.activate(model, version, new AbortController().signal);

@@ -13,10 +13,10 @@ import type { UndoStack } from '../util/undo-stack.ts';
 export interface ServeOptions {
   readonly name: string;
   readonly backend: BackendName;
-  /** Where queries and RPC are listened for. */
+  /** The address for queries and RPC. */
   readonly host: string;
   readonly managementHost: string;
-  /** What management asks for; left out: nothing on a loopback address, else one that is made. */
+  /** The token of management; left out: none on a loopback address, else a generated one. */
   readonly token?: string | undefined;
   readonly queryPort: number;
   readonly managementPort: number;
@@ -24,21 +24,21 @@ export interface ServeOptions {
   /** Left out: none. */
   readonly rpcSecurity?: RpcSecurity | undefined;
   readonly stateDir: string;
-  /** Whether its folder goes with it, and with that what it was to be; left out: no. */
+  /** Whether to remove `stateDir`, with the cluster's state, at the end. Default: no. */
   readonly removeStateDir?: boolean;
-  /** The URL of a Redis that keeps the cluster's state; left out: it is kept in `stateDir`. */
+  /** The URL of a Redis for the cluster's state; left out: it is kept in `stateDir`. */
   readonly state?: string | undefined;
-  /** For both REST ports; left out: they speak plain HTTP. */
+  /** For both REST ports; left out: plain HTTP. */
   readonly tls?: TlsOptions | undefined;
   readonly cacheBytes: number;
   readonly maxBodyBytes: number;
-  /** At once, for each REST port. */
+  /** Simultaneous connections on each REST port. */
   readonly maxConnections: number;
-  /** How long a client may take over the headers of a request; left out: 15 s. */
+  /** How long a client may take to send a request's headers. Default: 15 s. */
   readonly headersMs?: number | undefined;
 }
 
-/** What the parts of a server have in common while they are put together. */
+/** What the parts of a server share while it is put together. */
 export interface Parts {
   readonly options: ServeOptions;
   readonly log: Log;

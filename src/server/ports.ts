@@ -9,7 +9,7 @@ import { type Control, storeDirOf } from './control.ts';
 import type { Parts, ServeOptions } from './parts.ts';
 import type { Replicas } from './replicas.ts';
 
-/** The REST ports that are open. */
+/** The open REST ports. */
 interface OpenPorts {
   readonly queryPort: number;
   readonly managementPort: number;
@@ -17,7 +17,7 @@ interface OpenPorts {
 
 interface PortParts extends Replicas, Pick<Control, 'deployments'> {
   readonly token: string | undefined;
-  /** Called when a client asks for the server's end. */
+  /** Called when a client asks the server to end. */
   readonly stop: () => void;
   readonly forget: (application: string) => Promise<void>;
 }

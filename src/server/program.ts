@@ -6,15 +6,18 @@ import { addonError } from '../util/runtime.ts';
 import type { ServeOptions } from './parts.ts';
 import type { RunningServer } from './serve.ts';
 
-/** What the program is given: as a message, for an argument is there for all to see, or as JSON in its first argument. */
+/**
+ * The program's options. They come as a message, since arguments are visible to all users, or as JSON in the first
+ * argument.
+ */
 export interface ServerProgramOptions extends ServeOptions {
   /** Whether the server outlives the process that started it. */
   readonly detached: boolean;
-  /** Whether its folder goes with it. */
+  /** Whether to remove `stateDir` at the end. */
   readonly removeStateDir: boolean;
 }
 
-/** What it says to the process that started it. */
+/** Messages to the parent process. */
 export type ServerProgramMessage =
   | { readonly kind: 'ready'; readonly queryPort: number; readonly managementPort: number; readonly token: string | undefined }
   | { readonly kind: 'failed'; readonly code: ErrorCode; readonly summary: string; readonly fix: string | undefined };
@@ -22,7 +25,7 @@ export type ServerProgramMessage =
 const say = (message: ServerProgramMessage): Promise<void> =>
   new Promise((resolve) => (process.send === undefined ? resolve() : process.send(message, () => resolve())));
 
-/** The program of a server's process. */
+/** The server process. */
 async function main(options: ServerProgramOptions): Promise<void> {
   const log = createLog({ cluster: options.name });
   let serving: Promise<RunningServer> | undefined;
@@ -31,7 +34,7 @@ async function main(options: ServerProgramOptions): Promise<void> {
     if (isStopping) return;
     isStopping = true;
     log.info({ why }, 'the server stops');
-    // One that is just being started has made things already that only it takes away.
+    // A server that is still starting may have created things that only it can remove.
     const server = await serving?.catch(() => undefined);
     await server?.[Symbol.asyncDispose]();
     if (options.removeStateDir) await rm(options.stateDir, { recursive: true, force: true });

@@ -14,14 +14,14 @@ import { RpcServer } from '../rpc/rpc-server.ts';
 import { UndoStack } from '../util/undo-stack.ts';
 import type { Parts, ServeOptions } from './parts.ts';
 
-/** What runs replicas, and what speaks to them. */
+/** The RPC server, the backend and the supervisor. */
 export interface Replicas {
   readonly rpc: RpcServer;
   readonly backend: InstanceBackend;
   readonly supervisor: Supervisor;
 }
 
-/** On the port of the server before this one, where it may be any: containers that outlived that one connect to it. */
+/** Opens them on the previous server's RPC port if any port will do: containers that outlived that server connect to it. */
 export async function openReplicas(parts: Parts, identity: Identity): Promise<Replicas> {
   const { options, state, log } = parts;
   const open = (rpcPort: number): Promise<Replicas> => openReplicasOn(rpcPort, identity.stateId, parts);
@@ -35,7 +35,7 @@ export async function openReplicas(parts: Parts, identity: Identity): Promise<Re
   return replicas;
 }
 
-/** The RPC server and the supervisor, which learn of replicas from each other. */
+/** The RPC server and the supervisor notify each other. */
 async function openReplicasOn(
   rpcPort: number,
   stateId: string,
@@ -69,7 +69,7 @@ async function openReplicasOn(
   const opened = openSupervisor(backend, rpc, { log, frontend, events });
   undo.push(() => opened[Symbol.asyncDispose]());
   supervisor = opened;
-  // Those that outlived a server may be faster.
+  // Replicas that outlived their server may already have connected.
   for (const replica of rpc.replicas) opened.connected(replica);
   const steps = undo.move();
   all.push(() => steps[Symbol.asyncDispose]());

@@ -22,7 +22,7 @@ import type { ServeOptions } from './parts.ts';
 import { openPorts } from './ports.ts';
 import { openReplicas } from './replicas.ts';
 
-/** A server that is up, with the ports that it got. */
+/** A running server and its ports. */
 export interface RunningServer extends AsyncDisposable {
   readonly queryPort: number;
   readonly managementPort: number;
@@ -31,8 +31,8 @@ export interface RunningServer extends AsyncDisposable {
 }
 
 /**
- * Starts a cluster's server in this process: query frontend, management, RPC and supervisor. `onStopAsked` is called
- * when a client asks for its end. Throws E_CLUSTER_EXISTS, E_PORT_IN_USE, E_STORE_FAILED, with nothing left open.
+ * Starts a cluster's server in this process: query frontend, management, RPC and supervisor. `onStopAsked` is called when a
+ * client asks it to end. Throws E_CLUSTER_EXISTS, E_PORT_IN_USE, E_STORE_FAILED, and then leaves nothing open.
  */
 export async function serve(options: ServeOptions, log: Log, onStopAsked: () => void): Promise<RunningServer> {
   await using undo = new UndoStack();
@@ -56,7 +56,7 @@ export async function serve(options: ServeOptions, log: Log, onStopAsked: () => 
   const frontend = new QueryFrontend({
     ...{ registry, metrics, cacheBytes: options.cacheBytes },
     onFallback: (query) => fallbacks.add(query),
-    // Asked by queries only, which come once the ports below are open.
+    // Called only by queries, which arrive once the ports below are open.
     keeper: {
       whyAbsent: (model) => replicas.supervisor.whyAbsent(model),
       wake: (model) => control.autoscaler.wake(model),
@@ -75,18 +75,18 @@ export async function serve(options: ServeOptions, log: Log, onStopAsked: () => 
   events.add({ kind: 'server_started', message: `The server of cluster ${options.name} is up, as process ${process.pid}` });
   undo.push(async () => {
     events.add({ kind: 'server_stopping', message: 'The server stops' });
-    // Who follows the events is told before connections close.
+    // Let followers receive the event before connections close.
     await setImmediate();
   });
   undo.push(() => name.announce({ isStopping: true }));
-  // A server that can't start leaves what it found as it was.
+  // Only now: a server that fails to start must leave what it found as it was.
   control.resume().catch((error: unknown) => log.error({ err: error }, 'not all that an earlier server left could be taken up'));
   const running = undo.move();
   const more = { rpcPort: replicas.rpc.port, token: token?.text };
   return { ...ports, ...more, [Symbol.asyncDispose]: () => running[Symbol.asyncDispose]() };
 }
 
-/** Makes sure that no other server has the cluster's name on this machine, or its folder. Both are free again at the very end. */
+/** Claims the cluster's name on this machine and its folder. Both are released last. */
 async function takeName({ name: cluster, stateDir }: ServeOptions, undo: UndoStack): Promise<ClusterName> {
   const name = await ClusterName.take(checkName(cluster, 'cluster name'), stateDir);
   undo.push(() => name[Symbol.asyncDispose]());
@@ -97,7 +97,7 @@ async function takeName({ name: cluster, stateDir }: ServeOptions, undo: UndoSta
 
 async function openStore({ state, stateDir, name }: ServeOptions, log: Log): Promise<StateStore> {
   if (state === undefined) return LmdbStore.open(join(stateDir, 'state'));
-  // Loaded only where it is wanted: a server is up the sooner.
+  // Loaded only if needed, so that other servers start sooner.
   const { RedisStore } = await import('../control/redis-store.ts');
   return RedisStore.open({ url: state, cluster: name, log });
 }

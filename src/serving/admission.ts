@@ -3,12 +3,12 @@ import type { Computation } from './computation.ts';
 import type { ReplicaSlot } from './replica-slot.ts';
 import type { WaitingLine } from './waiting-line.ts';
 
-/** Bounds memory where nothing is known of how fast replicas are. */
+/** Bounds memory while the replicas' speed is unknown. */
 const maxWaiting = 100_000;
 
 /**
- * Decides what waits, and what is sent next, so that replicas work only for answers that come in time. Times are on the clock of
- * performance.now().
+ * Decides which queries wait and which are sent next, so that replicas work only on answers that come in time. Times are on
+ * the clock of performance.now().
  */
 export class Admission {
   readonly #waiting: WaitingLine<Computation>;
@@ -20,9 +20,9 @@ export class Admission {
   }
 
   /**
-   * Lets a computation wait, or sheds it where it can't be answered in time. Where another application fills the queue, the newest of the
-   * longest line before it gives way instead, which makes their shares fair: longest queue drop (Suter et al., "Design Considerations
-   * for Supporting TCP with Per-flow Queueing", 1998).
+   * Queues a computation, or sheds it if it can't be answered in time. If another application fills the queue, the newest
+   * computation of the longest line before it is shed instead, which shares the replicas fairly: longest queue drop (Suter
+   * et al., "Design Considerations for Supporting TCP with Per-flow Queueing", 1998).
    */
   admit(computation: Computation, now: number): void {
     const why = this.#tooLate(computation, now);
@@ -35,18 +35,20 @@ export class Admission {
     this.#waiting.push(computation);
   }
 
-  /** Takes the next batch for a replica that will be free at a time. */
+  /** Takes the next batch for a replica that will be free at `beginsAt`. */
   takeBatch(slot: ReplicaSlot, beginsAt: number): readonly Computation[] {
     const first = this.#waiting.peek();
     if (first === undefined) return [];
     const size = slot.policy.sizeFor(first.deadline - beginsAt);
     if (size >= this.#waiting.size || !slot.latency.isTrained) return this.#take(size);
     const { objectiveMs } = slot;
-    // Queries that have waited for long would make for small batches, so that those behind them come late in their turn, and so on.
+    // A query with little time left allows only a small batch, which makes the queries behind it late in turn. Shed it
+    // instead.
     const useful = Math.min(this.#waiting.size, slot.policy.pressedSizeFor(objectiveMs / 2));
     const late = this.#takeUntil(beginsAt + slot.expectedMs(useful) / budgetShare);
     const next = this.#waiting.peek();
-    // Where nothing could be in time something is computed all the same: how else would it be seen that it is faster now?
+    // If no query could be answered in time, compute some anyway: otherwise nobody would notice that the replica is fast
+    // again.
     const tried = next === undefined ? late.slice(0, useful) : [];
     for (const each of late.slice(tried.length)) {
       each.finish({ kind: 'shed', why: 'what is left of the objective is less than a batch takes' });
@@ -64,7 +66,7 @@ export class Admission {
     return batch;
   }
 
-  /** Takes out what must be answered before a time. */
+  /** Removes and returns what must be answered before `deadline`. */
   #takeUntil(deadline: number): Computation[] {
     const taken: Computation[] = [];
     for (let first = this.#waiting.peek(); first !== undefined && first.lastDeadline < deadline; first = this.#waiting.peek()) {
@@ -74,7 +76,7 @@ export class Admission {
     return taken;
   }
 
-  /** Why a computation would not be answered in time; undefined where it may be. */
+  /** Why a computation would be answered too late; undefined if it may be in time. */
   #tooLate({ receivedAt, deadline }: Computation, now: number): string | undefined {
     if (this.#waiting.size === 0) return undefined;
     if (this.#waiting.size >= maxWaiting) return `${maxWaiting} queries wait already`;
@@ -84,7 +86,7 @@ export class Admission {
     return `${ahead} queries wait before it, and it would take about ${(expected - receivedAt).toFixed(0)} ms`;
   }
 
-  /** When a query behind so many others would be answered; undefined where a replica has not worked for long enough to tell. */
+  /** When a query behind `ahead` others would be answered; undefined while a replica's speed is unknown. */
   #expectedEnd(ahead: number, now: number, objectiveMs: number): number | undefined {
     let [freeAt, inputsPerMs, batchMs] = [Number.POSITIVE_INFINITY, 0, 0];
     for (const slot of this.#slots()) {

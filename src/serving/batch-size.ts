@@ -4,7 +4,7 @@ import type { LatencyModel } from './latency-model.ts';
 export interface ObservedBatch {
   readonly size: number;
   readonly latencyMs: number;
-  /** What was left of the earliest deadline when it was sent. */
+  /** The time left until the earliest deadline when the batch was sent. */
   readonly budgetMs: number;
 }
 
@@ -12,9 +12,9 @@ export interface ObservedBatch {
 export interface BatchSizePolicy {
   /** The most to send when the earliest deadline leaves this much time; at least 1. */
   sizeFor(budgetMs: number): number;
-  /** The most to send where more waits than that, and what counts is how much is answered. */
+  /** The most to send when more queries than that wait, and throughput counts. */
   pressedSizeFor(budgetMs: number): number;
-  /** What that may become once it is explored; may be infinite. */
+  /** What `pressedSizeFor` may grow to once such batches have been tried; may be infinite. */
   limitFor(budgetMs: number): number;
   observe(batch: ObservedBatch): void;
 }
@@ -45,15 +45,15 @@ export function additiveIncrease(): BatchSizePolicy {
   };
 }
 
-/** The share of the time that is left which a batch may be expected to take, as in Clipper's own server. */
+/** The share of the remaining time that a batch is planned to take, as in Clipper's own server. */
 export const budgetShare = 0.92;
-/** Beyond this a larger batch makes answers later and hardly more of them. */
+/** Once the fixed cost is only this share of the inputs' cost, a larger batch adds latency but hardly any throughput. */
 const fixedShare = 0.01;
 const leastExplored = 4;
 
 /**
- * The largest batch whose latency's 99th percentile, by the model, fits what is left of the earliest deadline, but no larger than makes
- * the fixed cost of a batch negligible. What is not yet known is explored by doubling, as TCP's slow start does (RFC 5681).
+ * The largest batch whose p99 latency, by the model, fits the time left until the earliest deadline, but no larger than
+ * makes the fixed cost of a batch negligible. Untried sizes are explored by doubling, as in TCP's slow start (RFC 5681).
  */
 export function latencyBound(model: LatencyModel): BatchSizePolicy {
   let explored = 1;
@@ -72,6 +72,6 @@ export function latencyBound(model: LatencyModel): BatchSizePolicy {
   };
 }
 
-/** The policy for a model's batch size as Clipper gives it: -1 is adaptive. */
+/** The policy for a model's `batchSize`: a fixed size, or adaptive for -1, as in Clipper. */
 export const policyFor = (batchSize: number, model: LatencyModel): BatchSizePolicy =>
   batchSize > 0 ? fixedBatchSize(batchSize) : latencyBound(model);

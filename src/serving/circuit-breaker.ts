@@ -3,8 +3,8 @@ const shortestRestMs = 1_000;
 const longestRestMs = 30_000;
 
 /**
- * Rests a replica whose batches fail one after another, and tries it again after a rest that doubles each time: the circuit breaker of
- * M. Nygard, "Release It!" (2007). Times are on the clock of performance.now().
+ * Rests a replica after several failed batches in a row, and retries it after a rest that doubles each time: the circuit
+ * breaker of M. Nygard, "Release It!" (2007). Times are on the clock of performance.now().
  */
 export class CircuitBreaker {
   #failures = 0;
@@ -15,12 +15,12 @@ export class CircuitBreaker {
     return now < this.#until;
   }
 
-  /** How long it is still to rest. */
+  /** Milliseconds until the end of its rest. */
   restMs(now: number): number {
     return Math.max(0, this.#until - now);
   }
 
-  /** Whether its last batch was answered. */
+  /** Whether its last batch succeeded. */
   get isWell(): boolean {
     return this.#failures === 0;
   }

@@ -8,7 +8,7 @@ interface Timed {
   readonly isSettled: boolean;
 }
 
-/** Calls back when queries expire, with one timer for all. They must be added in the order in which they do. */
+/** Calls back when queries expire, with one timer for all. Queries must be added in order of expiry. */
 export class Deadlines<T extends Timed> {
   #queries = new Fifo<T>();
   #sweepAt = leastSwept;
@@ -26,7 +26,10 @@ export class Deadlines<T extends Timed> {
     this.#arm();
   }
 
-  /** Lets go of settled queries behind one that is not. Their number must double in between: each costs the same, however many there are. */
+  /**
+   * Drops settled queries that are stuck behind an open one. Runs each time the queue has doubled, so the cost per query is
+   * constant.
+   */
   #sweep(): void {
     const open = new Fifo<T>();
     for (let query = this.#queries.shift(); query !== undefined; query = this.#queries.shift()) {

@@ -3,16 +3,16 @@ import type { Log } from '../log.ts';
 import { getOrInsert } from '../util/get-or-insert.ts';
 import type { OpenQuery } from './query.ts';
 
-/** Overload is an event at most this often for each model version, however many queries it costs. */
+/** Overload is reported at most this often for each model version. */
 const shedEventMs = 10_000;
 
 interface Shedding {
-  /** Queries that were shed since the last event. */
+  /** Queries shed since the last event. */
   count: number;
   toldAt: number;
 }
 
-/** Logs queries that were given the default output, and tells of overload as an event. */
+/** Logs queries that got the default output, and reports overload as an event. */
 export class FallbackLog {
   readonly #log: Log;
   readonly #events: EventLog;

@@ -4,20 +4,20 @@ import { ClipperError } from '../errors.ts';
 
 const newline = 0x0a;
 
-/** An application's lines that wait to be written, and what is known of its file. */
+/** An application's lines that are yet to be written, and the state of its files. */
 interface Journal {
   readonly waiting: Buffer[];
-  /** What is done to the files: one thing at a time. */
+  /** Settles after the last file operation. They run one at a time. */
   working: Promise<unknown>;
-  /** The write that takes what waits; undefined where none has been asked for. */
+  /** The scheduled write of `waiting`; undefined if none is scheduled. */
   writing: Promise<void> | undefined;
-  /** Of the newer file; undefined until it was looked at. */
+  /** The size of the newer file; undefined until it is measured. */
   bytes: number | undefined;
 }
 
 /**
- * Keeps applications' feedback as JSON lines: in `<application>.jsonl`, and in `<application>.older.jsonl` what came before
- * that was full. Neither grows over `maxFileBytes`, so old feedback is forgotten in the end.
+ * Keeps applications' feedback as JSON lines: the latest in `<application>.jsonl`, what came before that in
+ * `<application>.older.jsonl`. Neither grows beyond `maxFileBytes`, so the oldest feedback is dropped in the end.
  */
 export class FeedbackStore {
   readonly #dir: string;
@@ -29,7 +29,7 @@ export class FeedbackStore {
     this.#maxFileBytes = maxFileBytes;
   }
 
-  /** Resolves when the record is in its file, in the order of the calls. Throws E_BODY_TOO_LARGE for one that no file has room for. */
+  /** Resolves when the record is written, in call order. Rejects with E_BODY_TOO_LARGE if it is larger than a file may be. */
   append(application: string, record: object): Promise<void> {
     const line = Buffer.from(`${JSON.stringify(record)}\n`);
     if (line.byteLength > this.#maxFileBytes) {
@@ -38,7 +38,7 @@ export class FeedbackStore {
     }
     const journal = this.#journal(application);
     journal.waiting.push(line);
-    // One write takes all that came while the one before was done.
+    // One write takes all lines that arrived during the previous one.
     journal.writing ??= this.#do(journal, () => {
       journal.writing = undefined;
       return this.#write(application, journal);
@@ -46,7 +46,7 @@ export class FeedbackStore {
     return journal.writing;
   }
 
-  /** The lines that are kept, oldest first, as they are when reading begins. */
+  /** The stored lines, oldest first, as of the start of reading. */
   async *read(application: string): AsyncGenerator<Buffer> {
     const journal = this.#journal(application);
     const files = await this.#do(journal, async () => {
@@ -64,7 +64,7 @@ export class FeedbackStore {
     }
   }
 
-  /** Forgets an application's feedback. */
+  /** Deletes an application's feedback. */
   delete(application: string): Promise<void> {
     const journal = this.#journal(application);
     const { newer, older } = this.#paths(application);
@@ -74,7 +74,7 @@ export class FeedbackStore {
     });
   }
 
-  /** Resolves when all is written. */
+  /** Resolves when everything is written. */
   async close(): Promise<void> {
     await Promise.all([...this.#journals.values()].map(({ working }) => working));
   }
@@ -100,7 +100,7 @@ export class FeedbackStore {
     return done;
   }
 
-  /** Finds out how large the file is, and cuts off a line that an earlier server didn't get to write to its end. */
+  /** Measures the file, and cuts off a line that an earlier server wrote only in part. */
   async #prepare(application: string, journal: Journal): Promise<number> {
     if (journal.bytes !== undefined) return journal.bytes;
     await mkdir(this.#dir, { recursive: true });
@@ -116,7 +116,7 @@ export class FeedbackStore {
     const lines = journal.waiting.splice(0);
     const { newer, older } = this.#paths(application);
     let bytes = await this.#prepare(application, journal);
-    // Where a write fails, the file is looked at anew.
+    // If a write fails, the file is measured again.
     journal.bytes = undefined;
     while (lines.length > 0) {
       const chunk = takeFitting(lines, this.#maxFileBytes - bytes);
@@ -128,7 +128,7 @@ export class FeedbackStore {
   }
 }
 
-/** Takes the first lines, as many as there is room for. */
+/** Removes and joins the first lines, as many as fit. */
 function takeFitting(lines: Buffer[], room: number): Buffer {
   let left = room;
   const tooMuch = lines.findIndex(({ byteLength }) => {
@@ -141,7 +141,7 @@ function takeFitting(lines: Buffer[], room: number): Buffer {
 const openIfThere = (path: string): Promise<{ file: FileHandle; size: number } | undefined> =>
   open(path).then(async (file) => ({ file, size: (await file.stat()).size }), nothingThere);
 
-/** Passes over the error that a file isn't there. */
+/** Ignores a missing file. */
 function nothingThere(error: NodeJS.ErrnoException): undefined {
   if (error.code !== 'ENOENT') throw error;
 }

@@ -6,12 +6,12 @@ import type { RpcReplica } from '../rpc/rpc-replica.ts';
 import { Fifo } from '../util/fifo.ts';
 import type { FeedbackStore } from './feedback-store.ts';
 
-/** Feedback as it is kept. */
+/** A stored feedback record. */
 export interface StoredFeedback {
-  /** ISO 8601, in UTC. */
+  /** ISO 8601, UTC. */
   readonly time: string;
   readonly uid: number;
-  /** As JSON has it. */
+  /** The input as JSON. */
   readonly input: unknown;
   readonly label: number;
 }
@@ -23,7 +23,7 @@ export interface FeedbackParts {
   readonly replicas: () => readonly RpcReplica[];
 }
 
-/** Takes the truth about predictions: keeps it, and gives it to the functions that learn from it. */
+/** Takes the right answers to predictions: stores them, and passes them to the functions that learn from them. */
 export class Feedback {
   readonly #parts: FeedbackParts;
   readonly #queues = new WeakMap<RpcReplica, FeedbackQueue>();
@@ -32,17 +32,17 @@ export class Feedback {
     this.#parts = parts;
   }
 
-  /** Resolves when it is stored, and on its way to each replica of the linked model's current version that takes it. */
+  /** Resolves when the feedback is stored and queued for each replica of the linked model's current version that takes it. */
   async receive(application: Application, given: Omit<StoredFeedback, 'time'>, input: Uint8Array): Promise<void> {
     const { store, metrics, registry } = this.#parts;
     const { name } = application;
     await store.append(name, { time: new Date().toISOString(), ...given });
-    // It may have been deleted meanwhile.
+    // The application may have been deleted in the meantime.
     if (registry.application(name) !== undefined) metrics.application(name).feedback.add();
     for (const replica of this.#learners(application)) this.#queueOf(replica).push({ input, label: given.label });
   }
 
-  /** What is kept of an application, as JSON lines, oldest first. */
+  /** An application's stored feedback as JSON lines, oldest first. */
   read(application: Application): AsyncIterable<Buffer> {
     return this.#parts.store.read(application.name);
   }
@@ -71,7 +71,7 @@ export class Feedback {
 const maxMessageBytes = 2 ** 20;
 const maxWaitingBytes = 64 * 2 ** 20;
 
-/** Feedback for one replica: in order, and one message at a time, so that queries never wait behind much of it. */
+/** Feedback for one replica. Sends in order, one message at a time, so that a query never waits behind much feedback. */
 class FeedbackQueue {
   readonly #replica: RpcReplica;
   readonly #metrics: Metrics;
@@ -99,14 +99,14 @@ class FeedbackQueue {
         const { outputs } = await this.#replica.feedback(items);
         if (outputs.length > 0) this.#failed(outputs.length);
       } catch {
-        // The replica is gone; what is pushed while it is not yet known to be ends the same way.
+        // The replica is lost. Feedback that comes before its removal fails the same way.
         this.#failed(items.length);
       }
     }
     this.#isSending = false;
   }
 
-  /** One, and as many more as a message has room for. */
+  /** At least one, and as many more as fit in a message. */
   #take(): readonly LabelledInput[] {
     const items: LabelledInput[] = [];
     let bytes = 0;
@@ -125,5 +125,5 @@ class FeedbackQueue {
   }
 }
 
-/** With what an empty input costs too. */
+/** Includes the overhead of an item, so that empty inputs count too. */
 const sizeOf = ({ input }: LabelledInput): number => input.byteLength + 64;

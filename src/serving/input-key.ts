@@ -1,14 +1,14 @@
 import { crc32 } from 'node:zlib';
 import { bufferOf } from '../protocol/bytes.ts';
 
-/** An input as it is looked up: inputs with the same key text are the same only if their bytes are, where there are any. */
+/** An input as a look-up key. `text` identifies a short input; for a long one, `bytes` must be compared as well. */
 export interface InputKey {
   readonly text: string;
-  /** Of inputs that are too long for their bytes to be the text. */
+  /** Undefined for short inputs. */
   readonly bytes: Buffer | undefined;
 }
 
-/** Up to here it costs less to look up the bytes themselves than to compute their checksum and compare them. */
+/** Up to this length, using the bytes as the key is cheaper than computing a checksum and comparing them. */
 const longestText = 256;
 
 export function inputKey(input: Uint8Array): InputKey {
@@ -17,6 +17,6 @@ export function inputKey(input: Uint8Array): InputKey {
   return { text: `${crc32(bytes)} ${bytes.byteLength}`, bytes };
 }
 
-/** Whether two keys of the same text are of the same input. */
+/** Whether two keys with the same text are of the same input. */
 export const isSameInput = (one: InputKey, other: InputKey): boolean =>
   one.bytes === undefined ? other.bytes === undefined : other.bytes?.equals(one.bytes) === true;

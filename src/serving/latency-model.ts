@@ -1,13 +1,14 @@
-/** How fast older batches are forgotten: after a hundred, a seventh of their weight is left. */
+/** The weight of older batches decays by this factor with each batch: after a hundred, a seventh is left. */
 const memory = 0.98;
-/** Batches before the model is believed. */
+/** How many batches the model needs before it is used. */
 const training = 8;
 
 /**
- * How long a replica takes for a batch, as a line of its size, learned as it works: least squares with exponential forgetting. How far
- * above the line the slowest batches lie is a quantile of latency over the line, followed by stochastic approximation (Robbins and Monro,
- * "A Stochastic Approximation Method", 1951) on the loss of quantile regression (Koenker and Bassett, "Regression Quantiles", 1978),
- * as the Clipper paper proposes for the 99th percentile (section 4.3.1). Constant in time and memory for each batch.
+ * A replica's latency as a linear function of batch size, learned online: least squares with exponential forgetting. The
+ * slowest batches' distance from the line is a quantile of the ratio of latency to the line. It is tracked by stochastic
+ * approximation (Robbins and Monro, "A Stochastic Approximation Method", 1951) on the loss of quantile regression (Koenker
+ * and Bassett, "Regression Quantiles", 1978), as the Clipper paper proposes for the 99th percentile (section 4.3.1).
+ * Constant time for each batch, constant memory.
  */
 export class LatencyModel {
   #weight = 0;
@@ -25,7 +26,7 @@ export class LatencyModel {
     return this.#batches >= training;
   }
 
-  /** Takes in how long the replica worked on a batch, and after what time its outputs were here. */
+  /** Adds a batch: `ms` is how long the replica worked on it, `awayMs` how long until its outputs arrived. */
   observe(size: number, ms: number, awayMs = ms): void {
     const line = this.mean(size);
     if (this.isTrained && line > 0) {
@@ -41,39 +42,39 @@ export class LatencyModel {
     this.#fit();
   }
 
-  /** Milliseconds that a batch of this size takes on average. */
+  /** Mean milliseconds of a batch of this size. */
   mean(size: number): number {
     return this.#intercept + this.#slope * size;
   }
 
-  /** Milliseconds after which the outputs of 95 of 100 batches of this size are here. */
+  /** Milliseconds until the outputs of a batch of this size have arrived, 95th percentile. */
   p95(size: number): number {
     return this.mean(size) * this.#p95.value;
   }
 
-  /** Milliseconds that 99 of 100 batches of this size don't exceed. */
+  /** Milliseconds that the replica works on a batch of this size, 99th percentile. */
   p99(size: number): number {
     return this.mean(size) * this.#p99.value;
   }
 
-  /** Milliseconds an input in batches of this size, which may be infinite. */
+  /** Mean milliseconds per input in batches of this size, which may be infinite. */
   perInput(size: number): number {
     return this.#slope + this.#intercept / size;
   }
 
-  /** The largest size whose 99th percentile fits; infinite where size seems to cost nothing. */
+  /** The largest size whose 99th percentile fits; infinite if latency doesn't depend on size. */
   sizeWithin(ms: number): number {
     return this.meanSizeWithin(ms / this.#p99.value);
   }
 
-  /** The largest size that fits on average; infinite where size seems to cost nothing. */
+  /** The largest size that fits on average; infinite if latency doesn't depend on size. */
   meanSizeWithin(ms: number): number {
     const left = ms - this.#intercept;
     if (left <= 0) return 0;
     return this.#slope === 0 ? Number.POSITIVE_INFINITY : Math.floor(left / this.#slope);
   }
 
-  /** The size at which the fixed cost of a batch is this share of the cost of its inputs. */
+  /** The size at which a batch's fixed cost is this share of its inputs' cost. */
   sizeForFixedShare(share: number): number {
     return this.#slope === 0 ? Number.POSITIVE_INFINITY : this.#intercept / (share * this.#slope);
   }
@@ -81,7 +82,7 @@ export class LatencyModel {
   #fit(): void {
     const [meanSize, meanMs] = [this.#size / this.#weight, this.#ms / this.#weight];
     const variance = this.#sizeSquared / this.#weight - meanSize ** 2;
-    // Batches of one size say nothing of the slope.
+    // Batches of one size don't reveal the slope.
     if (variance > 1e-3 * meanSize ** 2) {
       const covariance = this.#sizeMs / this.#weight - meanSize * meanMs;
       this.#slope = Math.max(0, covariance / variance);
@@ -91,7 +92,7 @@ export class LatencyModel {
   }
 }
 
-/** Follows a quantile of values around 1: each value above it moves it up much, or each below it down a little. */
+/** Tracks a quantile of values around 1: a value above it raises it a lot, a value below lowers it a little. */
 class QuantileFollower {
   readonly #share: number;
   value = 1;

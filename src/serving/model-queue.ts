@@ -11,21 +11,24 @@ import { type InFlightBatch, ReplicaSlot } from './replica-slot.ts';
 import { WaitingLine } from './waiting-line.ts';
 
 export interface QueueLoad {
-  /** Those that take what comes. */
+  /** Replicas that accept new work. */
   readonly replicas: number;
-  /** Milliseconds that replicas had something to do, all together and since ever. */
+  /** Milliseconds that all replicas together have been busy so far; never decreases. */
   readonly busyMs: number;
-  /** How much of its objective the query that is next has used up. */
+  /** The share of its objective that the next query has used up; 0 if none waits. */
   readonly waitedShare: number;
 }
 
-/** The queue of one model version, shared by its replicas: each takes the next batch when it is free, the earliest deadline first. */
+/**
+ * The queue of one model version, shared by its replicas. Each takes the next batch when it is free, earliest deadline
+ * first.
+ */
 export class ModelQueue {
   readonly #waiting = new WaitingLine<Computation>();
   readonly #slots = new Map<RpcReplica, ReplicaSlot>();
-  /** Those that are left to do what waits, and nothing that comes after. */
+  /** Replicas that finish what waits and get nothing new. */
   readonly #draining = new Map<ReplicaSlot, () => void>();
-  /** The one that is idle for longest comes first. */
+  /** The longest-idle replica comes first. */
   readonly #idle = new Set<ReplicaSlot>();
   readonly #admission = new Admission(this.#waiting, () => this.#slots.values());
   readonly #settings: () => ServingSettings;
@@ -34,7 +37,7 @@ export class ModelQueue {
   #wake: NodeJS.Timeout | undefined;
   #wakesAt = Number.POSITIVE_INFINITY;
   #inFlight = 0;
-  /** Of replicas that were removed. */
+  /** `busyMs` of removed replicas. */
   #busyBefore = 0;
 
   constructor(settings: () => ServingSettings, metrics: ModelMetrics) {
@@ -42,23 +45,22 @@ export class ModelQueue {
     this.#metrics = metrics;
   }
 
-  /** How many there are to take what comes. */
+  /** How many replicas accept new work. */
   get replicaCount(): number {
     return this.#slots.size - this.#draining.size;
   }
 
-  /** How many wait. */
+  /** How many computations wait. */
   get depth(): number {
     return this.#waiting.size;
   }
 
-  /** How many batches a replica was sent and has not answered. */
+  /** How many batches were sent to a replica and are not answered. */
   batchesInFlight(replicaId: number): number {
     const slots = [...this.#slots.values()].filter(({ replica }) => replica.replicaId === replicaId);
     return slots.reduce((sum, slot) => sum + slot.batchesInFlight, 0);
   }
 
-  /** What its replicas have to do. */
   load(now: number): QueueLoad {
     const first = this.#waiting.peek();
     const waitedShare = first === undefined ? 0 : (now - first.receivedAt) / (first.deadline - first.receivedAt);
@@ -66,13 +68,13 @@ export class ModelQueue {
     return { replicas: this.replicaCount, busyMs, waitedShare };
   }
 
-  /** What is in flight in a replica that was removed may come back to wait for another. */
+  /** Whether the queue can be dropped. Batches in flight in a removed replica may still return to it. */
   get isUnused(): boolean {
     return this.#slots.size === 0 && this.#inFlight === 0 && this.#waiting.peek() === undefined;
   }
 
   enqueue(computation: Computation): void {
-    // What nobody waits for any more is taken out, also where no replica comes for it.
+    // Drops computations that nobody waits for any more, even if there is no replica to take the next batch.
     this.#waiting.peek();
     this.#admission.admit(computation, performance.now());
     this.#schedule();
@@ -88,8 +90,8 @@ export class ModelQueue {
   }
 
   /**
-   * Takes a replica out of service: what waits is left to the others or, where it is the last, done by it first. Resolves
-   * when it has answered all that it was sent.
+   * Takes a replica out of service. The others take over what waits; the last replica finishes it first. Resolves when the
+   * replica has answered everything that it was sent.
    */
   async drain(replica: RpcReplica): Promise<void> {
     const slot = this.#slots.get(replica);
@@ -99,7 +101,7 @@ export class ModelQueue {
     await slot.whenIdle();
   }
 
-  /** Sends no more to a replica. What it has in flight is answered, or fails with it. */
+  /** Sends no more to a replica. Its batches in flight are answered, or fail with it. */
   removeReplica(replica: RpcReplica): void {
     const slot = this.#slots.get(replica);
     if (slot === undefined) return;
@@ -109,11 +111,11 @@ export class ModelQueue {
     this.#draining.get(slot)?.();
     this.#draining.delete(slot);
     this.#metrics.replicas.delete(replica.replicaId);
-    // Another may have rested because of this one.
+    // Another replica may rest only because this one worked.
     this.#schedule();
   }
 
-  /** After everything that has arrived by now was read, so that it goes out together. */
+  /** Dispatches after all input that has arrived by now is read, so that it goes out together. */
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
@@ -134,7 +136,7 @@ export class ModelQueue {
     }
   }
 
-  /** The replicas that may be given a batch now: idle ones, then those that would have the next at hand while they work. */
+  /** The replicas that may get a batch now: idle ones, then busy ones that can keep the next batch ready. */
   *#free(now: number): Iterable<ReplicaSlot> {
     for (const slot of this.#idle) {
       if (this.#mustRest(slot, now)) continue;
@@ -143,24 +145,24 @@ export class ModelQueue {
     }
     for (const slot of this.#slots.values()) {
       if (slot.isIdle || !slot.hasRoom || this.#mustRest(slot, now)) continue;
-      // Less than a full batch had better grow while it waits.
+      // Hold back less than a full batch, so that it can grow.
       if (this.#waiting.size >= this.#sizeOf(slot, now)) yield slot;
     }
   }
 
-  /** One that keeps failing rests, as long as another does not: where both fail it is for their inputs. */
+  /** Whether a failing replica must rest: only if another one works. If all fail, the inputs are to blame. */
   #mustRest(slot: ReplicaSlot, now: number): boolean {
     if (!slot.breaker.isOpen(now)) return false;
     for (const other of this.#slots.values()) {
       if (!other.breaker.isWell || other.isOverdue(now, Number.POSITIVE_INFINITY)) continue;
-      // Nothing else may happen when a rest ends.
+      // Nothing else may trigger a dispatch when the rest ends.
       this.#wakeAfter(slot.breaker.restMs(now), now);
       return true;
     }
     return false;
   }
 
-  /** Looks again after a time, or earlier where that was asked for. */
+  /** Dispatches after this time, unless an earlier one is scheduled. */
   #wakeAfter(ms: number, now: number): void {
     if (this.#wakesAt <= now + ms) return;
     this.#wakesAt = now + ms;
@@ -180,7 +182,7 @@ export class ModelQueue {
     const { batchDelayMicros } = this.#settings();
     const first = this.#waiting.peek();
     if (batchDelayMicros === 0 || first === undefined) return false;
-    // Queries of an application with a short objective are to be answered too.
+    // At most half the objective, so that short objectives can still be met.
     const delayMs = Math.min(batchDelayMicros / 1_000, (first.deadline - first.receivedAt) / 2);
     const leftMs = first.receivedAt + delayMs - now;
     if (leftMs <= 0 || this.#waiting.size >= this.#sizeOf(slot, now)) return false;
@@ -197,7 +199,7 @@ export class ModelQueue {
     let isFailure = true;
     try {
       const inputs = batch.map(({ input }) => input);
-      // Not after: the replica may have begun before the call returns.
+      // Set before the call, because the replica may begin before it returns.
       inFlight.sentAt = performance.now();
       const answer = await slot.replica.predict(inputs, 2 * longestMs);
       const answeredAt = performance.now();
@@ -215,7 +217,7 @@ export class ModelQueue {
     this.#schedule();
   }
 
-  /** Notes that a batch is on its way; returns the earliest deadline in it, and its shortest and longest objective in milliseconds. */
+  /** Marks a batch as in flight. Returns its earliest deadline, and its shortest and longest objective in milliseconds. */
   #depart(
     batch: readonly Computation[],
     inFlight: InFlightBatch,
@@ -227,7 +229,7 @@ export class ModelQueue {
       earliest = Math.min(earliest, deadline);
       objectiveMs = Math.min(objectiveMs, deadline - receivedAt);
       longestMs = Math.max(longestMs, deadline - receivedAt);
-      // A copy is of interest only if its result is the first.
+      // A hedge counts only if it answers first.
       if (computation.copies++ > 0) continue;
       computation.inFlight = inFlight;
       if (!isRetried) this.#metrics.queued.record(1_000 * (now - receivedAt));
@@ -235,7 +237,7 @@ export class ModelQueue {
     return { earliest, objectiveMs, longestMs };
   }
 
-  /** Hands out the outputs; true where all of them are failures. */
+  /** Distributes the outputs. Returns whether all of them are failures. */
   #finish(batch: readonly Computation[], inFlight: InFlightBatch, { outputs, computeMicros }: Outputs): boolean {
     const awayMicros = 1_000 * ((inFlight.answeredAt as number) - inFlight.sentAt);
     this.#metrics.latency.record(awayMicros);
@@ -255,7 +257,7 @@ export class ModelQueue {
     return failures === batch.length;
   }
 
-  /** What was in flight in a replica that went away is tried once more elsewhere. */
+  /** Retries the batch of a lost replica once, on another replica. */
   #fail(batch: readonly Computation[], error: unknown): void {
     const mayRetry = isClipperError(error) && error.code === 'E_REPLICA_LOST';
     for (const computation of batch.toReversed()) {
@@ -273,14 +275,14 @@ export class ModelQueue {
     this.#schedule();
   }
 
-  /** `waitMs`: until the replica begins with it. */
+  /** `waitMs`: time until the replica begins with the batch. */
   #hedgeLater(slot: ReplicaSlot, batch: readonly Computation[], waitMs: number): NodeJS.Timeout | undefined {
     const isCopy = batch.some(({ copies }) => copies > 1);
     if (!this.#settings().hedge || isCopy || !slot.latency.isTrained) return undefined;
     return setTimeout(() => this.#hedge(batch), waitMs + slot.latency.p95(batch.length)).unref();
   }
 
-  /** Sends what is still wanted of a slow batch to an idle replica too; whichever answers first counts. */
+  /** Sends the open part of a slow batch to an idle replica too. The first answer counts. */
   #hedge(batch: readonly Computation[]): void {
     const now = performance.now();
     const open = batch.filter(({ isWanted }) => isWanted);

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { type InputKey, isSameInput } from './input-key.ts';
 
-/** What an entry takes besides its texts. */
+/** An entry's size besides its texts. */
 const overheadBytes = 160;
 
 interface Entry {
@@ -10,8 +10,8 @@ interface Entry {
 }
 
 /**
- * Outputs by model version and input. Inputs are compared in full, so that none gets another's output. Bounded in bytes, of inputs
- * and outputs together: the entry that was asked for the longest ago is evicted first.
+ * Outputs by model version and input. Inputs are compared in full, so that no query gets another's output. The total size
+ * of inputs and outputs is bounded: the least recently used entry is evicted first.
  */
 export class PredictionCache {
   readonly #entries: LRUCache<string, Entry> | undefined;
@@ -29,15 +29,15 @@ export class PredictionCache {
     return { bytes: this.#entries?.calculatedSize ?? 0, entries: this.#entries?.size ?? 0 };
   }
 
-  /** `generation` tells apart what was deployed under one name and version at different times. */
+  /** `generation` distinguishes deploys of the same name and version. */
   get(generation: string, input: InputKey): string | undefined {
     const entry = this.#entries?.get(keyOf(generation, input));
     return entry !== undefined && isSameInput(entry.input, input) ? entry.output : undefined;
   }
 
-  /** Kept for `ttlMicros`, or as long as there is room. */
+  /** Keeps an output for `ttlMicros`, or until it is evicted. */
   set(generation: string, { text, bytes }: InputKey, output: string, ttlMicros?: number): void {
-    // A view of something much larger would keep all of that.
+    // A view would keep a much larger buffer alive.
     const isPart = bytes !== undefined && bytes.buffer.byteLength > 2 * bytes.byteLength;
     const input = { text, bytes: isPart ? ownCopy(bytes) : bytes };
     const ttl = ttlMicros === undefined ? {} : { ttl: ttlMicros / 1_000 };
@@ -50,7 +50,7 @@ const keyOf = (generation: string, { text }: InputKey): string => `${generation}
 const bytesOf = ({ input, output }: Entry): number =>
   input.text.length + (input.bytes?.byteLength ?? 0) + 2 * output.length + overheadBytes;
 
-/** A copy in memory of its own: small Buffers share theirs. */
+/** A copy outside Node's shared pool, which would otherwise stay alive. */
 function ownCopy(bytes: Buffer): Buffer {
   const copy = Buffer.allocUnsafeSlow(bytes.byteLength);
   bytes.copy(copy);

@@ -18,20 +18,20 @@ import { ShadowComputation } from './shadow.ts';
 import { type ComputationOwner, SharedComputation } from './shared-computation.ts';
 import { TrafficSplitter } from './traffic.ts';
 
-/** A shadow that can't keep up must not hold on to inputs without end. */
+/** Bounds the memory of a shadow that can't keep up. */
 const maxShadowDepth = 1_000;
 
-// Clipper's own two texts; what happened is added behind them.
+// Two texts of Clipper's own server; details are appended.
 const noModels = 'No connected models found for query';
 const tooLate = 'Failed to retrieve a prediction response within the specified latency SLO';
 
-/** Those who keep replicas, as the frontend needs them. Models are given as `name:version`. */
+/** What the frontend needs of the supervisor and the autoscaler. `model` is `name:version`. */
 export interface ReplicaKeeper {
-  /** Why a model version has no replica; undefined if that is not known. */
+  /** Why a model version has no replica; undefined if unknown. */
   whyAbsent(model: string): string | undefined;
-  /** Starts a replica of a version that was scaled to none. False if none will come. */
+  /** Starts a replica of a version that was scaled to zero. Returns false if none will start. */
   wake(model: string): boolean;
-  /** Whether `wake` would start one. */
+  /** Whether `wake` would start a replica. */
   isAsleep(model: string): boolean;
 }
 
@@ -40,20 +40,20 @@ export interface QueryFrontendParts {
   readonly metrics: Metrics;
   readonly cacheBytes: number;
   readonly keeper: ReplicaKeeper;
-  /** Called with each query that is given the default output. */
+  /** Called with each query that gets the default output. */
   readonly onFallback: (query: OpenQuery) => void;
 }
 
-/** Takes queries to the replicas of the linked model and answers each within its application's objective. */
+/** Sends queries to the replicas of the linked model, and answers each within its application's objective. */
 export class QueryFrontend implements Gauges, ComputationOwner {
   readonly failures = new RecentFailures();
   readonly #registry: Registry;
   readonly #metrics: Metrics;
   readonly #queues = new Map<string, ModelQueue>();
-  /** One application's queries expire in the order in which they came. */
+  /** By application, as the queries of one application expire in order of arrival. */
   readonly #deadlines = new WeakMap<Application, Deadlines<OpenQuery>>();
   readonly #cache: PredictionCache;
-  /** By generation and input, as in the cache: what is being computed. */
+  /** Running computations by generation and input, as in the cache. */
   readonly #computing = new Map<string, Map<string, SharedComputation>>();
   readonly splitter = new TrafficSplitter();
   readonly #router: Router;
@@ -88,7 +88,7 @@ export class QueryFrontend implements Gauges, ComputationOwner {
     return this.#queuesOf(model).reduce((sum, queue) => sum + queue.batchesInFlight(replicaId), 0);
   }
 
-  /** A version has one queue for each input type that it was deployed with. */
+  /** A version has one queue for each input type it was deployed with. */
   #queuesOf(model: string): readonly ModelQueue[] {
     return [...this.#queues].flatMap(([key, queue]) => (key.split(' ')[0] === model ? queue : []));
   }
@@ -97,7 +97,7 @@ export class QueryFrontend implements Gauges, ComputationOwner {
     this.#queueOf(replica.model, queueKeyOf(replica)).addReplica(replica);
   }
 
-  /** What the replicas of a version have to do. */
+  /** The load of a version's replicas. */
   loadOf({ name, version, inputType }: Pick<ModelVersion, 'name' | 'version' | 'inputType'>): QueueLoad {
     const queue = this.#queues.get(queueKeyOf({ model: modelKey(name, version), inputType }));
     return queue?.load(performance.now()) ?? { replicas: 0, busyMs: 0, waitedShare: 0 };
@@ -111,7 +111,7 @@ export class QueryFrontend implements Gauges, ComputationOwner {
     return getOrInsert(this.#queues, queueKey, () => new ModelQueue(settings, this.#metrics.model(model)));
   }
 
-  /** Takes a replica out of service; resolves when it has answered what it was sent. */
+  /** Takes a replica out of service. Resolves when it has answered everything that it was sent. */
   async drain(replica: RpcReplica): Promise<void> {
     await this.#queues.get(queueKeyOf(replica))?.drain(replica);
     this.replicaGone(replica);
@@ -127,7 +127,7 @@ export class QueryFrontend implements Gauges, ComputationOwner {
     }
   }
 
-  /** Keeps nothing of an application that is there no more. */
+  /** Drops all data of a deleted application. */
   forget(application: string): void {
     this.#metrics.applications.delete(application);
     this.failures.forget(application);
@@ -152,7 +152,7 @@ export class QueryFrontend implements Gauges, ComputationOwner {
     });
   }
 
-  /** Has a shadow version compute the same. */
+  /** Sends copies to the shadow version. */
   #copy(queries: readonly OpenQuery[], inputs: readonly Uint8Array[], { model, queueKey, stats }: ShadowRoute): void {
     const queue = this.#queues.get(queueKey);
     if (queue === undefined || queue.replicaCount === 0) this.#keeper.wake(model);
@@ -171,9 +171,9 @@ export class QueryFrontend implements Gauges, ComputationOwner {
     const { application, fallback, answeredAt, receivedAt } = query;
     if (outcome !== undefined && !query.isCached) outcome.record(1_000 * (answeredAt - receivedAt), fallback !== undefined);
     query.shadow?.compare();
-    // A query that failed is kept for a while, and would keep its input.
+    // A failed query is kept for a while, and would keep its input alive.
     query.shadow = undefined;
-    // It may have been deleted meanwhile.
+    // The application may have been deleted in the meantime.
     if (this.#registry.application(application.name) === undefined) return;
     const reason = fallback?.reason ?? '';
     this.#metrics.application(application.name).answered(answeredAt, 1_000 * (answeredAt - receivedAt), reason);
@@ -207,7 +207,7 @@ export class QueryFrontend implements Gauges, ComputationOwner {
     return `${noModels}: ${why}${known === undefined ? '' : `: ${known}`}`;
   }
 
-  /** Answers a query from the cache, where it is there. */
+  /** Answers a query from the cache, if it is there. */
   #isKnown(query: OpenQuery, key: InputKey, { generation, metrics }: QueryTarget): boolean {
     const counted = this.#metrics.application(query.application.name);
     counted.cacheLookups.add();
@@ -221,7 +221,7 @@ export class QueryFrontend implements Gauges, ComputationOwner {
     return true;
   }
 
-  /** Lets a query wait for the computation of an identical one, unless that might be too late for it or is late already. */
+  /** Lets a query share the computation of an identical one, unless that one may be late for it or is late already. */
   #join(query: OpenQuery, key: InputKey, { generation }: QueryTarget): boolean {
     const running = this.#computing.get(generation)?.get(key.text);
     if (running?.key === undefined || !isSameInput(running.key, key)) return false;
@@ -232,13 +232,13 @@ export class QueryFrontend implements Gauges, ComputationOwner {
     return true;
   }
 
-  /** Hands out what came of a computation. */
+  /** Called when a computation has ended. Settles its queries. */
   finished(computation: SharedComputation, result: ComputationResult): void {
     const { key, target, queries, receivedAt, inFlight } = computation;
     if (result.kind === 'answered') target.metrics.predictions.mark(inFlight?.answeredAt ?? receivedAt);
     if (key !== undefined) {
       this.#forget(computation, key);
-      // A result that comes too late for its query still serves the next one.
+      // A result that is too late for its query still serves the next one.
       if (result.kind === 'answered' && !result.output.failed) {
         this.#cache.set(target.generation, key, result.output.text, target.cache?.ttlMicros);
       }
@@ -273,7 +273,7 @@ function expire(query: OpenQuery): void {
   if (sentAt === undefined) {
     const why = query.isEarly ? ': no replica was there yet, and one is being started' : '';
     query.fallBack({ reason: 'slo_queued', explanation: `${tooLate}: still queued after ${waited} ms${why}` });
-    // Nobody would take it out of the queue.
+    // Nothing else would take it out of the queue.
     if (computation?.isWanted === false) computation.finish({ kind: 'lost', why: 'nobody waits for it any more' });
     return;
   }

@@ -5,80 +5,80 @@ import type { RemoteError } from '../protocol/messages.ts';
 import type { Computation } from './computation.ts';
 import type { InFlightBatch } from './replica-slot.ts';
 
-/** The default output was given, and why. */
+/** Why a query got the default output. */
 export interface Fallback {
   readonly reason: DefaultReason;
   readonly explanation: string;
-  /** What the function threw, with its stack in the user's own files. */
+  /** What the function threw, with a stack that points to the user's own files. */
   readonly error?: RemoteError;
 }
 
 /** The answer to one query: a prediction, or the default output with the reason. */
 export interface Answer {
   readonly queryId: number;
-  /** The replica's text, or the application's default output. */
+  /** The replica's output, or the application's default output. */
   readonly output: string;
   readonly fallback: Fallback | undefined;
-  /** `name:version`; undefined where no model is linked. */
+  /** `name:version`; undefined if no model is linked. */
   readonly model: string | undefined;
   readonly timeline: Timeline;
 }
 
-/** What happened to a query when, in microseconds since its receipt; what did not happen is left out. */
+/** When each step of a query happened, in microseconds since its receipt. Steps that didn't happen are left out. */
 export interface Timeline {
   readonly received: 0;
-  /** Handed to the model's queue. */
+  /** Added to the model's queue. */
   readonly queued?: number;
-  /** Put into a batch. */
+  /** Taken from the queue into a batch. */
   readonly batched?: number;
   readonly sent?: number;
-  /** The replica's outputs were there. */
+  /** The replica's outputs arrived. */
   readonly computed?: number;
   readonly answered: number;
-  /** How many were in the batch. */
+  /** How many inputs the batch had. */
   readonly batchSize?: number;
   readonly replica?: number;
-  /** How long the function took for the batch, where the replica says so. */
+  /** How long the function took for the batch, if the replica reports it. */
   readonly computeMicros?: number;
   /** Answered from the cache. */
   readonly cached?: true;
-  /** Shared the computation of an identical query, which came before. */
+  /** Shared the computation of an earlier identical query. */
   readonly joined?: true;
 }
 
-/** Where an application's queries go. */
+/** Where an application's queries are sent. */
 export interface QueryTarget {
   /** `name:version`. */
   readonly model: string;
   readonly queueKey: string;
-  /** Tells apart what ran under one name and version at different times. */
+  /** Distinguishes deploys of the same name and version. */
   readonly generation: string;
-  /** Undefined where nothing is to be kept. */
+  /** Undefined if outputs are not to be cached. */
   readonly cache: { readonly ttlMicros?: number } | undefined;
   readonly metrics: ModelMetrics;
 }
 
-/** A timer may be a millisecond late, and so may be the writing of an answer. */
+/** A timer may be a millisecond late, and so may the writing of an answer. */
 const longestMarginMs = 2;
 const marginShare = 0.05;
 
-/** A query that was received. Times are on the clock of performance.now(). */
+/** A query until its answer. Times are on the clock of performance.now(). */
 export class OpenQuery implements Answer {
   readonly queryId: number;
   readonly application: Application;
   readonly model: string | undefined;
   readonly receivedAt: number;
   readonly deadline: number;
-  /** When it is given the default output: so much before its deadline that this is there in time. */
+  /** When it gets the default output: shortly before its deadline, so that this arrives in time. */
   readonly expiresAt: number;
   readonly #onAnswered: (query: OpenQuery) => void;
   queuedAt: number | undefined;
   computation: Computation | undefined;
-  /** Its copy, for comparison. */
+  /** Its copy for the shadow version. */
   shadow: { compare(): void } | undefined;
   isCached = false;
   isJoined = false;
-  /** It came before there was a replica. */
+  /** It came while there was no replica. */
   isEarly = false;
   isSettled = false;
   answeredAt = 0;

@@ -2,7 +2,7 @@ import type { DefaultReason } from '../contract/queries.ts';
 import type { RemoteError } from '../protocol/messages.ts';
 import type { Answer, Timeline } from './query.ts';
 
-/** A query that was given the default output. */
+/** A query that got the default output. */
 export interface FailedQuery {
   readonly queryId: number;
   readonly application: string;
@@ -17,7 +17,7 @@ export interface FailedQuery {
 const kept = 1_000;
 const maxTextLength = 8_192;
 
-/** The last default outputs, for whoever asks what became of a query. */
+/** The latest queries that got the default output, for looking up what happened. */
 export class RecentFailures {
   #failures: FailedQuery[] = [];
   #next = 0;
@@ -48,13 +48,13 @@ export class RecentFailures {
     return this.#failures.find((failure) => failure.queryId === queryId && failure.application === application);
   }
 
-  /** Of an application, the latest first. */
+  /** An application's failures, latest first. */
   of(application: string): readonly FailedQuery[] {
     return this.#failures.filter((failure) => failure.application === application).sort((a, b) => b.queryId - a.queryId);
   }
 }
 
-/** What functions throw may be as long as their inputs. A copy of its beginning, since a slice would keep the whole text alive. */
+/** Errors may be as long as inputs. Copies the beginning, as a slice would keep the whole text alive. */
 const bounded = (text: string): string =>
   text.length <= maxTextLength ? text : Buffer.from(text.slice(0, maxTextLength)).toString();
 

@@ -4,16 +4,16 @@ import type { BatchSizePolicy } from './batch-size.ts';
 import { CircuitBreaker } from './circuit-breaker.ts';
 import { LatencyModel } from './latency-model.ts';
 
-/** A batch on its way to a replica and back. Times are on the clock of performance.now(). */
+/** A batch that was sent to a replica. Times are on the clock of performance.now(). */
 export interface InFlightBatch {
   readonly replicaId: number;
   readonly size: number;
   readonly batchedAt: number;
   sentAt: number;
-  /** When the replica was free to begin with it, as far as is known here. */
+  /** When the replica could begin with the batch, as estimated here. */
   beganAt: number;
   answeredAt: number | undefined;
-  /** How long the function took, where the replica says so. */
+  /** How long the function took, if the replica reports it. */
   computeMicros: number | undefined;
 }
 
@@ -23,18 +23,18 @@ export interface AnsweredBatch {
   readonly computeMicros: number | undefined;
 }
 
-/** A batch that is away for so many times as long as the slowest of a hundred is not expected back. */
+/** A batch that is away for this many times its p99 latency is overdue. */
 const overdue = 3;
 const carriedWeight = 0.05;
 
-/** A replica as its model's queue sees it: what it has in flight, how fast it is and whether it works. */
+/** A replica as its model's queue sees it: its batches in flight, its speed and its health. */
 export class ReplicaSlot {
   readonly replica: RpcReplica;
   readonly latency = new LatencyModel();
   readonly breaker = new CircuitBreaker();
-  /** Milliseconds that a query of the last batch had, from its receipt on. */
+  /** The shortest objective in the last batch, in milliseconds. */
   objectiveMs = 0;
-  /** Milliseconds an input, in batches as large as the objective may come to allow. */
+  /** Milliseconds per input, in batches as large as the objective may ever allow. */
   msPerInput = 0;
   readonly #metrics: ReplicaMetrics;
   readonly #choosePolicy: (model: LatencyModel) => BatchSizePolicy;
@@ -44,7 +44,7 @@ export class ReplicaSlot {
   #busyMs = 0;
   #busyFrom = 0;
   #answeredAt = 0;
-  /** How much longer batches are away than the replica works on them, as a moving average. */
+  /** Transport time: how much longer batches are away than the replica works on them. A moving average. */
   #carriedMs = 0;
 
   constructor(replica: RpcReplica, choosePolicy: (model: LatencyModel) => BatchSizePolicy, metrics: ReplicaMetrics) {
@@ -53,7 +53,7 @@ export class ReplicaSlot {
     this.#metrics = metrics;
   }
 
-  /** Chosen at the first batch: a replica may be there before its model is registered. */
+  /** Chosen with the first batch, as a replica may connect before its model is registered. */
   get policy(): BatchSizePolicy {
     this.#policy ??= this.#choosePolicy(this.latency);
     return this.#policy;
@@ -67,7 +67,7 @@ export class ReplicaSlot {
     return this.#inFlight.length === 0;
   }
 
-  /** Resolves when it has answered all that it has. */
+  /** Resolves when all its batches are answered. */
   whenIdle(): Promise<void> {
     return new Promise((resolve) => {
       if (this.isIdle) resolve();
@@ -79,18 +79,18 @@ export class ReplicaSlot {
     return this.#inFlight.length < this.replica.maxInFlight;
   }
 
-  /** Milliseconds until the outputs of a batch of this size are here, on average. */
+  /** Mean milliseconds until the outputs of a batch of this size have arrived. */
   expectedMs(size: number): number {
     const ms = this.latency.mean(size);
     return ms + this.#betweenMs(ms);
   }
 
-  /** Milliseconds that it had something to do. */
+  /** Milliseconds that it has been busy so far. */
   busyMs(now: number): number {
     return this.#busyMs + (this.isIdle ? 0 : now - this.#busyFrom);
   }
 
-  /** When it should be done with what it has. */
+  /** When it should be done with its batches in flight. */
   freeAt(now: number): number {
     return this.#inFlight.reduce(
       (from, inFlight) => Math.max(now, from + this.expectedMs(inFlight.size)),
@@ -98,7 +98,7 @@ export class ReplicaSlot {
     );
   }
 
-  /** Whether it keeps a batch for so long that it may hang: where it is new, for longer than `newMs`. */
+  /** Whether its oldest batch is away for so long that it may hang. A new replica has `newMs` for a batch. */
   isOverdue(now: number, newMs: number): boolean {
     const [oldest] = this.#inFlight;
     if (oldest === undefined) return false;
@@ -122,14 +122,15 @@ export class ReplicaSlot {
     return inFlight;
   }
 
-  /** Takes in that a batch was answered. */
+  /** Records the answer to a batch. */
   answered(inFlight: InFlightBatch, { earliest, objectiveMs, computeMicros }: AnsweredBatch, now: number): void {
     inFlight.answeredAt = now;
     inFlight.computeMicros = computeMicros;
-    // A batch that was sent ahead waited for the one before.
+    // A batch that was sent ahead waited for the previous one.
     const began = Math.max(inFlight.batchedAt, this.#answeredAt);
     const awayMs = now - began;
-    // What the replica took says more than when its answer was read here, which is later the more there is to do.
+    // The replica's own time is more reliable: the later the busy server reads an answer, the longer the batch seems to
+    // take.
     const latencyMs = computeMicros === undefined ? awayMs : computeMicros / 1_000;
     this.latency.observe(inFlight.size, latencyMs, awayMs);
     this.policy.observe({ size: inFlight.size, latencyMs, budgetMs: earliest - began });
@@ -143,7 +144,7 @@ export class ReplicaSlot {
     this.#metrics.inputs.add(inFlight.size);
   }
 
-  /** Takes a batch out of flight; `isFailure` where nothing but failures came back. */
+  /** Ends a batch's flight. `isFailure`: all outputs failed, or none arrived. */
   end(inFlight: InFlightBatch, isFailure: boolean, now: number): void {
     this.#inFlight.splice(this.#inFlight.indexOf(inFlight), 1);
     const [next] = this.#inFlight;
@@ -155,7 +156,10 @@ export class ReplicaSlot {
     this.#onIdle?.();
   }
 
-  /** What there is between two batches. Not more than half of one: where it is, the server is what is slow, and shedding takes it time too. */
+  /**
+   * The transport time between two batches, at most half a batch's time. If it is more, the server is the bottleneck, and
+   * shedding would slow it down further.
+   */
   #betweenMs(batchMs: number): number {
     return Number.isFinite(batchMs) ? Math.min(this.#carriedMs, batchMs / 2) : 0;
   }

@@ -2,22 +2,22 @@ import type { RolloutRule } from '../contract/traffic.ts';
 import type { Traffic } from '../control/state-store.ts';
 import type { TrafficSplitter, TrafficStats, VersionOutcome } from './traffic.ts';
 
-/** What a rule says is to be done, and why. */
+/** A rule's decision, with the reason. */
 export interface Verdict {
   readonly kind: 'promote' | 'roll_back';
   readonly reason: string;
 }
 
-/** What the versions of a split are compared by. */
+/** The figures by which a rule decides. */
 export interface Comparison {
   readonly rule: RolloutRule;
   readonly candidate: VersionOutcome;
-  /** The current version. */
+  /** The current version's. */
   readonly current: VersionOutcome;
   readonly elapsedMs: number;
 }
 
-/** Whether a candidate has proved itself, or failed; undefined as long as neither is known. */
+/** Whether to promote or roll back a candidate; undefined while it is undecided. */
 export function judge({ rule, candidate, current, elapsedMs }: Comparison): Verdict | undefined {
   const { minQueries, maxErrorRate, maxP99Micros, maxP99Ratio, holdMs } = rule;
   if (candidate.queries < minQueries) return undefined;
@@ -48,14 +48,14 @@ export interface RolloutParts {
   readonly splitter: TrafficSplitter;
   readonly traffics: () => readonly Traffic[];
   readonly currentVersion: (model: string) => string | undefined;
-  /** Why a version has no replica and is to get none any more; undefined where it has, or may get one. */
+  /** Why a version has no replica and gets none until it is scaled again; undefined if it has or may get one. */
   readonly whyGivenUp: (model: string, version: string) => string | undefined;
   readonly carryOut: (traffic: Traffic, candidate: string, verdict: Verdict) => Promise<void>;
 }
 
 const judgeEveryMs = 500;
 
-/** Judges the splits that have a rule twice a second, and has their verdicts carried out. */
+/** Judges the splits that have a rule twice a second, and carries out the decisions. */
 export class Rollouts implements Disposable {
   readonly #parts: RolloutParts;
   readonly #timer: NodeJS.Timeout;
@@ -77,7 +77,7 @@ export class Rollouts implements Disposable {
       const current = currentVersion(traffic.model) ?? '';
       const candidate = Object.keys(traffic.weights).find((version) => version !== current);
       if (candidate === undefined) continue;
-      // It gets no queries that could tell.
+      // A candidate that was given up gets no queries to be judged by.
       const reason = whyGivenUp(traffic.model, candidate);
       const verdict: Verdict | undefined =
         reason === undefined
@@ -85,7 +85,7 @@ export class Rollouts implements Disposable {
           : { kind: 'roll_back', reason };
       if (verdict === undefined) continue;
       this.#decided.add(traffic);
-      // Where it can't be carried out now it is judged again.
+      // If it can't be carried out now, the split is judged again.
       carryOut(traffic, candidate, verdict).catch(() => this.#decided.delete(traffic));
     }
   }

@@ -7,21 +7,21 @@ import type { RpcReplica } from '../rpc/rpc-replica.ts';
 import type { QueryTarget } from './query.ts';
 import type { TrafficSplitter, TrafficStats, VersionOutcome } from './traffic.ts';
 
-/** What a client says of where its queries are to go. */
+/** A client's choice of where its queries go. */
 export interface QueryOptions {
-  /** Left out: as the model's traffic is split, else the current version. */
+  /** Left out: the model's traffic split decides; without a split, it is the current version. */
   readonly version?: string | undefined;
   /** Queries with the same key go to the same version. */
   readonly key?: string | undefined;
 }
 
-/** Where queries go. */
+/** Where a request's queries go. */
 export interface Route {
-  /** Or why there is none. */
+  /** A string says why there is no target. */
   readonly target: QueryTarget | string;
-  /** Counts what comes of them, where traffic is split. */
+  /** Counts the results, if traffic is split. */
   readonly outcome?: VersionOutcome | undefined;
-  /** Who else is to compute them, for comparison. */
+  /** The shadow version that gets copies. */
   readonly shadow?: ShadowRoute | undefined;
 }
 
@@ -37,11 +37,11 @@ export interface RouterParts {
   readonly metrics: Metrics;
   readonly splitter: TrafficSplitter;
   readonly isCacheOn: boolean;
-  /** Whether a replica takes what is put into a model version's queue, or would come to take it. */
+  /** Whether a model version has a replica for this queue, or would get one. */
   readonly isLive: (model: string, queueKey: string) => boolean;
 }
 
-/** Finds out which version of which model answers the queries of an application. */
+/** Chooses the model version that answers an application's queries. */
 export class Router {
   readonly #parts: RouterParts;
 
@@ -96,5 +96,5 @@ export class Router {
   }
 }
 
-/** By input type as well: a replica that announces another type than the application's must not get its inputs. */
+/** Includes the input type: a replica of another type than the application's must not get its inputs. */
 export const queueKeyOf = ({ model, inputType }: Pick<RpcReplica, 'model' | 'inputType'>): string => `${model} ${inputType}`;

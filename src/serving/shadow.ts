@@ -5,7 +5,7 @@ import type { Computation, ComputationResult } from './computation.ts';
 import type { OpenQuery } from './query.ts';
 import type { InFlightBatch } from './replica-slot.ts';
 
-/** Two outputs that were not the same. */
+/** Two outputs that differ. */
 export interface Difference {
   readonly queryId: number;
   readonly output: string;
@@ -15,21 +15,21 @@ export interface Difference {
 const keptDifferences = 100;
 const maxKeptText = 1_000;
 
-/** How a shadow version's outputs and latencies differ from those that were answered. */
+/** How a shadow version's outputs and latencies compare with the answers that were given. */
 export class ShadowOutcome {
-  /** Microseconds from a query's receipt until the shadow's output was there. */
+  /** Microseconds from a query's receipt to the shadow's output. */
   readonly latency = new Recorder();
-  /** Both had an output. */
+  /** Queries for which both versions had an output. */
   compared = 0;
   different = 0;
-  /** The shadow failed, whatever the other did. */
+  /** Failures of the shadow, whatever the other version did. */
   failures = 0;
-  /** Not computed, since the shadow had no replica or too much to do. */
+  /** Copies that were not computed, because the shadow had no replica or too much to do. */
   dropped = 0;
-  /** Sum of the absolute differences of outputs that are both numbers, and how many those are. */
+  /** The sum of absolute differences between outputs that are both numbers, and the count of such pairs. */
   absoluteDifference = 0;
   numbers = 0;
-  /** The latest, oldest first. */
+  /** The latest differences, oldest first. */
   readonly differences: Difference[] = [];
 
   compare(query: OpenQuery, shadowOutput: string): void {
@@ -48,7 +48,7 @@ export class ShadowOutcome {
   }
 }
 
-/** A copy of a query for a version whose output is only looked at. */
+/** A copy of a query for a shadow version, whose output is only compared. */
 export class ShadowComputation implements Computation {
   readonly input: Uint8Array;
   readonly application: Application;
@@ -72,7 +72,7 @@ export class ShadowComputation implements Computation {
     this.lastDeadline = query.deadline;
   }
 
-  /** Nobody waits for it; what would come after its deadline is not worth its time. */
+  /** Nobody waits for it, so it is not worth computing after its deadline. */
   get isWanted(): boolean {
     return this.#result === undefined && performance.now() < this.deadline;
   }
@@ -86,7 +86,7 @@ export class ShadowComputation implements Computation {
     this.compare();
   }
 
-  /** To be told when the query itself was answered. */
+  /** Call when the query itself is answered. */
   compare(): void {
     const { isSettled, fallback } = this.#query;
     const result = this.#result;

@@ -6,26 +6,26 @@ import type { InFlightBatch } from './replica-slot.ts';
 
 const nothing = new Uint8Array(0);
 
-/** What is told when a computation has ended. */
+/** Is notified when a computation has ended. */
 export interface ComputationOwner {
   finished(computation: SharedComputation, result: ComputationResult): void;
 }
 
-/** One computation for the queries that have the same input while it is on its way. */
+/** One computation shared by all queries with the same input that arrive before it ends. */
 export class SharedComputation implements Computation {
-  /** Nothing once it has ended: answered queries may be kept for a while. */
+  /** Emptied at the end, because answered queries may be kept for a while. */
   input: Uint8Array;
-  /** Those that wait for it; the first is the one that it was begun for. */
+  /** The queries that wait for it. The first one started it. */
   readonly queries: OpenQuery[];
   readonly application: Application;
   readonly receivedAt: number;
   readonly deadline: number;
   readonly target: QueryTarget;
-  /** Its input as the cache has it; undefined where nothing is kept. */
+  /** The input's cache key; undefined if the output is not to be cached. */
   key: InputKey | undefined;
   readonly #owner: ComputationOwner;
   lastDeadline: number;
-  /** As many at least of its first queries are settled. */
+  /** At least this many of its first queries are settled. */
   #settled = 0;
   inFlight: InFlightBatch | undefined;
   copies = 0;
@@ -48,7 +48,7 @@ export class SharedComputation implements Computation {
     this.#owner = owner;
   }
 
-  /** Has one more query wait for it. */
+  /** Adds a query that waits for it. */
   join(query: OpenQuery): void {
     query.computation = this;
     this.queries.push(query);
@@ -56,7 +56,7 @@ export class SharedComputation implements Computation {
   }
 
   get isWanted(): boolean {
-    // Thousands may share it, and this is asked once for each that expires.
+    // Counts on from last time: thousands may share it, and this is asked once for each query that expires.
     while (this.queries[this.#settled]?.isSettled === true) this.#settled++;
     return this.#settled < this.queries.length;
   }

@@ -5,11 +5,11 @@ import { Recorder } from '../metrics/recorder.ts';
 import { getOrInsert } from '../util/get-or-insert.ts';
 import { ShadowOutcome } from './shadow.ts';
 
-/** What came of the queries that one version answered, since traffic was split this way. */
+/** Results of the queries that one version answered, since the last change of the split. */
 export class VersionOutcome {
   /** Microseconds from receipt to answer. */
   readonly latency = new Recorder();
-  /** Those that were given the default output. */
+  /** Queries that got the default output. */
   failures = 0;
 
   get queries(): number {
@@ -22,7 +22,7 @@ export class VersionOutcome {
   }
 }
 
-/** How a model's traffic went since it was split as it is. */
+/** Results of a model's traffic since the last change of its split. */
 export class TrafficStats {
   /** On the clock of performance.now(). */
   readonly startedAt = performance.now();
@@ -34,12 +34,12 @@ export class TrafficStats {
   }
 }
 
-/** Multiples of the golden ratio modulo 1 are spread evenly, however many of them are taken (Weyl 1916). */
+/** Multiples of the golden ratio modulo 1 are spread evenly, however many there are (Weyl 1916). */
 const goldenRatio = (Math.sqrt(5) - 1) / 2;
 
-/** Splits queries between versions by their weights, and keeps count of what comes of it. */
+/** Splits queries between versions by weight, and counts the results. */
 export class TrafficSplitter {
-  // A change of traffic is a new object, and begins to count anew.
+  // A change of traffic is a new object, so counting starts from zero.
   readonly #stats = new WeakMap<Traffic, TrafficStats>();
   #turn = 0;
 
@@ -53,7 +53,10 @@ export class TrafficSplitter {
     return { model, versions, shadow: version === undefined ? undefined : { version, outcome: shadow } };
   }
 
-  /** The version for the next query: always the same one for the same key, as long as the weights are the same. Undefined where none is live. */
+  /**
+   * The version for the next query. A key always gets the same version while the weights stay the same. Undefined if no
+   * version is live.
+   */
   choose({ weights, model }: Traffic, key: string | undefined, isLive: (version: string) => boolean): string | undefined {
     const live = Object.entries(weights).filter(([version, weight]) => weight > 0 && isLive(version));
     const total = live.reduce((sum, [, weight]) => sum + weight, 0);
@@ -72,5 +75,5 @@ export class TrafficSplitter {
   }
 }
 
-/** Where in [0, 1) a key is. */
+/** A key's place in [0, 1). */
 const pointOf = (key: string): number => createHash('sha256').update(key).digest().readUInt32BE(0) / 2 ** 32;

@@ -1,17 +1,17 @@
 import { Fifo } from '../util/fifo.ts';
 import { getOrInsert } from '../util/get-or-insert.ts';
 
-/** What waits. Those of one application come in the order of their deadlines. */
+/** An item of a waiting line. The items of one application come in order of deadline. */
 export interface Waiting {
   readonly application: object;
   readonly deadline: number;
-  /** False once nobody waits for it any more. */
+  /** False once nobody waits for it. */
   readonly isWanted: boolean;
 }
 
 /**
- * Takes the earliest deadline first (Liu and Layland, 1973). As an application has one objective, its own queries come in that order: a
- * line for each, and the earliest head of them is next.
+ * Earliest deadline first (Liu and Layland, 1973). An application has one objective, so its queries arrive in that order.
+ * Each application has a line, and the earliest of their heads is next.
  */
 export class WaitingLine<T extends Waiting> {
   readonly #lines = new Map<object, Fifo<T>>();
@@ -26,7 +26,7 @@ export class WaitingLine<T extends Waiting> {
     this.#size++;
   }
 
-  /** Puts one back that had been taken, at its place. */
+  /** Puts an item that was taken back in its place. */
   putBack(item: T): void {
     const line = this.#lineOf(item);
     const before = countWhere(line, (deadline) => deadline < item.deadline);
@@ -34,7 +34,7 @@ export class WaitingLine<T extends Waiting> {
     this.#size++;
   }
 
-  /** The one with the earliest deadline that is still wanted. */
+  /** The wanted item with the earliest deadline. */
   peek(): T | undefined {
     let earliest: T | undefined;
     for (const [application, line] of this.#lines) {
@@ -51,19 +51,22 @@ export class WaitingLine<T extends Waiting> {
     return next;
   }
 
-  /** How many would be taken before one with this deadline. */
+  /** How many items would be taken before a new one with this deadline. */
   countUntil(deadline: number): number {
     let count = 0;
     for (const line of this.#lines.values()) count += countUntil(line, deadline);
     return count;
   }
 
-  /** How many of an application wait. */
+  /** How many items of an application wait. */
   countOf(application: object): number {
     return this.#lines.get(application)?.size ?? 0;
   }
 
-  /** Takes out the newest that would be taken before this deadline, of the application that has the most there: more than `count`. */
+  /**
+   * Looks only at items with deadlines up to this one. If an application has more than `count` of them, removes and returns
+   * the newest of the application with the most.
+   */
   takeNewestOfLongest(deadline: number, count: number): T | undefined {
     let [longest, most]: [Fifo<T> | undefined, number] = [undefined, count];
     for (const line of this.#lines.values()) {
@@ -95,7 +98,7 @@ export class WaitingLine<T extends Waiting> {
 
 const countUntil = <T extends Waiting>(line: Fifo<T>, deadline: number): number => countWhere(line, (each) => each <= deadline);
 
-/** How many at the beginning of a line have deadlines for which this holds. */
+/** The length of a line's prefix whose deadlines satisfy a monotone condition. */
 function countWhere<T extends Waiting>(line: Fifo<T>, holds: (deadline: number) => boolean): number {
   const last = line.last();
   if (last === undefined || holds(last.deadline)) return line.size;

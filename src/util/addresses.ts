@@ -1,4 +1,4 @@
-/** Whether only this machine reaches what listens at an address. */
+/** Whether an address can be reached only from this machine. */
 export const isLoopback = (host: string): boolean => /^(?:localhost|(?:::ffff:)?127\.\d+\.\d+\.\d+|::1)$/i.test(host);
 
 function urlOf(host: string, port: number, scheme: string): string {
@@ -6,7 +6,7 @@ function urlOf(host: string, port: number, scheme: string): string {
   return `${scheme}://${reached.includes(':') ? `[${reached}]` : reached}:${port}`;
 }
 
-/** The URLs of a server's two REST ports, as this machine reaches them. */
+/** The URLs of a server's two REST ports, as seen from this machine. */
 export function urlsOf(
   { host, managementHost, tls }: { readonly host: string; readonly managementHost: string; readonly tls?: object | undefined },
   { queryPort, managementPort }: { readonly queryPort: number; readonly managementPort: number },

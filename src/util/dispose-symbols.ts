@@ -1,4 +1,4 @@
-// A vm context that Node 20 makes, such as one of vitest's vm pools, lacks these; compilers fall back to the same symbols.
+// Node 20 creates vm contexts, such as vitest's vm pools, without these symbols. Compilers fall back to the same ones.
 const symbols: { dispose?: symbol; asyncDispose?: symbol } = Symbol;
 symbols.dispose ??= Symbol.for('Symbol.dispose');
 symbols.asyncDispose ??= Symbol.for('Symbol.asyncDispose');

@@ -1,4 +1,4 @@
-/** A queue whose ends cost the same however long it is. */
+/** A queue with amortized constant cost at both ends. */
 export class Fifo<T> {
   #items: (T | undefined)[] = [];
   #head = 0;
@@ -11,7 +11,7 @@ export class Fifo<T> {
     this.#items.push(item);
   }
 
-  /** Puts one in, wherever: at a cost that grows with how many come after it. */
+  /** Inserts an item. The cost grows with the number of items after it. */
   insertAt(index: number, item: T): void {
     this.#items.splice(this.#head + index, 0, item);
   }
@@ -38,7 +38,7 @@ export class Fifo<T> {
     return item;
   }
 
-  /** Takes one out, wherever it is: at a cost that grows with how many come after it. */
+  /** Removes and returns an item. The cost grows with the number of items after it. */
   removeAt(index: number): T | undefined {
     return this.#items.splice(this.#head + index, 1)[0];
   }

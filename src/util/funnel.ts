@@ -1,4 +1,4 @@
-/** Leads what many sources give into one stream. A source waits until what it gave is taken. */
+/** Merges many sources into one stream. `put` resolves when its value was taken, so a source can wait. */
 export class Funnel<T> {
   readonly #given: { readonly value: T; readonly taken: () => void }[] = [];
   #wake = (): void => {};
@@ -10,7 +10,7 @@ export class Funnel<T> {
     });
   }
 
-  /** What is given, until the signal aborts or whoever reads has enough; sources are not to give any more then. */
+  /** The merged values, until the signal aborts or the reader stops. Sources must not put values after that. */
   async *values(signal: AbortSignal): AsyncGenerator<T> {
     const wake = (): void => this.#wake();
     signal.addEventListener('abort', wake);

@@ -2,12 +2,12 @@ import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import { isAlive, type ProcessIdentity, thisProcess } from './processes.ts';
 
-/** Longer than a read and a write ever take: a lock that is older was left by a process that was killed. */
+/** Longer than any read and write take. An older lock was left by a killed process. */
 const staleLockMs = 5_000;
 
 /**
- * Takes a file for the process that its content names, if none that runs has it: of several that try at once, one gets
- * it. Returns undefined, or the content of the one that has it already.
+ * Claims a file for the process that `content` names, unless a running process has it. If several try at once, one
+ * succeeds. Returns undefined, or the content of the present holder.
  */
 export function takeFile<T extends ProcessIdentity>(path: string, content: T): Promise<T | undefined> {
   return locked(path, async () => {
@@ -18,21 +18,21 @@ export function takeFile<T extends ProcessIdentity>(path: string, content: T): P
   });
 }
 
-/** Writes a file that is this process' own; whoever reads sees what was there before, or all of this. */
+/** Replaces a file that this process holds. Readers see the old or the new content, never a part. */
 export async function writeHeld(path: string, content: ProcessIdentity): Promise<void> {
   const written = `${path}.${process.pid}`;
   await writeFile(written, JSON.stringify(content), { mode: 0o600 });
   await rename(written, path);
 }
 
-/** Removes a file, if it is this process' own. */
+/** Removes a file if this process holds it. */
 export async function releaseFile(path: string): Promise<void> {
   const { pid, startTime } = thisProcess();
   const there = await readHeld(path);
   if (there?.pid === pid && there.startTime === startTime) await rm(path, { force: true });
 }
 
-/** What is in such a file; undefined where there is none, or something else. */
+/** The content of a held file; undefined if it is missing or malformed. */
 export async function readHeld<T extends ProcessIdentity>(path: string): Promise<T | undefined> {
   try {
     const content = JSON.parse(await readFile(path, 'utf8')) as T | null;
@@ -42,7 +42,7 @@ export async function readHeld<T extends ProcessIdentity>(path: string): Promise
   }
 }
 
-/** One process at a time: a file is looked at and then written. */
+/** Runs work under a lock, because a file is read and then written. */
 async function locked<T>(path: string, work: () => Promise<T>): Promise<T> {
   const lock = `${path}.lock`;
   while (!(await isMade(lock))) {

@@ -2,15 +2,15 @@ import { getOrInsert } from './get-or-insert.ts';
 
 interface Line {
   last: Promise<unknown>;
-  /** Of those that run or wait. */
+  /** Of the running and waiting jobs. */
   readonly cuts: Set<AbortController>;
 }
 
-/** Runs jobs one after the other for each key, and those of different keys side by side. */
+/** Runs jobs of one key in order, and those of different keys concurrently. */
 export class KeyedQueue {
   readonly #lines = new Map<string, Line>();
 
-  /** Runs a job when those before it have ended, in whatever way. Its signal aborts when it is cut. */
+  /** Runs a job after those before it have settled. `cut` aborts its signal. */
   take<T>(key: string, job: (cut: AbortSignal) => Promise<T>): Promise<T> {
     const line = getOrInsert(this.#lines, key, (): Line => ({ last: Promise.resolve(), cuts: new Set() }));
     const cut = new AbortController();
@@ -25,7 +25,7 @@ export class KeyedQueue {
     return done;
   }
 
-  /** Asks all that run or wait to end now. */
+  /** Aborts the signals of all running and waiting jobs of a key. */
   cut(key: string): void {
     for (const cut of this.#lines.get(key)?.cuts ?? []) cut.abort();
   }

@@ -1,4 +1,4 @@
-/** Makes lines of text that comes in pieces, which may end within a character. */
+/** Splits text into lines. It arrives in pieces, which may end within a character. */
 export class LineSplitter {
   readonly #decoder = new TextDecoder();
   #rest = '';
@@ -10,7 +10,7 @@ export class LineSplitter {
     return lines;
   }
 
-  /** What comes after the last line's end: none or one. */
+  /** The unfinished last line: none or one. */
   end(): string[] {
     const rest = this.#rest + this.#decoder.decode();
     this.#rest = '';

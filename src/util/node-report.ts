@@ -1,15 +1,15 @@
-/** What the running Node says of itself and of what it has loaded. */
+/** Facts about the running Node and the libraries it has loaded. */
 export interface NodeReport {
-  /** Undefined where its C library is another one. */
+  /** Undefined with another C library. */
   readonly glibcVersion: string | undefined;
-  /** Paths, mostly. */
+  /** Mostly paths. */
   readonly sharedObjects: readonly string[];
 }
 
 export function nodeReport(): NodeReport {
   const report = process.report as NodeJS.ProcessReport & { excludeNetwork?: boolean };
   const { excludeNetwork } = report;
-  // The names of remote hosts would be looked up.
+  // Otherwise the report looks up the names of remote hosts.
   report.excludeNetwork = true;
   const { header, sharedObjects } = report.getReport() as unknown as {
     header: { glibcVersionRuntime?: string };

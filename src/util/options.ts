@@ -2,7 +2,7 @@ import { ClipperError } from '../errors.ts';
 import { printShort } from './print.ts';
 import type { z } from './zod.ts';
 
-/** Checks options against their schema and fills in the defaults. Throws E_INVALID_OPTION naming what is wrong. */
+/** Checks options against their schema, and fills in defaults. Throws E_INVALID_OPTION with all problems. */
 export function resolveOptions<S extends z.ZodType>(schema: S, options: unknown, what: string): Readonly<z.output<S>> {
   const result = schema.safeParse(options);
   if (result.success) return Object.freeze(result.data) as Readonly<z.output<S>>;

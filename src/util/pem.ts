@@ -4,7 +4,7 @@ import { ClipperError, messageOf } from '../errors.ts';
 import { printShort } from './print.ts';
 import { z } from './zod.ts';
 
-/** Each is PEM text, or the path of a file that holds it. */
+/** Each is PEM text or the path of a PEM file. */
 export const tlsSchema = z.strictObject({
   cert: z.string().describe('The certificate, with those between it and its authority behind it.'),
   key: z.string(),
@@ -14,11 +14,11 @@ export type TlsOptions = Readonly<z.output<typeof tlsSchema>>;
 
 export const isPem = (value: string): boolean => value.includes('-----BEGIN ');
 
-/** The text of an option that is PEM, or names a file of it. Throws E_INVALID_OPTION naming the file. */
+/** The PEM text of an option that is PEM or the path of a PEM file. Throws E_INVALID_OPTION with the file's name. */
 export async function readPem(option: string, value: string): Promise<string> {
   if (isPem(value)) return value;
   const text = await readFile(value, 'utf8').catch((error: unknown) => {
-    // What is meant to be a key, but lacks its first line, must not be shown.
+    // The value may be a key without its first line, which must not be shown.
     const shown = /^M[\w+/=-]{40,}|\n/.test(value) ? 'the text that was given' : printShort(value);
     throw invalid(
       `${option} must be PEM, or a file of it: ${shown} is no PEM, and no file (${(error as NodeJS.ErrnoException).code})`,
@@ -28,7 +28,7 @@ export async function readPem(option: string, value: string): Promise<string> {
   throw invalid(`${option}: the file ${value} holds no PEM`);
 }
 
-/** A certificate and its key, read and found to belong together. Throws E_INVALID_OPTION naming the files. */
+/** Reads a certificate and its key, and checks that they match. Throws E_INVALID_OPTION with the files' names. */
 export async function readCertificate({ cert, key }: TlsOptions): Promise<{ readonly cert: string; readonly key: string }> {
   const pair = { cert: await readPem('tls.cert', cert), key: await readPem('tls.key', key) };
   try {

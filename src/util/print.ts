@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 
 const maxLength = 80;
 
-/** A value in an error message: short however large, deep or odd it is. */
+/** Prints a value for an error message: short, however large, deep or odd it is. */
 export function printShort(value: unknown): string {
   if (value === undefined) return 'nothing';
   const text =

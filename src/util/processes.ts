@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** Whether there is a process of this number, whoever's it is. */
+/** Whether there is a process with this id, of any user. */
 export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -10,10 +10,13 @@ export function isRunning(pid: number): boolean {
   }
 }
 
-/** Tells a process from later ones of its number: the kernel's ticks when it started; on other systems than Linux nothing. */
+/**
+ * A process's start time in the kernel's clock ticks, which distinguishes it from others with a reused id. Linux only;
+ * empty elsewhere.
+ */
 export const startTimeOf = (pid: number): string => factsOf(pid)[19] ?? '';
 
-/** One process, told from later ones of its number. */
+/** Identifies a process even if its id is reused. */
 export interface ProcessIdentity {
   readonly pid: number;
   readonly startTime: string;
@@ -21,16 +24,16 @@ export interface ProcessIdentity {
 
 export const thisProcess = (): ProcessIdentity => ({ pid: process.pid, startTime: startTimeOf(process.pid) });
 
-/** Whether it still runs. One that has ended, but whose parent hasn't taken note of it, does not. */
+/** Whether the process still runs. Zombies count as ended. */
 export function isAlive({ pid, startTime }: ProcessIdentity): boolean {
   const [state = ''] = factsOf(pid);
   return isRunning(pid) && startTimeOf(pid) === startTime && !/[ZX]/.test(state);
 }
 
-/** What Linux knows of a process, from its state on. */
+/** The fields of `/proc/<pid>/stat`, from the state on. */
 function factsOf(pid: number): readonly string[] {
   try {
-    // The name before may have spaces and brackets of its own.
+    // The name in front may itself contain spaces and brackets.
     return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
   } catch {
     return [];

@@ -6,31 +6,31 @@ import { ClipperError } from '../errors.ts';
 import { readHeld, releaseFile, takeFile, writeHeld } from './held-files.ts';
 import { isAlive, type ProcessIdentity, thisProcess } from './processes.ts';
 
-/** How long a server that ends may take to make room for the next of its name. */
+/** How long to wait for a server that is ending to release its name. */
 const handoverMs = 10_000;
 const pollMs = 50;
-/** What keeps temporary folders clean takes what is old. */
+/** Rewrites the file regularly, because cleaners of temporary folders delete old files. */
 const renewMs = 3_600_000;
 
-/** What the server of a cluster tells other programs of its user on this machine. */
+/** What a cluster's server publishes to other programs of the same user on this machine. */
 export interface RunningCluster extends ProcessIdentity {
   readonly name: string;
-  /** When it started, in ISO 8601. */
+  /** Its start time, in ISO 8601. */
   readonly since: string;
   readonly stateDir: string;
   /** Left out while it starts. */
   readonly managementUrl?: string;
   readonly queryUrl?: string;
-  /** Where the token that management asks for is, if it does. */
+  /** The file with the management token, if there is one. */
   readonly tokenFile?: string;
-  /** It ends, and its name will be free. */
+  /** It is ending, and its name will be free. */
   readonly isStopping?: boolean;
 }
 
-/** The clusters of this user that run on this machine. */
+/** This user's running clusters on this machine. */
 export async function runningClusters(): Promise<readonly RunningCluster[]> {
   const dir = clustersDir();
-  // What others have put there is not to be believed.
+  // Files in a folder of another user can't be trusted.
   if (!(await isOurOwn(userDir()))) return [];
   const names = (await readdir(dir).catch(() => [])).filter((name) => name.endsWith('.json'));
   const all = await Promise.all(names.map((name) => readHeld<RunningCluster>(join(dir, name))));
@@ -49,7 +49,7 @@ export class ClusterName implements AsyncDisposable {
     this.#renewal = setInterval(() => void this.announce({}).catch(() => {}), renewMs).unref();
   }
 
-  /** Waits for a server of the name that is just ending. Throws E_CLUSTER_EXISTS naming the one that has it, E_STORE_FAILED. */
+  /** Waits if the name's server is ending. Throws E_CLUSTER_EXISTS with the name's holder, E_STORE_FAILED. */
   static async take(name: string, stateDir: string): Promise<ClusterName> {
     await ensureOwnDir();
     const path = join(clustersDir(), `${name}.json`);
@@ -63,14 +63,14 @@ export class ClusterName implements AsyncDisposable {
     }
   }
 
-  /** Adds to what others are told. */
+  /** Publishes more facts. */
   async announce(facts: Partial<RunningCluster>): Promise<void> {
     this.#entry = { ...this.#entry, ...facts };
     await ensureOwnDir();
     await writeHeld(this.#path, this.#entry);
   }
 
-  /** Gives the name up. */
+  /** Releases the name. */
   [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#renewal);
     return releaseFile(this.#path);
@@ -85,11 +85,11 @@ function clusterExists({ name, pid, since, managementUrl, isStopping }: RunningC
   return new ClipperError('E_CLUSTER_EXISTS', message, { fix: `${connect}, or give startClipper another name` });
 }
 
-// Where there are no user numbers, temporary folders are the user's own.
+// Systems without user ids have a temporary folder per user.
 const userDir = (): string => join(tmpdir(), `clipper-ts-${process.getuid?.() ?? userInfo().username}`);
 const clustersDir = (): string => join(userDir(), 'clusters');
 
-/** Makes the folder, for nobody else to read or write. Throws E_STORE_FAILED where there is something that another could have made. */
+/** Creates the folder with access for this user only. Throws E_STORE_FAILED if another user may have created it. */
 async function ensureOwnDir(): Promise<void> {
   const dir = userDir();
   await mkdir(dir, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
@@ -103,7 +103,7 @@ async function ensureOwnDir(): Promise<void> {
   await mkdir(clustersDir(), { recursive: true, mode: 0o700 });
 }
 
-/** Whether there is a folder, no link to one, that this user made. */
+/** Whether there is a real folder, not a link, that belongs to this user. */
 async function isOurOwn(dir: string): Promise<boolean> {
   const found = await lstat(dir).catch(() => undefined);
   return found?.isDirectory() === true && (process.getuid === undefined || found.uid === process.getuid());

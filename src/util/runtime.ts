@@ -1,10 +1,7 @@
 import { ClipperError, type ClipperErrorOptions, messageOf } from '../errors.ts';
 import { isInOwnFolder } from './package-files.ts';
 
-/**
- * Throws E_UNSUPPORTED_RUNTIME unless this process can run clipper-ts: a Node.js of a version that we support, which
- * loaded us from our own folder.
- */
+/** Throws E_UNSUPPORTED_RUNTIME unless this is a supported version of Node.js, and our code runs from our own folder. */
 export function checkRuntime(): void {
   const { bun, deno, node } = process.versions;
   const other = bun !== undefined ? `Bun ${bun}` : deno !== undefined ? `Deno ${deno}` : undefined;
@@ -28,7 +25,7 @@ export function checkRuntime(): void {
 export const unsupported = (message: string, options?: ClipperErrorOptions): ClipperError =>
   new ClipperError('E_UNSUPPORTED_RUNTIME', message, options);
 
-/** What to throw if a package with an add-on can't be loaded. */
+/** The error for a package whose native add-on can't be loaded. */
 export const addonError = (cause: unknown): ClipperError =>
   unsupported(
     `A package with an add-on can't be loaded by Node.js ${process.versions.node} on ${process.platform} ${process.arch}: ${messageOf(cause)}`,

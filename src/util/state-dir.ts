@@ -6,9 +6,9 @@ import { readHeld, releaseFile, takeFile, writeHeld } from './held-files.ts';
 import { isAlive, type ProcessIdentity, thisProcess } from './processes.ts';
 
 const prefix = 'clipper-ts-';
-/** The folder of a user's running clusters, which belongs to no one process. */
+/** The folder of a user's running clusters, which no single process owns. */
 const userDirName = /^clipper-ts-\d+$/;
-/** Says whose a folder is; it may be taken away when that process is gone. */
+/** Names the folder's owner. The folder may be removed when that process is gone. */
 const ownerFile = 'owner.pid';
 const unclaimedMs = 60_000;
 
@@ -16,21 +16,21 @@ interface Owner extends ProcessIdentity {
   readonly cluster: string;
 }
 
-/** A folder for a server that was given none; the server removes it when it ends. */
+/** A folder for a server without `stateDir`. The server removes it when it ends. */
 export const makeStateDir = (cluster: string): Promise<string> => mkdtemp(join(tmpdir(), `${prefix}${cluster}-`));
 
-/** A cluster's folder in the user's home, as the XDG base directories have it: for state that outlives processes. */
+/** A cluster's folder for persistent state, in the user's home, by the XDG base directory rules. */
 export const userStateDir = (cluster: string): string =>
   join(process.env.XDG_STATE_HOME ?? join(homedir(), '.local', 'state'), 'clipper-ts', cluster);
 
-/** A folder for a while of this process' own, which is taken away with all in it when it is disposed of. */
+/** A temporary folder of this process. Disposing of it removes it with its contents. */
 export async function temporaryDir(what: string): Promise<{ readonly path: string } & AsyncDisposable> {
   const path = await mkdtemp(join(tmpdir(), `${prefix}${what}-`));
   await writeHeld(join(path, ownerFile), thisProcess());
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
 }
 
-/** Takes a folder for a server, until it is disposed of: its state is one server's alone. Throws E_CLUSTER_EXISTS. */
+/** Claims a folder for a server until it is disposed of, as two servers can't share its state. Throws E_CLUSTER_EXISTS. */
 export async function takeStateDir(dir: string, cluster: string): Promise<AsyncDisposable> {
   await mkdir(dir, { recursive: true });
   const path = join(dir, ownerFile);
@@ -40,7 +40,7 @@ export async function takeStateDir(dir: string, cluster: string): Promise<AsyncD
   throw new ClipperError('E_CLUSTER_EXISTS', message, { fix: 'connectClipper() to it, or give startClipper another stateDir' });
 }
 
-/** Removes the folders of servers that were killed before they could do it themselves. */
+/** Removes the folders of killed processes. */
 export async function sweepStateDirs(): Promise<void> {
   const names = await readdir(tmpdir()).catch(() => []);
   const ours = names.filter((name) => name.startsWith(prefix) && !userDirName.test(name)).map((name) => join(tmpdir(), name));
@@ -54,7 +54,7 @@ export async function sweepStateDirs(): Promise<void> {
 async function isAbandoned(dir: string): Promise<boolean> {
   const owner = await readHeld(join(dir, ownerFile));
   if (owner !== undefined) return !isAlive(owner);
-  // Between the making of a folder and the first word of its server lie milliseconds.
+  // A new folder has no owner for some milliseconds.
   const { mtimeMs } = await stat(dir);
   return Date.now() - mtimeMs > unclaimedMs;
 }

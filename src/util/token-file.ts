@@ -4,22 +4,22 @@ import { ClipperError } from '../errors.ts';
 import { isLoopback } from './addresses.ts';
 import { newSecret } from './secrets.ts';
 
-/** A token may have what may stand in a header without quotes, and so much that it isn't tried out. */
+/** Characters that need no quotes in a header, and enough of them that the token can't be guessed. */
 const tokenRule = /^[\x21-\x7e]{16,}$/;
 
-/** A token that is given. Throws E_INVALID_OPTION, which doesn't show it. */
+/** Checks a given token. Throws E_INVALID_OPTION, without showing the token. */
 export function checkToken(token: string | undefined): string | undefined {
   if (token === undefined || tokenRule.test(token)) return token;
   throw new ClipperError('E_INVALID_OPTION', 'The token must be 16 or more characters of ASCII, and no spaces');
 }
 
-/** A cluster's token, and the file that it is kept in. */
+/** A cluster's token, and the file that holds it. */
 export interface Token {
   readonly text: string;
   readonly file: string;
 }
 
-/** The token that management asks for, if it does: also where others than this machine reach it. Throws E_INVALID_OPTION. */
+/** The token of management, if it needs one: if one is given, or other machines can reach it. Throws E_INVALID_OPTION. */
 export const tokenOf = async ({
   stateDir,
   token,
@@ -30,7 +30,7 @@ export const tokenOf = async ({
   readonly managementHost: string;
 }): Promise<Token | undefined> => (token === undefined && isLoopback(managementHost) ? undefined : keepToken(stateDir, token));
 
-/** The token of a folder: the one that is given, else the one that is there, else a new one. Throws E_INVALID_OPTION. */
+/** The given token, else the one in the folder, else a new one. Throws E_INVALID_OPTION. */
 async function keepToken(stateDir: string, given: string | undefined): Promise<Token> {
   const file = join(stateDir, 'token');
   const kept = given === undefined ? await readToken(file) : undefined;
@@ -38,14 +38,14 @@ async function keepToken(stateDir: string, given: string | undefined): Promise<T
   const text = checkToken(given) ?? newSecret();
   const written = `${file}.${process.pid}`;
   await rm(written, { force: true });
-  // Whoever could have put a file there first must not be given the token.
+  // `wx`, so that the token isn't written to a file that someone else created.
   const handle = await open(written, 'wx', 0o600);
   await handle.writeFile(text).finally(() => handle.close());
   await rename(written, file);
   return { text, file };
 }
 
-/** The token in a file; undefined where there is none. Throws E_INVALID_OPTION for one that others may know. */
+/** The token in a file; undefined if there is none. Throws E_INVALID_OPTION if others may know it. */
 export async function readToken(file: string): Promise<string | undefined> {
   const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;

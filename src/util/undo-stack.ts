@@ -1,4 +1,4 @@
-/** Steps to take back, latest first, when it is disposed of; unless they were handed on. */
+/** Runs its steps when it is disposed of, latest first, unless they were moved. */
 export class UndoStack implements AsyncDisposable {
   #steps: Array<() => Promise<unknown>> = [];
 
@@ -6,7 +6,7 @@ export class UndoStack implements AsyncDisposable {
     this.#steps.push(undo);
   }
 
-  /** Hands the steps on to a new owner: this stack keeps none. */
+  /** Moves the steps to a new stack. */
   move(): UndoStack {
     const moved = new UndoStack();
     moved.#steps = this.#steps;
@@ -14,7 +14,7 @@ export class UndoStack implements AsyncDisposable {
     return moved;
   }
 
-  /** Takes every step back, also when one fails. */
+  /** Runs all steps, even if one fails. */
   async [Symbol.asyncDispose](): Promise<void> {
     const steps = this.#steps.reverse();
     this.#steps = [];

@@ -82,7 +82,9 @@ export class GraphBuilder {
   readonly membersOf = new WeakMap<object, ReadonlySet<unknown>>();
   /** What the process changed in packages that the closure uses; undefined while nothing is known of that. */
   state: PackageStateReader | undefined;
-  /** Scripts of packages of which functions are captured that nothing is known of yet; undefined: they are captured as they are. */
+  /**
+   * Scripts of packages of which functions are captured that nothing is known of yet; undefined: they are captured as they are.
+   */
   unknown: Set<string> | undefined;
   /** Of problems in the state of packages, where in that. */
   readonly lostState = new Map<string, Problem>();

@@ -1,4 +1,6 @@
-/** What an instance is made again of: in the replica `rebuild(...args)` is called, and what it returns stands for the instance. */
+/**
+ * What an instance is made again of: in the replica `rebuild(...args)` is called, and what it returns stands for the instance.
+ */
 // biome-ignore lint/suspicious/noExplicitAny: the arguments of every function are accepted
 export type Reduced<T = unknown> = readonly [rebuild: (...args: any[]) => T, ...args: unknown[]];
 

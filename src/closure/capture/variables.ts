@@ -78,7 +78,10 @@ function captureName(builder: GraphBuilder, node: FunctionNode, at: NameAtHand):
   else if (!captureImport(builder, node, { ...at, scope })) captureScoped(builder, node, { ...at, scope });
 }
 
-/** Whether every `require`, or what stands for `import`, of a text is a call that the bundle answers, so that the function itself isn't needed. */
+/**
+ * Whether every `require`, or what stands for `import`, of a text is a call that the bundle answers, so that the function itself
+ * isn't needed.
+ */
 const isReplaced = (builder: GraphBuilder, { syntax }: FunctionNode, { uses }: FreeName): boolean =>
   uses.every(({ start }) => {
     const call = syntax.moduleCalls.find((each) => (each.kind === 'require' || each.isDisguised) && each.start === start);

@@ -37,7 +37,10 @@ function checkBody<Body extends z.ZodType>(schema: Body, body: unknown): z.outpu
 /** Codes that Clipper's management does not have. */
 const ownCodes: readonly ErrorCode[] = ['E_UNKNOWN_PATH', 'E_UNAUTHORIZED', 'E_FORBIDDEN'];
 
-/** Refusals as Clipper gives them: always 400, with the reason as text. Server errors, which Clipper does not have, carry their code. */
+/**
+ * Refusals as Clipper gives them: always 400, with the reason as text. Server errors, which Clipper does not have, carry their
+ * code.
+ */
 export function sendManagementError(error: ClipperError, reply: FastifyReply): FastifyReply {
   if (error.status >= 500 || ownCodes.includes(error.code)) return sendQueryError(error, reply);
   return reply.code(400).header(errorCodeHeader, error.code).type('text/plain; charset=utf-8').send(error.message);

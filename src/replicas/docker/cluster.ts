@@ -17,32 +17,32 @@ import { ClipperError } from '../../errors.ts';
 import { hostGateway, ownContainer } from './place.ts';
 import { sweepDeadServers, sweepRuntimeImages, sweepServer, thingsLabelled } from './sweep.ts';
 
-/** A server that was told to end may take so long. */
+/** How long to wait for a terminating server to release its network. */
 const handoverMs = 8_000;
 
-/** A network of a cluster, and where its containers find the server. */
+/** One of the cluster's networks, and the server's address in it. */
 export interface ClusterNetwork {
   readonly name: string;
-  /** As a container's list of hosts has it. */
+  /** An IP address or `host-gateway`, as `ExtraHosts` takes it. */
   readonly serverAddress: string;
 }
 
 export interface DockerClusterOptions {
   readonly cluster: string;
-  /** What a server of this state left that was killed is taken over; left out: nothing is. */
+  /** Take over what a killed server with this state left. Left out: take over nothing. */
   readonly stateId?: string | undefined;
-  /** Makes the server listen on an address of this machine too. */
+  /** Makes the server also listen on an address of this machine. */
   readonly listenOn: (address: string) => Promise<void>;
 }
 
-/** What a cluster has on a Docker engine besides its containers: networks and images, all found again by their labels and names. */
+/** The networks and images of a cluster on a Docker engine. They are found again by their labels and names. */
 export class DockerCluster {
   readonly labels: Readonly<Record<string, string>>;
   readonly #engine: DockerEngine;
   readonly #name: string;
   readonly #options: DockerClusterOptions;
   readonly #networks = new Map<NetworkChoice, Promise<ClusterNetwork>>();
-  /** The servers before this one, whose things are this one's now. */
+  /** Earlier servers whose containers and networks this one took over. */
   readonly #inherited = new Set<string>();
 
   private constructor(engine: DockerEngine, options: DockerClusterOptions) {
@@ -54,7 +54,7 @@ export class DockerCluster {
     this.labels = { [labels.cluster]: cluster, [labels.server]: ownIdentity(), ...ofState };
   }
 
-  /** Takes a cluster's name on an engine, after sweeping what dead servers of other states left there. Throws E_CLUSTER_EXISTS. */
+  /** Claims a cluster's name on an engine, after sweeping what dead servers left there. Throws E_CLUSTER_EXISTS. */
   static async open(engine: DockerEngine, options: DockerClusterOptions): Promise<DockerCluster> {
     const cluster = new DockerCluster(engine, options);
     await cluster.#clear();
@@ -63,14 +63,14 @@ export class DockerCluster {
     return cluster;
   }
 
-  /** The containers with these labels that were taken over from servers before this one. */
+  /** The containers with these labels that were taken over from earlier servers. */
   async left(...wanted: readonly string[]): Promise<readonly ContainerFacts[]> {
     if (this.#inherited.size === 0) return [];
     const all = await containersLabelled(this.#engine, `${labels.cluster}=${this.#name}`, ...wanted);
     return all.filter(({ labels: its }) => this.#inherited.has(its[labels.server] ?? ''));
   }
 
-  /** Takes over what dead servers left that is of this state, and sweeps the rest. */
+  /** Takes over what dead servers of this state left, and sweeps what other dead servers left. */
   async #clear(): Promise<void> {
     await this.#inherit();
     await sweepDeadServers(this.#engine);
@@ -91,7 +91,7 @@ export class DockerCluster {
     return !(await isOwnerAlive(this.#engine, owner)) && inherit(this.#engine, owner, this.labels);
   }
 
-  /** The network of the containers, or the one that leads nowhere but to the server; made when it is first asked for. */
+  /** The network of the containers, or the isolated one that reaches only the server. Created on first use. */
   network(choice: NetworkChoice): Promise<ClusterNetwork> {
     const known = this.#networks.get(choice);
     if (known !== undefined) return known;
@@ -102,11 +102,11 @@ export class DockerCluster {
   }
 
   async #openNetwork(choice: NetworkChoice): Promise<ClusterNetwork> {
-    // Of what no cluster's name has in it, so that it can't be another one's.
+    // `_` can't occur in a cluster's name, so no other cluster has this name.
     const name = choice === 'cluster' ? `clipper-${this.#name}` : `clipper-${this.#name}_isolated`;
     const made = await this.#makeNetwork(name, choice === 'none');
     const serverAddress = await this.#reachServer(made, choice).catch(async (error: unknown) => {
-      // Why it is of no use says more than why it could not be removed.
+      // The first error says more than a failed clean-up would.
       const self = await ownContainer(this.#engine).catch(() => undefined);
       if (self !== undefined) await leaveNetwork(this.#engine, made.id, self).catch(() => {});
       await removeNetwork(this.#engine, made.id).catch(() => {});
@@ -128,14 +128,14 @@ export class DockerCluster {
     }
   }
 
-  /** One that a server before this one made. */
+  /** The network that an earlier server created. */
   async #keptNetwork(name: string): Promise<NetworkFacts | undefined> {
     if (this.#inherited.size === 0) return undefined;
     const networks = await networksLabelled(this.#engine, `${labels.cluster}=${this.#name}`);
     return networks.find((each) => each.name === name && this.#inherited.has(each.labels[labels.server] ?? ''));
   }
 
-  /** Where containers of a network find this server. */
+  /** The server's address for containers of a network. */
   async #reachServer(network: NetworkFacts, choice: NetworkChoice): Promise<string> {
     const self = await ownContainer(this.#engine);
     if (self !== undefined) {
@@ -152,7 +152,7 @@ export class DockerCluster {
     }
   }
 
-  /** Takes everything away that the cluster has on the engine; `withInherited`: also what servers before this one left. */
+  /** Removes everything that the cluster has on the engine. `withInherited`: also what earlier servers left. */
   async remove(withInherited: boolean): Promise<void> {
     const self = await ownContainer(this.#engine);
     for (const server of [...(withInherited ? this.#inherited : []), ownIdentity()]) {

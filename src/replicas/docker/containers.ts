@@ -22,11 +22,11 @@ const keptLogLines = 10_000;
 const engineRetryMs = 500;
 const signalBase = 128;
 
-/** The containers that a server runs: each is watched to its end, and then its log is kept and it is taken away. */
+/** The containers that a server runs. Each is watched until it ends; then its log is saved and it is removed. */
 export class DockerContainers {
   readonly #engine: DockerEngine;
   readonly #log: Log;
-  /** Where the logs of those that ended are kept. */
+  /** The folder for the logs of ended containers. */
   readonly #dir: string;
   readonly #ids = new Map<string, string>();
   readonly #endings = new Set<Promise<unknown>>();
@@ -39,22 +39,22 @@ export class DockerContainers {
     this.#dir = dir;
   }
 
-  /** Starts one for a replica. Throws E_REPLICA_EXITED, E_IMAGE_NOT_FOUND, E_DOCKER_UNAVAILABLE. */
+  /** Starts a replica's container. Throws E_REPLICA_EXITED, E_IMAGE_NOT_FOUND, E_DOCKER_UNAVAILABLE. */
   async run(settings: ContainerSettings, instance: string): Promise<RunningReplica & { readonly id: string }> {
     const id = await runContainer(this.#engine, settings).catch((error: unknown) => {
-      // The engine may have made it, and not have been able to say so or to take it back.
+      // The engine may have created it without being able to say so or to undo it.
       void this.#forget(settings.name ?? '');
       throw error;
     });
     return this.adopt(id, instance, settings.HostConfig?.Memory ?? 0);
   }
 
-  /** Whether a replica's container is watched already. */
+  /** Whether a replica's container is being watched. */
   has(instance: string): boolean {
     return this.#ids.has(instance);
   }
 
-  /** Takes charge of one that runs. */
+  /** Starts watching a running container. */
   adopt(id: string, instance: string, memoryBytes: number): RunningReplica & { readonly id: string } {
     this.#ids.set(instance, id);
     const exited = this.#ended(instance, id, memoryBytes);
@@ -64,7 +64,7 @@ export class DockerContainers {
       try {
         await stopContainer(this.#engine, id, graceMs);
       } catch (error) {
-        // Its end is seen when the engine is back, which may be long after this server ended.
+        // The engine is away, perhaps for longer than this server runs, so don't wait for the container's end.
         return this.trouble(error);
       }
       await exited;
@@ -72,14 +72,14 @@ export class DockerContainers {
     return { id, instance, exited, stop };
   }
 
-  /** Resolves when a container has ended; an engine that goes away is waited for. Undefined once this was closed. */
+  /** Resolves when a container has ended; waits while the engine is away. Undefined after `close`. */
   async ended(id: string): Promise<ContainerState | 'removed' | undefined> {
     while (!this.#isClosed) {
       try {
         await waitForContainer(this.#engine, id);
         const state = await stateOf(this.#engine, id);
         this.#isEngineGone = false;
-        // One may outlive a restart of its engine.
+        // A container may survive a restart of its engine.
         if (state?.isRunning !== true) return state ?? 'removed';
       } catch (error) {
         if (this.#isClosed) return undefined;
@@ -97,7 +97,7 @@ export class DockerContainers {
     return text === '' ? [] : text.split('\n').slice(-tailLines);
   }
 
-  /** The last lines and each that follows, until the container has ended; an engine that goes away is waited for. */
+  /** The last lines, then each new line until the container ends. Waits while the engine is away. */
   async *followLogs(instance: string, { tailLines, signal }: FollowLogsOptions): AsyncGenerator<string> {
     const id = this.#ids.get(instance);
     let from: LogStart = { tail: tailLines };
@@ -109,7 +109,7 @@ export class DockerContainers {
           from = { since: Date.now() / 1_000 };
           yield line;
         }
-        // An engine that ends itself ends its answers first.
+        // When an engine shuts down, its log streams end before its containers do.
         if ((await stateOf(this.#engine, id))?.isRunning !== true) return;
       } catch (error) {
         this.trouble(error);
@@ -119,14 +119,14 @@ export class DockerContainers {
     if ('tail' in from && !signal.aborted) yield* await this.logs(instance, tailLines);
   }
 
-  /** Says once that the engine is away, however many containers it has. */
+  /** Logs once that the engine is away, however many containers it runs. */
   trouble(error: unknown): void {
     if (!isGone(error)) this.#log.warn({ err: error }, 'the Docker engine refused');
     else if (!this.#isEngineGone) this.#log.warn('the Docker engine is not there');
     this.#isEngineGone = isGone(error);
   }
 
-  /** Runs `takeAway`, which removes all containers, and resolves when none is watched any more. */
+  /** Runs `takeAway`, which removes all containers, and waits until none is watched. */
   async close(takeAway: () => Promise<void>): Promise<void> {
     this.#isClosed = true;
     await takeAway();
@@ -136,19 +136,19 @@ export class DockerContainers {
   async #ended(instance: string, id: string, memoryBytes: number): Promise<ReplicaExit> {
     const state = await this.ended(id);
     if (state === undefined) return { how: 'its server' };
-    // Whatever can't be kept or removed now goes with the cluster.
+    // What can't be saved or removed now is removed with the cluster.
     if (state !== 'removed') await this.#keepLog(instance, id).catch((error: unknown) => this.trouble(error));
     this.#ids.delete(instance);
     await removeContainer(this.#engine, id).catch((error: unknown) => this.trouble(error));
     return { how: state === 'removed' ? 'its container removed' : howOf(state, memoryBytes) };
   }
 
-  /** Takes away the log of one that ended. */
+  /** Removes the log of an ended container. */
   forget(instance: string): Promise<void> {
     return rm(join(this.#dir, instance), { recursive: true, force: true });
   }
 
-  /** Removes what the engine may have made, also if it is away and comes back. */
+  /** Removes a container that the engine may have created. Retries while the engine is away. */
   async #forget(container: string): Promise<void> {
     while (!this.#isClosed) {
       try {
@@ -172,7 +172,7 @@ export class DockerContainers {
 
 const isGone = (error: unknown): boolean => isClipperError(error) && error.code === 'E_DOCKER_UNAVAILABLE';
 
-/** How a container ended: by a code, a signal, or for want of memory. */
+/** How a container ended: an exit code, a signal, or out of memory. */
 function howOf({ exitCode, wasOutOfMemory }: ContainerState, memoryBytes: number): string {
   const limit = `${Math.round(memoryBytes / 2 ** 20)} MiB of resources.memoryMiB`;
   if (wasOutOfMemory) return `exit code ${exitCode}, out of memory: it took more than the ${limit}`;

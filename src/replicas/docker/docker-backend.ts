@@ -12,28 +12,28 @@ import { DockerSandboxes } from './sandbox.ts';
 import { checkResources, containerSettings, type JoinedNetwork } from './settings.ts';
 import { clusterImages, removeImages } from './sweep.ts';
 
-/** An image is made before its deploy is asked for. */
+/** Don't collect images younger than this: an image is made before its deploy is requested. */
 const unclaimedMs = 600_000;
 
 export interface DockerBackendOptions {
   readonly cluster: string;
-  /** Tells the cluster's state from others: what a server of the same one left is taken over. */
+  /** The state's id: what an earlier server of the same state left is taken over. */
   readonly stateId?: string;
-  /** Where the logs of replicas that ended are kept. */
+  /** The folder for the logs of ended replicas. */
   readonly dir: string;
   readonly rpcPort: number;
-  /** Where the RPC server is, where it is not on this machine. */
+  /** The RPC server's address, if it is not on this machine. */
   readonly rpcHost?: string;
-  /** Whether it understands what we add to Clipper's RPC; left out: yes. */
+  /** Whether the server understands our extensions to Clipper's RPC. Default: yes. */
   readonly extensions?: boolean;
-  /** Where RPC is encrypted. */
+  /** The server's public key, if RPC is encrypted. */
   readonly serverKey?: string | undefined;
-  /** Makes the RPC server listen on an address of this machine too. */
+  /** Makes the RPC server also listen on an address of this machine. */
   readonly listenOn: (address: string) => Promise<void>;
   readonly log: Log;
 }
 
-/** Runs replicas as containers on a Docker engine, on a network of the cluster's own. */
+/** Runs replicas as containers on a Docker engine, on the cluster's own network. */
 export class DockerBackend implements InstanceBackend {
   readonly name = 'docker';
   readonly engine: DockerEngine;
@@ -42,9 +42,9 @@ export class DockerBackend implements InstanceBackend {
   readonly #cluster: DockerCluster;
   readonly #containers: DockerContainers;
   readonly #sandboxes: DockerSandboxes;
-  /** The containers that joined the network of a sandbox. */
+  /** Containers that use a sandbox's network, with the sandbox's id. */
   readonly #joined = new Map<string, string>();
-  /** Whether what servers before this one left goes with it: not where it ends before it began to serve. */
+  /** Whether closing also removes what earlier servers left. False until this server has begun to serve. */
   #isInCharge = false;
 
   private constructor(engine: DockerEngine, cluster: DockerCluster, options: DockerBackendOptions) {
@@ -62,7 +62,7 @@ export class DockerBackend implements InstanceBackend {
     const engine = await DockerEngine.connect();
     const cluster = await DockerCluster.open(engine, options);
     const backend = new DockerBackend(engine, cluster, options);
-    // The first replica starts the sooner for it, and otherwise starts it itself.
+    // So that the first replica starts sooner. If this fails, that replica starts the sandbox.
     void backend.#sandboxes.prepare().catch(() => {});
     return backend;
   }
@@ -77,9 +77,9 @@ export class DockerBackend implements InstanceBackend {
     const onLine = (line: string): void => this.#options.log.info({ image: source.image }, line);
     const image = await ensureImage(this.engine, source.image, { onLine, signal });
     const isOurs = labels.bundle in image.labels;
-    // One from a registry has no name of the cluster's by which it would be taken away with it.
+    // A digest is no name of the cluster's: tag the image, so that it is removed with the cluster.
     if (isOurs && source.image.includes('@')) await tagImage(this.engine, image.id, this.#nameOf(spec, image));
-    // By its id: the name may come to mean another one.
+    // By id, because the name may be moved to another image.
     return { ...spec, source: { kind: 'image', image: image.id, isOurs } };
   }
 
@@ -108,12 +108,12 @@ export class DockerBackend implements InstanceBackend {
     try {
       await this.#remove(await this.#left());
     } catch (error) {
-      // They go with the cluster.
+      // They are removed with the cluster.
       this.#containers.trouble(error);
     }
   }
 
-  /** The image, where it was made for the cluster. What can't be removed now goes with the cluster. */
+  /** Removes the image if it was made for the cluster. What can't be removed now is removed with the cluster. */
   async discard(source: ReplicaSource): Promise<void> {
     if (source.kind === 'bundle') return;
     try {
@@ -172,9 +172,9 @@ export class DockerBackend implements InstanceBackend {
     return running;
   }
 
-  /** The replicas with these labels that a server before this one left, and that nobody adopted. */
+  /** Replicas with these labels that an earlier server left and nobody adopted. */
   async #left(...wanted: readonly string[]): Promise<readonly ContainerFacts[]> {
-    // A sandbox may have the labels of the model whose image it was made of.
+    // `labels.instance` excludes sandboxes, which may inherit model labels from their image.
     const left = await this.#cluster.left(labels.instance, ...wanted);
     return left.filter(({ labels: its }) => !this.#containers.has(its[labels.instance] ?? ''));
   }
@@ -183,13 +183,13 @@ export class DockerBackend implements InstanceBackend {
     await Promise.all(containers.map(({ id }) => removeContainer(this.engine, id)));
   }
 
-  /** A closure shares its cluster's network with others; what users made may listen on ports, and gets one of its own. */
+  /** Closures share the cluster's network. The user's own images may listen on ports, so each gets a network of its own. */
   async #networkFor({ source, network }: ReplicaSpec): Promise<JoinedNetwork> {
     if (source.kind !== 'image' || source.isOurs !== true) return this.#cluster.network(network);
     return { ofContainer: await this.#sandboxes.join(network, source.image) };
   }
 
-  /** Without their network, replicas would be found hung one by one. */
+  /** Replicas without a network would otherwise be found one at a time, by time-out. */
   async #endWithout(sandbox: string): Promise<void> {
     const stranded = [...this.#joined].filter(([, joined]) => joined === sandbox);
     await Promise.allSettled(stranded.map(([id]) => stopContainer(this.engine, id, 0)));

@@ -5,15 +5,15 @@ import { stateOf } from '../../docker/containers.ts';
 import type { DockerEngine } from '../../docker/engine.ts';
 import { ClipperError } from '../../errors.ts';
 
-/** The container that this process runs in, where it is one of the engine's. */
+/** The container that this process runs in, if it is one of the engine's. */
 export async function ownContainer(engine: DockerEngine): Promise<string | undefined> {
   if (!existsSync('/.dockerenv')) return undefined;
   return (await stateOf(engine, hostname())) === undefined ? undefined : hostname();
 }
 
 /**
- * Where a server is for containers of an engine that runs in a machine of its own on this one, as Docker Desktop does: that
- * machine leads what is sent to its gateway to this one's loopback. Throws where none does.
+ * The server's address for containers of an engine in a virtual machine on this computer, such as Docker Desktop. The
+ * virtual machine forwards its gateway to this computer's loopback. Throws if the engine has no such gateway.
  */
 export function hostGateway({ facts }: DockerEngine, choice: NetworkChoice): string {
   const host = /^(?:tcp|https?|ssh):\/\/(?:[^@/]*@)?(\[[^\]]*\]|[^:/]*)/.exec(facts.address)?.[1] ?? 'localhost';

@@ -10,8 +10,8 @@ import type { DockerContainers } from './containers.ts';
 import { sandboxSettings } from './settings.ts';
 
 /**
- * Containers that do nothing but hold a network, one for each that a cluster has. Replicas of closures join it, as
- * containers of a Kubernetes pod do: to make a network for each would take most of the time that a container takes to start.
+ * Containers that only hold a network, one for each of the cluster's networks. Replicas of closures join it, as containers
+ * join a Kubernetes pod: creating a network for each would take most of a container's start time.
  */
 export class DockerSandboxes {
   readonly #engine: DockerEngine;
@@ -22,7 +22,7 @@ export class DockerSandboxes {
   #joining: Promise<unknown> = Promise.resolve();
   #isClosed = false;
 
-  /** `onLost`: a sandbox ended, and what joined it has no network any more. */
+  /** `onLost` is called when a sandbox has ended, and its replicas have lost their network. */
   constructor(
     engine: DockerEngine,
     cluster: DockerCluster,
@@ -34,24 +34,24 @@ export class DockerSandboxes {
     this.#onLost = onLost;
   }
 
-  /** Starts the one that replicas mostly join beforehand, where the engine has an image for it. */
+  /** Starts the sandbox that most replicas join, if the engine has an image for it. */
   async prepare(): Promise<void> {
     for (const name of await imagesNamed(this.#engine, runtimeRepository)) {
       const image = await findImage(this.#engine, name);
-      // There may be some for other machines.
+      // Some images may be for other platforms.
       if (image !== undefined && isForEngine(this.#engine, image)) return void (await this.join('cluster', image.id));
     }
   }
 
-  /** The id of a running sandbox; one that has to be started is started from the image, which has Node. */
+  /** The id of a running sandbox. If one must be started, it uses `image`, which has Node. */
   join(choice: NetworkChoice, image: string): Promise<string> {
-    // One after the other: there is one sandbox for all.
+    // One at a time, because all share one sandbox.
     const joined = this.#joining.then(() => this.#join(choice, image));
     this.#joining = joined.catch(() => {});
     return joined;
   }
 
-  /** Starts none from now on; resolves when one that is being started is there to be removed. */
+  /** Starts no more sandboxes, and waits for one that is starting, so that it can be removed. */
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#joining;
@@ -70,7 +70,7 @@ export class DockerSandboxes {
     return id;
   }
 
-  /** One that holds the same network for a server before this one. */
+  /** A sandbox of this network that an earlier server left. */
   async #leftOne(choice: NetworkChoice, settings: ContainerSettings): Promise<string | undefined> {
     const left = await this.#cluster.left(`${labels.sandbox}=${choice}`);
     const isSame = ({ isRunning, labels: its }: ContainerFacts): boolean =>
@@ -79,7 +79,7 @@ export class DockerSandboxes {
   }
 
   async #start(settings: ContainerSettings): Promise<string> {
-    // The one before, or one whose start was done but not answered.
+    // Its predecessor, or one that was started although the engine's answer got lost.
     await removeContainer(this.#engine, settings.name ?? '');
     return runContainer(this.#engine, settings);
   }

@@ -4,40 +4,40 @@ import { labels } from '../../docker/labels.ts';
 import { ClipperError } from '../../errors.ts';
 import { clipperVariables, type ReplicaSpec } from '../backend.ts';
 
-/** A network of the container's own, and where the server is in it; or that of another container. */
+/** A network to join, with the server's address in it, or the network of another container. */
 export type JoinedNetwork = { readonly name: string; readonly serverAddress: string } | { readonly ofContainer: string };
 
-/** Where a container of a cluster is placed. */
+/** Where a container runs in its cluster, and what it needs to reach the server. */
 export interface Placement {
   readonly cluster: string;
   readonly instance: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly network: JoinedNetwork;
   readonly rpcPort: number;
-  /** Left out: on this machine. */
+  /** Left out: this machine. */
   readonly rpcHost?: string | undefined;
   readonly extensions?: boolean | undefined;
   readonly serverKey?: string | undefined;
-  /** What the engine has. */
+  /** The engine's memory. */
   readonly memoryBytes: number;
 }
 
-/** The name that containers know the server's machine by. */
+/** The host name by which containers reach the server. */
 const serverName = 'host.docker.internal';
 
 const MiB = 2 ** 20;
 const defaultMemoryBytes = 4_096 * MiB;
 const maxProcesses = 512;
-/** What the engine takes at least. */
+/** The least memory that an engine accepts. */
 const leastMemoryMiB = 6;
 const leastCpus = 0.01;
 const sandboxMemoryBytes = 128 * MiB;
 
-/** A replica's limit of memory, in bytes. */
+/** A replica's memory limit in bytes. */
 const memoryLimit = ({ resources }: ReplicaSpec, engineBytes: number): number =>
   resources.memoryMiB === undefined ? Math.min(defaultMemoryBytes, engineBytes) : Math.round(resources.memoryMiB * MiB);
 
-/** Throws E_INVALID_OPTION for more than an engine has. */
+/** Throws E_INVALID_OPTION for less than an engine accepts, or more than it has. */
 export function checkResources({ resources }: ReplicaSpec, engine: { memoryBytes: number; cpus: number }): void {
   const { memoryMiB, cpus } = resources;
   const most = Math.floor(engine.memoryBytes / MiB);
@@ -53,8 +53,8 @@ export function checkResources({ resources }: ReplicaSpec, engine: { memoryBytes
 }
 
 /**
- * A replica as a container that can do little but compute and answer: without privileges, on a read-only root, within
- * limits. An image that the user made keeps its own user, and may write to its root as Clipper's containers do.
+ * Settings of a replica's container that can do little but compute and answer: no privileges, a read-only root, limited
+ * resources. The user's own image keeps its user and may write to its root, as Clipper's containers do.
  */
 export function containerSettings(spec: ReplicaSpec, placement: Placement): ContainerSettings {
   const { source, resources } = spec;
@@ -74,11 +74,11 @@ export function containerSettings(spec: ReplicaSpec, placement: Placement): Cont
       ...(resources.gpus === undefined ? {} : { DeviceRequests: [gpuRequest(resources.gpus)] }),
     },
   };
-  // What replicas of one spec have in common.
+  // The instance is left out, so that replicas of one spec have the same fingerprint.
   return withFingerprint(settings, { image: source.image, env: envOf(spec, { ...placement, instance: '' }) });
 }
 
-/** A container that lives to hold a network for others. */
+/** A container that only holds a network for others. */
 export const sandboxSettings = ({
   name,
   image,
@@ -91,7 +91,7 @@ export const sandboxSettings = ({
   readonly network: string;
   readonly serverAddress: string;
 }): ContainerSettings =>
-  // Any image with Node does.
+  // Works with any image that has Node.
   withFingerprint({
     name,
     Image: image,
@@ -104,7 +104,7 @@ export const sandboxSettings = ({
     },
   });
 
-/** Labels a container with what tells it from those made with other settings; `facts`: what of them is not in it as it is. */
+/** Labels a container with a hash of its settings. `facts`: settings to add to the hash, in a comparable form. */
 const withFingerprint = (settings: ContainerSettings, facts: object = {}): ContainerSettings => {
   const { Entrypoint, HostConfig } = settings;
   const hash = createHash('sha256').update(JSON.stringify({ Entrypoint, HostConfig, ...facts }));
@@ -116,7 +116,7 @@ const networkSettings = (network: JoinedNetwork) =>
     ? { NetworkMode: `container:${network.ofContainer}` }
     : { NetworkMode: network.name, ExtraHosts: [`${serverName}:${network.serverAddress}`] };
 
-/** What no container of ours may do or exceed. */
+/** Limits and restrictions of all our containers. */
 const confinement = (memory: number) => ({
   Init: true,
   Tmpfs: { '/tmp': 'rw,nosuid,nodev,size=256m,mode=1777' },
@@ -125,7 +125,7 @@ const confinement = (memory: number) => ({
   PidsLimit: maxProcesses,
   Memory: memory,
   MemorySwap: memory,
-  // The supervisor starts another one.
+  // The supervisor restarts replicas.
   RestartPolicy: { Name: 'no' },
   LogConfig: { Type: 'json-file', Config: { 'max-size': '16m', 'max-file': '2' } },
 });

@@ -11,7 +11,7 @@ const removalMs = 8_000;
 const keptRuntimeImages = 3;
 const keptRuntimeMs = 24 * 3_600_000;
 
-/** Takes away what servers left that were killed, and what processes left that looked into images. */
+/** Removes what killed servers left, and what killed processes left that were reading images. */
 export async function sweepDeadServers(engine: DockerEngine): Promise<void> {
   const things = await thingsLabelled(engine, labels.server);
   const servers = new Map(things.map((each) => [each[labels.server] ?? '', each]));
@@ -20,7 +20,7 @@ export async function sweepDeadServers(engine: DockerEngine): Promise<void> {
   }
 }
 
-/** The labels of every container, network and volume that has these. */
+/** The labels of every container, network and volume that carries the wanted labels. */
 export async function thingsLabelled(
   engine: DockerEngine,
   ...wanted: readonly string[]
@@ -32,8 +32,8 @@ export async function thingsLabelled(
 }
 
 /**
- * Takes away what a server has on an engine: its containers, networks and volumes, and the images of its cluster, unless that has state
- * that is kept: it starts replicas of them again.
+ * Removes what a server has on an engine: its containers, networks and volumes. Also removes its cluster's images, unless
+ * the cluster has persisted state: its next server starts replicas from them.
  */
 export async function sweepServer(
   engine: DockerEngine,
@@ -45,24 +45,24 @@ export async function sweepServer(
   const networks = await networksLabelled(engine, label);
   await Promise.all(networks.map(({ id }) => removeNetwork(engine, id)));
   for (const { name } of await volumesLabelled(engine, label)) await removeVolume(engine, name);
-  // Its name may be another server's by now, and the images that one's.
+  // Another server may have taken the name, and then the images are its own.
   const isTaken = (await networksLabelled(engine, `${labels.cluster}=${cluster}`)).length > 0;
   if (cluster !== '' && !isTaken && !keepsImages) await removeImages(engine, await clusterImages(engine, cluster));
 }
 
-/** The names of the images that were made for a cluster. */
+/** The names of a cluster's images. */
 export const clusterImages = (engine: DockerEngine, cluster: string): Promise<readonly string[]> =>
   imagesNamed(engine, `${imageRepository(cluster)}/*`);
 
 export async function removeImages(engine: DockerEngine, tags: readonly string[]): Promise<void> {
   for (const tag of tags) {
-    // One from a registry is held by its digest too.
+    // An image from a registry is also held by its digest.
     const { digests = [] } = (await findImage(engine, tag)) ?? {};
     for (const reference of [tag, ...digests]) await removeImage(engine, reference);
   }
 }
 
-/** Some may be on their way out already, and until they are gone their networks and images are in use. */
+/** Waits until they are gone, as some may already be in removal. Until then, their networks and images are in use. */
 async function removeContainers(engine: DockerEngine, label: string): Promise<void> {
   for (const end = performance.now() + removalMs; performance.now() < end; await setTimeout(50)) {
     const containers = await containersLabelled(engine, label);
@@ -71,7 +71,7 @@ async function removeContainers(engine: DockerEngine, label: string): Promise<vo
   }
 }
 
-/** Images of earlier versions of Node or of ours. They are kept for a while, as other projects may use them. */
+/** Removes runtime images of earlier versions of Node or of this package. Keeps recent ones, which other projects may use. */
 export async function sweepRuntimeImages(engine: DockerEngine): Promise<void> {
   const images = await Promise.all((await imagesNamed(engine, runtimeRepository)).map((tag) => findImage(engine, tag)));
   const byAge = images.filter((image) => image !== undefined).sort((a, b) => (b.namedAt ?? 0) - (a.namedAt ?? 0));

@@ -4,14 +4,14 @@ import { setTimeout } from 'node:timers/promises';
 import { LineSplitter } from '../../util/lines.ts';
 
 const maxTailBytes = 2 ** 20;
-/** A log that grows beyond this loses all but its end. */
+/** A log that grows beyond this is cut to its last `maxTailBytes`. */
 const maxLogBytes = 64 * 2 ** 20;
 const lookEveryMs = 100;
 
-/** Logs of replicas of an earlier server are kept for so long. */
+/** How long the logs of an earlier server's replicas are kept. */
 const keptMs = 24 * 3_600_000;
 
-/** Takes away old logs from a folder that has one for each replica. */
+/** Removes old logs from a folder with one subfolder for each replica. */
 export async function sweepLogs(dir: string, now = Date.now()): Promise<void> {
   for (const name of await readdir(dir).catch(() => [])) {
     const { mtimeMs = now } = (await stat(join(dir, name, 'log')).catch(() => undefined)) ?? {};
@@ -19,10 +19,10 @@ export async function sweepLogs(dir: string, now = Date.now()): Promise<void> {
   }
 }
 
-/** The file that a replica's outputs are appended to. */
+/** The file that a replica's output is appended to. */
 export class LogFile {
   readonly path: string;
-  /** How much of the beginning was taken away. */
+  /** How many bytes were cut from the beginning. */
   #trimmedBytes = 0;
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -30,13 +30,13 @@ export class LogFile {
     this.path = path;
   }
 
-  /** The last lines, oldest first; none where there is no file. */
+  /** The last lines, oldest first; none if there is no file. */
   async tail(count: number): Promise<readonly string[]> {
     const { lines, rest } = await this.#end();
     return [...lines, ...(rest.length === 0 ? [] : [rest.toString()])].slice(-count);
   }
 
-  /** The last lines, and then each as it is written, until `ended` resolves and all was told, or the signal aborts. */
+  /** The last lines, then each new line, until `ended` resolves and all lines were yielded, or the signal aborts. */
   async *follow({ tailLines, ended, signal }: FollowOptions): AsyncGenerator<string> {
     let hasEnded = false;
     void ended.then(() => {
@@ -58,20 +58,23 @@ export class LogFile {
     }
   }
 
-  /** Takes away all but the end of one that is too long. */
+  /** Cuts a log that is too long to its end. */
   trim(): Promise<void> {
     return this.#alone(async () => {
       if ((await stat(this.path)).size < maxLogBytes) return;
       const { bytes: tail } = await readEnd(this.path);
-      // Whoever follows goes on behind what was read last, wherever that is now.
+      // Followers count positions from the first byte ever written, so cutting doesn't make them lose their place.
       this.#trimmedBytes += (await stat(this.path)).size - tail.length;
-      // The replica appends, so it goes on writing at the new end.
+      // The replica has the file open for appending, so it continues at the new end.
       await truncate(this.path);
       await appendFile(this.path, tail);
     });
   }
 
-  /** Its lines, or the last MiB of them; what was written of one that has not ended; and the position behind it, counted from the first byte ever written. */
+  /**
+   * The lines in the last MiB, the unfinished line after them, and the position of the end, counted from the first byte
+   * ever written.
+   */
   #end(): Promise<{ readonly lines: readonly string[]; readonly rest: Uint8Array; readonly position: number }> {
     return this.#alone(async () => {
       const { bytes, size } = await readEnd(this.path);
@@ -81,7 +84,7 @@ export class LogFile {
     });
   }
 
-  /** What comes behind a position, or some of it. */
+  /** Up to a MiB from a position on. */
   #read(position: number): Promise<{ readonly bytes: Uint8Array; readonly end: number }> {
     return this.#alone(async () => {
       const start = Math.max(0, position - this.#trimmedBytes);
@@ -90,7 +93,7 @@ export class LogFile {
     });
   }
 
-  /** While the file is trimmed, its positions mean nothing. */
+  /** Runs one job at a time: positions are invalid while the file is being cut. */
   #alone<T>(job: () => Promise<T>): Promise<T> {
     const done = this.#turn.then(job);
     this.#turn = done.catch(() => {});
@@ -111,7 +114,7 @@ async function readEnd(path: string): Promise<{ readonly bytes: Buffer; readonly
   return { bytes, size: start + bytes.length };
 }
 
-/** A MiB of a file at most; nothing where there is none. */
+/** Up to a MiB of a file; empty if there is no file. */
 async function readAt(path: string, start: number): Promise<Buffer> {
   const file = await open(path).catch(() => undefined);
   if (file === undefined) return Buffer.alloc(0);

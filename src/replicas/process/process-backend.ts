@@ -18,18 +18,18 @@ const defaultGraceMs = 5_000;
 const logCheckMs = 5_000;
 
 export interface ProcessBackendOptions {
-  /** Where logs and ready files of replicas are kept. */
+  /** The folder for logs and ready files. */
   readonly dir: string;
-  /** The RPC server's address, from the replicas' side. */
+  /** The RPC server's address as replicas see it. */
   readonly rpcHost: string;
   readonly rpcPort: number;
-  /** Whether the server understands what we add to Clipper's RPC; left out: yes. */
+  /** Whether the server understands our extensions to Clipper's RPC. Default: yes. */
   readonly extensions?: boolean;
-  /** Where RPC is encrypted. */
+  /** The server's public key, if RPC is encrypted. */
   readonly serverKey?: string | undefined;
 }
 
-/** Runs replicas as child processes of the server. They end with it, however it ends. */
+/** Runs replicas as child processes of the server. They end when it ends, even if it is killed. */
 export class ProcessBackend implements InstanceBackend {
   readonly name = 'process';
   readonly #options: ProcessBackendOptions;
@@ -62,7 +62,7 @@ export class ProcessBackend implements InstanceBackend {
       const child = spawn(process.execPath, [replicaProgram], {
         cwd: dir,
         env: { ...process.env, ...spec.env, ...this.#environment(spec, instance) },
-        // The channel tells the replica when the server is gone.
+        // The IPC channel closes when the server is gone, and then the replica ends.
         stdio: ['ignore', log.fd, log.fd, 'ipc'],
       });
       return this.#supervise(child, instance);
@@ -71,21 +71,21 @@ export class ProcessBackend implements InstanceBackend {
     }
   }
 
-  /** None: they ended with their server. */
+  /** Nothing to adopt: processes end with their server. */
   async adopt(): Promise<readonly RunningReplica[]> {
     return [];
   }
 
   async endLeft(): Promise<void> {}
 
-  /** Nothing: bundles are shared by all that are of the same function. */
+  /** Nothing to remove: deploys of the same function share a bundle. */
   async discard(): Promise<void> {}
 
   forget(instance: string): Promise<void> {
     return rm(this.#dirOf(instance), { recursive: true, force: true });
   }
 
-  /** Nothing, for the same reason. */
+  /** Nothing to remove: `Artifacts` collects bundles. */
   async collect(): Promise<void> {}
 
   logs(instance: string, { tailLines }: { readonly tailLines: number }): Promise<readonly string[]> {
@@ -104,7 +104,7 @@ export class ProcessBackend implements InstanceBackend {
 
   async #trimLogs(): Promise<void> {
     for (const { log } of this.#running.values()) {
-      // The file may be gone, which is no reason to stop serving.
+      // A missing file is no reason to stop serving.
       await log.trim().catch(() => {});
     }
   }
