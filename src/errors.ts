@@ -40,6 +40,7 @@ const table = {
 
 /** A code from the table in docs/errors.md. */
 export type ErrorCode = keyof typeof table;
+/** All codes. */
 export const errorCodes = Object.keys(table) as readonly ErrorCode[];
 
 const brand = Symbol.for('clipper-ts.error');

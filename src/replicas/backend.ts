@@ -58,8 +58,8 @@ export interface InstanceBackend extends ReplicaLogs, AsyncDisposable {
   /** The Docker engine that runs the replicas, if any. */
   readonly engineId?: string;
   /**
-   * Prepares to run a spec, and returns the spec to pass to `start`. Throws E_INVALID_OPTION for what the backend can't do,
-   * and the image errors of the backend.
+   * Prepares to run a spec, and returns the spec to pass to `start`. Throws E_INVALID_OPTION for what the backend can't do;
+   * E_IMAGE_NOT_FOUND, E_REGISTRY_FAILED or E_IMAGE_FAILED if it can't get the image.
    */
   prepare(spec: ReplicaSpec, signal: AbortSignal): Promise<ReplicaSpec>;
   start(spec: ReplicaSpec, instance: string): Promise<RunningReplica>;

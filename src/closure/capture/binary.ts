@@ -89,7 +89,7 @@ const isPooled = (buffer: ArrayBufferLike): boolean => buffer.byteLength === Buf
 
 const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as object;
 
-/** A member of a view, from where a subclass or another prototype can't have changed it. */
+/** A member of a view, read from the built-in prototype, which a subclass can't have changed. */
 function read<T>(view: ArrayBufferView, key: string | symbol): T {
   const prototype = types.isDataView(view) ? DataView.prototype : typedArray;
   return Object.getOwnPropertyDescriptor(prototype, key)?.get?.call(view) as T;

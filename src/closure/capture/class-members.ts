@@ -4,7 +4,7 @@ import { fillShell } from './properties.ts';
 
 const usualKeys = new Set<string | symbol>(['length', 'name', 'prototype']);
 
-/** Whether a method has properties of its own, or is closed for them. */
+/** Whether a method has own properties, or is not extensible. */
 const isChanged = (member: Function): boolean =>
   !Object.isExtensible(member) || Reflect.ownKeys(member).some((key) => !usualKeys.has(key));
 
@@ -43,7 +43,7 @@ export class ClassMembers {
     return node.key === (typeof key === 'string' ? key : this.#builder.value(key, owner.path));
   }
 
-  /** Captures what the text doesn't give of the object in the function's `prototype`. */
+  /** Captures the parts of the function's `prototype` object that its text doesn't define. */
   fillPrototype(): void {
     const prototype = this.#prototype;
     if (prototype === undefined) return;
@@ -110,7 +110,7 @@ export class ClassMembers {
     });
   }
 
-  /** A computed key is not evaluated again: what it came to is written in its place. */
+  /** A computed key is not evaluated again: its value is written in its place. */
   #noteComputedKey(text: string, key: string | Node): void {
     const computed = this.#node.syntax.class?.computedKeys ?? [];
     const found = computed.find((each) => each.text === text && !this.#node.computedKeys.has(each.start));

@@ -9,7 +9,7 @@ export interface VariableUse {
   readonly name: string;
   readonly written: boolean;
   readonly raw: unknown;
-  /** The function; none for what the namespace of a module shows. */
+  /** The function; undefined for a variable of a module's namespace. */
   readonly node?: FunctionNode;
   readonly fn?: Function;
   readonly place: VariablePlace;
@@ -33,7 +33,7 @@ export type VariablePlace =
 
 /**
  * Decides which captured variables are one and the same. V8 hands out copies of scopes, so equal ones can't be told
- * from shared ones by looking; that matters only where a captured function assigns the variable, and there a mark is
+ * from shared ones by looking; that matters only if a captured function assigns the variable, and there a mark is
  * written through one function and looked for through the others.
  */
 export class Environments {
@@ -57,7 +57,7 @@ export class Environments {
     this.#uses.length = 0;
   }
 
-  /** Parts uses of variables of one kind of scope into those that mean the same variable. */
+  /** Groups uses of variables of one kind of scope by the variable that they mean. */
   #split(uses: readonly VariableUse[]): Iterable<VariableUse[]> {
     const { type } = uses[0]?.place ?? {};
     if (type === 'unique') return [[...uses]];
@@ -83,7 +83,7 @@ export class Environments {
         if (this.#join(own, groups) || (functions.length > 1 && this.#mark(own, { assigned, groups, restore }))) continue;
         late.push(own);
       }
-      // What can't be entered may still show the mark of another.
+      // A scope that can't be entered may still show another's mark.
       for (const own of late) if (!this.#join(own, groups)) addUnreached(unreached, own);
     } finally {
       for (const step of restore) step();
@@ -110,12 +110,12 @@ export class Environments {
     return scopes.find(({ type, variables }) => type !== 'global' && Object.hasOwn(variables, use.name))?.variables ?? {};
   }
 
-  /** False where no variable of the scope can be assigned through this function. */
+  /** False if this function can assign no variable of the scope. */
   #mark(own: readonly VariableUse[], { assigned, groups, restore }: Marking): boolean {
     const [{ fn, node } = {} as VariableUse] = own;
     if (fn === undefined || node === undefined) return false;
     const used = own.filter(({ name }) => assigned.has(name)).map(({ name }) => name);
-    // A variable that the function doesn't use may be hidden by one of its own.
+    // A variable of the function's own may shadow one that it doesn't use.
     const hidden = [...assigned].filter((name) => !used.includes(name) && !node.syntax.identifiers.has(name));
     const mark = Symbol('mark');
     const variables = this.#variablesOf(own);

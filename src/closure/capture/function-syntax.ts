@@ -50,7 +50,7 @@ export function isSloppy(
   return !builder.sources.origins.text(facts.scriptId).isStrictAt(facts.location);
 }
 
-/** Read once for each text; undefined where it is no JavaScript that the parser knows. */
+/** Parsed once per text; undefined if the parser can't read it. */
 function syntaxOfText(text: string): FunctionSyntax | undefined {
   const known = syntaxes.get(text) ?? readSyntax(text);
   if (known === undefined) return undefined;

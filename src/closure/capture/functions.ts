@@ -45,7 +45,7 @@ export function captureFunction(builder: GraphBuilder, fn: Function, path: Path)
   return capturePackaged(builder, fn, { facts, path, scriptId }) ?? captureOwn(builder, fn, { facts, path, scriptId });
 }
 
-/** A function of a package as what leads to it there; undefined for others, which travel by value. */
+/** A package's function by its place there; undefined for others, which travel by value. */
 function capturePackaged(builder: GraphBuilder, fn: Function, found: Found & { scriptId: string }): Node | undefined {
   const { origins } = builder.sources;
   const { facts, path, scriptId } = found;
@@ -60,7 +60,7 @@ function capturePackaged(builder: GraphBuilder, fn: Function, found: Found & { s
   return capturePackageMethod(builder, fn, { facts, path }) ?? foundState(builder, fn) ?? builder.lookUpLater(scriptId, path);
 }
 
-/** A function that the package keeps somewhere. */
+/** A function that a package keeps somewhere. */
 function foundState(builder: GraphBuilder, fn: Function): Node | undefined {
   const found = builder.state?.find(fn);
   return found === undefined ? undefined : builder.register(fn, found);
@@ -137,7 +137,7 @@ function captureBound(
   return node;
 }
 
-/** Captures what a chain of bound functions leads to, innermost first, for the chain may be long. */
+/** Captures the target of a chain of bound functions, innermost first, since the chain may be long. */
 function captureTargets(builder: GraphBuilder, target: Function, path: Path): void {
   const chain: Function[] = [];
   for (let each: Function | undefined = target; each !== undefined; ) {
@@ -158,7 +158,7 @@ const skipsOwn =
     return value === usual[key] && enumerable === false && writable === false && configurable === true;
   };
 
-/** What of a function's text was deleted in the process since. */
+/** The members of a function's text that were deleted since. */
 function findDeleted(node: FunctionNode, fn: Function): void {
   for (const key of ['name', 'length']) if (!Object.hasOwn(fn, key)) node.deleted.push(['self', key]);
   const { memberKeys } = node.syntax.class ?? {};
@@ -200,7 +200,7 @@ function fillFunction(
   members.fillPrototype();
 }
 
-/** What `require('x')` or `import('x')` in a text gives; undefined where the replica can do it itself. */
+/** The value of `require('x')` or `import('x')` in a text; undefined if the replica can evaluate it itself. */
 function moduleOf(
   builder: GraphBuilder,
   node: FunctionNode,
@@ -233,7 +233,7 @@ function moduleOf(
 const rooted = ({ specifier, isDisguised }: ModuleCall): string =>
   isDisguised && specifier.startsWith('/') && !existsSync(specifier) ? join(process.cwd(), specifier) : specifier;
 
-/** A value that stands in a text is evaluated with that, so it needs a variable of its own. */
+/** A value used inside a text needs a variable of its own, since the text may be evaluated again. */
 function shared(value: Value): Value {
   if (isNode(value)) value.references++;
   return value;

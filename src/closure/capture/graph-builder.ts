@@ -25,29 +25,29 @@ import { refusalsOfText } from './refusals.ts';
 
 /** What the process changed in the packages that a closure uses, compared with how they load. */
 export interface PackageStateReader {
-  /** What is done to the replica's copies of packages. */
+  /** The changes to make in the replica's copies of packages. */
   readonly changes: readonly ChangeNode[];
-  /** What is found in packages before anything is changed there. */
+  /** The values to find in packages before any change is made. */
   readonly found: readonly Node[];
   /** The node of a value that the replica finds in its own copy of a package. */
   find(value: unknown): Node | undefined;
   isPaired(value: unknown): boolean;
   /** Whether a member of a module holds this value only since it was changed here. */
   isNew(value: unknown, member: PackageMember): boolean;
-  /** What an import gives by now, if the replica's copy of the package may give something else when it is loaded. */
+  /** The present value of an import, if the replica's copy of the package may have another one when it is loaded. */
   now(raw: unknown, path: Path): { readonly value: Value } | undefined;
   /** Captures the differences. */
   carry(): void;
   /** Whether the values at a place in a package are captured because they differ. */
   isCarrying(what: string): boolean;
-  /** What was there when the package was loaded, and what is now. */
+  /** The value when the package was loaded, and now. */
   describe(what: string): string;
 }
 
-/** Makes the node of an object that must travel by value; undefined where it is refused. */
+/** Makes the node of an object that must travel by value; undefined if it is refused. */
 export type CaptureByValue = (builder: GraphBuilder, value: object, path: Path) => Node | undefined;
 
-/** Notes what was put on an object of a package in the process. */
+/** Notes properties that the program added to a package's object. */
 export type CapturePatches = (builder: GraphBuilder, node: ModuleNode, value: object) => void;
 
 /**
@@ -59,15 +59,15 @@ export class GraphBuilder {
   readonly environments: Environments;
   readonly functions: FunctionNode[] = [];
   readonly data: DataNode[] = [];
-  /** Functions that were put on objects of packages, where the module in the bundle doesn't have them. */
+  /** Functions that the program added to packages' objects, which the module in the bundle lacks. */
   readonly patches = new Set<unknown>();
   /** Variables that namespaces of modules show. */
   readonly live: Capture[] = [];
   /** The scripts of the user's modules, by their namespaces. */
   readonly namespaceScripts = new Map<object, string>();
-  /** What must be written though nothing holds it. */
+  /** Values to write although nothing refers to them. */
   readonly extras: Value[] = [];
-  /** What is read by code that makes other values. */
+  /** Values that code reads which makes other values. */
   readonly evaluated: Value[] = [];
   readonly problems: FoundProblem[] = [];
   /** Modules of the user's own of which only some members were asked for. */
@@ -76,17 +76,17 @@ export class GraphBuilder {
   readonly namespaces = new Set<Node>();
   /** The objects of which functions were read as members. */
   readonly holders = new Map<Function, object>();
-  /** The `this` of arrow functions, where they took it from around them. */
+  /** The `this` of arrow functions that use it. */
   readonly outerThis = new Map<Function, unknown>();
   /** By object: its members, which stay as they are while the heap is read. */
   readonly membersOf = new WeakMap<object, ReadonlySet<unknown>>();
-  /** What the process changed in packages that the closure uses; undefined while nothing is known of that. */
+  /** The changes inside packages that the closure uses; undefined until they are known. */
   state: PackageStateReader | undefined;
   /**
    * Scripts of packages of which functions are captured that nothing is known of yet; undefined: they are captured as they are.
    */
   unknown: Set<string> | undefined;
-  /** Of problems in the state of packages, where in that. */
+  /** Problems in the state of packages, by their place there. */
   readonly lostState = new Map<string, Problem>();
   /** Functions of clipper-ts itself that are sent along. */
   readonly travelling = new Set<unknown>();
@@ -125,7 +125,7 @@ export class GraphBuilder {
   valuesByPath(): ReadonlyMap<string, unknown> {
     const nodes = [...this.#nodes].map(([value, { path }]) => [path, value] as const);
     const all = [...nodes, ...this.#refused].filter(([, value]) => typeof value !== 'symbol');
-    // What was found with the first on one way comes after it.
+    // Later entries win, so the first value found on a path is set last.
     return new Map(all.reverse().map(([path, value]) => [printPath(path), value]));
   }
 
@@ -133,7 +133,7 @@ export class GraphBuilder {
     return this.#nodes.get(value);
   }
 
-  /** Turns the objects among the values of a node into nodes once what is at hand is done. */
+  /** Turns the objects among a node's values into nodes later, when the current work is done. */
   laterValues(node: DataNode): void {
     this.#waiting.push(node);
   }
@@ -145,12 +145,12 @@ export class GraphBuilder {
     return new Set([...this.namespaces, ...(nodes as Node[])]);
   }
 
-  /** Does the rest of a node's reading once what is at hand is done. */
+  /** Reads the rest of a node later, when the current work is done. */
   later(fill: () => void): void {
     this.#fills.push(fill);
   }
 
-  /** Does what needs to know all that is captured; it may lead to more. */
+  /** Runs once everything else is captured; it may capture more. */
   afterwards(fill: () => void): void {
     this.#lastFills.push(fill);
   }
@@ -238,7 +238,7 @@ export class GraphBuilder {
     return node;
   }
 
-  /** The node of what a package exports or keeps at its top level. */
+  /** The node of a package's export or top-level variable. */
   exported({ member, ...found }: PackageMember, path: Path): ModuleNode {
     if (found.type !== 'import') return this.module(found, member, path);
     return this.module({ type: 'import', specifier: found.file, from: dirname(found.file) }, member, path);
@@ -254,7 +254,7 @@ export class GraphBuilder {
     return node === undefined ? undefined : this.register(value, node);
   }
 
-  /** What a module of a package has not had since it was loaded is not found in the replica's. */
+  /** A member that the module got only after loading isn't in the replica's copy. */
   asLoaded(value: unknown, member: PackageMember | undefined): PackageMember | undefined {
     return member !== undefined && this.state?.isNew(value, member) === true ? undefined : member;
   }

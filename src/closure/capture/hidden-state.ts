@@ -5,7 +5,7 @@ import { classOf } from './private-fields.ts';
 import { ownName } from './properties.ts';
 import { hiddenState, refusalByClass } from './refusals.ts';
 
-/** What is left of an instance of these where it is none of the kinds that are read as such: its properties. */
+/** Classes whose instances travel as plain properties, unless a reader of their kind takes them. */
 const plain = new Set([
   ...['Object', 'Error', 'EvalError', 'RangeError', 'ReferenceError', 'SyntaxError', 'TypeError', 'URIError', 'AggregateError'],
   ...['Function', 'Array', 'Map', 'Set', 'Date', 'RegExp', 'Boolean', 'Number', 'String', 'Symbol', 'BigInt', 'Promise'],

@@ -36,7 +36,7 @@ function membersOf(object: object): ReadonlySet<unknown> {
   return new Set(descriptors.flatMap(({ value, get, set }): readonly unknown[] => [value, get, set]));
 }
 
-/** Finds what the text of a function means by names and `super` that only a class or object around it gives. */
+/** Resolves private names and `super` in a function's text, which only the class or object around it defines. */
 export function captureHome(builder: GraphBuilder, node: FunctionNode, at: FunctionAtHand): void {
   const { outerPrivateNames, usesOuterSuper } = node.syntax;
   if (outerPrivateNames.length > 0) captureHost(builder, node, at);
@@ -86,7 +86,7 @@ const everyFunction = (builder: GraphBuilder): readonly Function[] =>
     .flatMap((prototype) => builder.sources.inspector.heirsOf(prototype))
     .filter((each): each is Function => typeof each === 'function' && !types.isProxy(each));
 
-/** What `super` looks members up in: the prototype of the object that the method was written in. */
+/** The object that `super` looks members up in: the prototype of the object that the method was written in. */
 function captureSuper(builder: GraphBuilder, node: FunctionNode, at: FunctionAtHand): void {
   const home = node.syntax.form === 'method' ? methodHome(builder, at.fn) : arrowHome(builder, at);
   if (home === undefined) return builder.refuse(node.path, refusalsOfText.super);

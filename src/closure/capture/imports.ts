@@ -18,7 +18,7 @@ export function captureImport(builder: GraphBuilder, node: FunctionNode, at: Nam
   if (builtin === undefined && !origins.isPackage(imported.specifier, file)) return false;
   const path = pathOf(node, at.name);
   const raw = readVariable(at.scope, at.name);
-  // What an import of a CommonJS package gives is decided by Node; bundlers differ from it in the default export.
+  // Node decides the value of an import of a CommonJS package; bundlers differ in the default export.
   if (origins.isInterop(raw) && captureInterop(builder, node, { ...at, raw: raw as object, from: dirname(file) })) return true;
   const isKnown = origins.packageExports(raw) !== undefined || origins.isInterop(raw);
   const exported = isKnown ? builder.value(raw, path) : undefined;
@@ -26,7 +26,7 @@ export function captureImport(builder: GraphBuilder, node: FunctionNode, at: Nam
     builtin === undefined
       ? { type: 'import', specifier: imported.specifier, from: dirname(file) }
       : { type: 'builtin', name: builtin };
-  // An import is read before what was changed of the package is set.
+  // The replica reads imports before it repeats changes inside packages.
   const now = builtin === undefined ? builder.state?.now(raw, path) : undefined;
   const value = now === undefined ? (exported ?? builder.module(source, memberOf(imported, source), path)) : now.value;
   if (typeof raw === 'function' && builtin === undefined && isNode(value) && value.kind === 'module') {
@@ -36,7 +36,7 @@ export function captureImport(builder: GraphBuilder, node: FunctionNode, at: Nam
   return true;
 }
 
-/** Of the namespace of a CommonJS package its members, where nothing else of it is used; the default export as Node gives it. */
+/** The members of a CommonJS package's namespace, if nothing else of it is used; the default export as Node defines it. */
 function captureInterop(
   builder: GraphBuilder,
   node: FunctionNode,

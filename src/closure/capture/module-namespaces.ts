@@ -24,7 +24,7 @@ export function captureNamespace(builder: GraphBuilder, value: object, path: Pat
   return node;
 }
 
-/** An export as the variable that it is, where that is known. */
+/** An export as the variable behind it, if that is known. */
 function liveExport(
   builder: GraphBuilder,
   namespace: object,

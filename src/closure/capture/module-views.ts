@@ -7,7 +7,7 @@ import type { FreeName } from '../syntax/syntax.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 import { readProperty } from './properties.ts';
 
-/** The members that are read of a name, where nothing else is done with it. */
+/** The members that are read of a name, if that is its only use. */
 export function memberKeys({ uses }: FreeName): ReadonlySet<string> | undefined {
   const keys = uses.map(({ member }) => member?.key);
   return keys.includes(undefined) ? undefined : new Set(keys as string[]);
@@ -15,7 +15,7 @@ export function memberKeys({ uses }: FreeName): ReadonlySet<string> | undefined 
 
 /**
  * The members to capture of an object that stands for a module of the user's own, as compilers to CommonJS write it:
- * `import_state.counter`. Undefined for what must travel whole, as do exports that may be each other's `this`.
+ * `import_state.counter`. Undefined if all of it must travel, as for exports that may be each other's `this`.
  */
 export function viewedMembers(builder: GraphBuilder, value: unknown, free: FreeName): ReadonlySet<string> | undefined {
   const keys = memberKeys(free);
@@ -34,8 +34,8 @@ export function viewedMembers(builder: GraphBuilder, value: unknown, free: FreeN
 }
 
 /**
- * The members to capture of a plain object of which nothing else is used, so that what a function doesn't need stays
- * behind. Undefined for what must travel whole.
+ * The members to capture of a plain object whose only use is reading them, so that everything else stays
+ * behind. Undefined if all of it must travel.
  */
 export function usedMembers(builder: GraphBuilder, value: unknown, free: FreeName): ReadonlySet<string> | undefined {
   const keys = readKeys(free);
@@ -68,7 +68,7 @@ const mayUseThis = (member: unknown): boolean =>
   typeof member === 'function' &&
   /\b(this|super|eval|arguments)\b|\[native code\]|^class\b/.test(Function.prototype.toString.call(member));
 
-/** Whether an object is a module's exports, or what a compiler wraps around them. */
+/** Whether an object is a module's exports, or a compiler's wrapper around them. */
 function isModuleView(builder: GraphBuilder, value: unknown): value is object {
   if (typeof value !== 'object' || value === null || builder.known(value)?.kind === 'module') return false;
   const { origins, builtins } = builder.sources;

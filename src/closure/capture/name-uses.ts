@@ -7,7 +7,7 @@ import type { FreeName } from '../syntax/syntax.ts';
 import type { VariablePlace } from './environments.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 
-/** What is known of a function while it is read. */
+/** A function while it is read. */
 export interface FunctionAtHand {
   readonly fn: Function;
   readonly facts: FunctionFacts;

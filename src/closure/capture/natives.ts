@@ -12,7 +12,7 @@ interface NativeAtHand {
 
 const util = 'process.getBuiltinModule("node:util")';
 
-/** Functions that `node:util` makes around others: the scope that shows it, and what is found there. */
+/** Functions that `node:util` wraps around others: the scope that identifies one, and the values in it. */
 const makers: Readonly<
   Record<
     string,
@@ -37,7 +37,7 @@ const makers: Readonly<
 
 const isText = (value: unknown): boolean => typeof value === 'string';
 
-/** What an emitter's `once` puts around a listener; its `this` has the emitter, the event and the listener. */
+/** The wrapper that an emitter's `once` puts around a listener; its `this` has the emitter, the event and the listener. */
 const onceWrapper = `(function onceWrapper() {
   if (this.fired) return;
   this.target.removeListener(this.type, this.wrapFn);
@@ -83,7 +83,7 @@ export function captureNative(builder: GraphBuilder, fn: Function, { facts, path
   });
 }
 
-/** Looks where it takes longer: in what Node loads lazily, in members of members, and in other realms. */
+/** Searches the slow places: lazily loaded globals, members of members, and other realms. */
 export function findDeep(builder: GraphBuilder, value: object, path: Path): Node | undefined {
   const { intrinsics, builtins } = builder.sources;
   if (typeof value === 'function' && intrinsics.find(Reflect.getPrototypeOf(value)) === undefined) intrinsics.learnRealm(value);

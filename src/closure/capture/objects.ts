@@ -14,7 +14,7 @@ import { captureData, fillShell } from './properties.ts';
 import { readReduced } from './reduced.ts';
 import { hiddenState, refusalByKind, standardStream } from './refusals.ts';
 
-/** A reader of one kind of object: undefined where the object is of another. */
+/** A reader of one kind of object; undefined if the object is of another kind. */
 type Reader = (builder: GraphBuilder, value: object, path: Path) => Node | undefined;
 
 const readers: readonly Reader[] = [captureArray, captureCollection, captureView, captureBuffer, captureMade, capturePrototype];
@@ -59,7 +59,7 @@ function readByKind(builder: GraphBuilder, value: object, path: Path): Node | un
   return undefined;
 }
 
-/** An object that is nothing but its prototype and properties. */
+/** An object that consists of its prototype and properties only. */
 function readInstance(builder: GraphBuilder, value: object, path: Path): Node | undefined {
   const stream = standardStream(value);
   if (stream !== undefined) return builder.register(value, builder.intrinsic(stream, path));

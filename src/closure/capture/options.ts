@@ -7,13 +7,13 @@ export const secretsOption = z
 
 /** The schema of CaptureOptions. */
 export const CaptureOptions = z.strictObject({ secrets: secretsOption });
-/** What to do about secrets in a capture. */
+/** Options of a capture. */
 export interface CaptureOptions {
   /** What to do about captured values that look like credentials: `warn` by default. */
   readonly secrets?: 'warn' | 'refuse' | 'allow';
 }
 
-/** What whoever waits for a capture wants to know of it, and a way to end it. */
+/** Reports the progress of a capture, and cancels it. */
 export interface CaptureWatch {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: (message: string) => void;

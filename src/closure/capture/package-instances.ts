@@ -11,7 +11,7 @@ import { classOf } from './private-fields.ts';
 import { ownName } from './properties.ts';
 import { heldInHeap } from './refusals.ts';
 
-/** What a module of a package keeps to itself at its top level, by which its classes find the state of their instances. */
+/** The private top-level state of a package's module, by which its classes find the state of their instances. */
 interface Kept {
   readonly value: object | symbol;
   readonly inside: PackageMember;
@@ -20,7 +20,7 @@ interface Kept {
 const isWeak = (value: unknown): value is WeakMap<object, unknown> | WeakSet<object> =>
   types.isWeakMap(value) || types.isWeakSet(value);
 
-/** What a class of a package can reach of its own module. */
+/** The part of its own module that a package's class can reach. */
 interface Surroundings {
   /** The symbols and weak collections that the module keeps to itself at its top level. */
   readonly kept: readonly Kept[];

@@ -52,7 +52,7 @@ export function capturePrivates(builder: GraphBuilder, node: Node, object: objec
   const fields = [...facts.fields];
   const states: PrivateState[] = [];
   for (const each of classesOf(object)) {
-    // The classes of what travels are known by now; a base class of a package's class stays with that.
+    // The classes of all captured values are known now; a base class of a package's class stays in the package.
     const owner = builder.known(each);
     if (owner?.kind !== 'function' || owner.syntax.class === undefined) continue;
     const { privateFields, privateMethods } = owner.syntax.class;

@@ -5,13 +5,13 @@ import type { Path } from '../graph/path.ts';
 import { isNative } from '../heap/intrinsics.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 
-/** A function's name, read without running a static `get name()`; empty where it is no text. */
+/** A function's name, read without running a static `get name()`; empty if it isn't a string. */
 export function ownName(fn: Function): string {
   const name: unknown = Object.getOwnPropertyDescriptor(fn, 'name')?.value;
   return typeof name === 'string' ? name : '';
 }
 
-/** What of an object travels besides what its kind holds. */
+/** Options of reading an object's own properties and prototype. */
 export interface ShellOptions {
   /** The prototype that its kind is made with, as an intrinsic's expression. */
   readonly usualPrototype?: string | undefined;
@@ -20,7 +20,7 @@ export interface ShellOptions {
 }
 
 /**
- * Reads an object or array into its node: in the compact form where all its properties are plain, else one by one. There
+ * Reads an object or array into its node: in the compact form if all its properties are plain, else one by one. There
  * may be millions of them, so little is made here that isn't kept.
  */
 export function captureData(builder: GraphBuilder, node: DataNode, object: object): void {
@@ -40,7 +40,7 @@ export function captureData(builder: GraphBuilder, node: DataNode, object: objec
 /** Keys of objects that look alike are kept once. */
 let lastKeys: readonly string[] = [];
 
-/** Takes the values of plain properties, of which objects wait to become nodes. False where one isn't plain. */
+/** Takes the values of plain properties; objects among them become nodes later. False if one isn't plain. */
 function readPlain(builder: GraphBuilder, node: DataNode, object: object): boolean {
   const own = Reflect.ownKeys(object);
   const isArray = node.kind === 'array';
@@ -123,7 +123,7 @@ export function readProperty(
   };
 }
 
-/** Notes the prototype of an object where it isn't the `usual` one, given as an intrinsic's expression. */
+/** Notes the prototype of an object if it isn't the `usual` one, given as an intrinsic's expression. */
 export function fillPrototype(
   builder: GraphBuilder,
   node: Shell,

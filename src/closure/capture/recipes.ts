@@ -4,14 +4,14 @@ import { memoryBytes, memoryMaker, pageBytes, type WasmMemory, wasmBytes } from 
 
 type Values = readonly (string | number | bigint | boolean | symbol | object | undefined)[];
 
-/** How an object with internal state is made again: what makes it, and what that is called with. */
+/** How an object with internal state is made again: a maker and its arguments. */
 export interface Recipe {
   readonly maker: string;
   readonly prototype: string;
   readonly values: Values;
 }
 
-/** Objects of one class: what makes one, if not its constructor, and with what; undefined if that can't be read. */
+/** The recipe of objects of one class: the maker, if not the constructor, and its arguments; undefined if they can't be read. */
 interface Kind {
   readonly maker?: string;
   readonly values: (value: never, inspector: HeapInspector) => Values | undefined;
@@ -85,7 +85,7 @@ const kinds: Readonly<Record<string, Kind>> = {
 
 const errorNames = ['EvalError', 'RangeError', 'ReferenceError', 'SyntaxError', 'TypeError', 'URIError', 'AggregateError'];
 
-/** The recipe of an object whose closest built-in prototype is known; undefined for those that have none. */
+/** The recipe of an object whose closest built-in prototype is known; undefined if there is none. */
 export function recipeOf(value: object, base: string | undefined, inspector: HeapInspector): Recipe | undefined {
   const name = base?.endsWith('.prototype') ? base.slice(0, -'.prototype'.length) : '';
   const kind = Object.hasOwn(kinds, name) ? kinds[name] : undefined;
@@ -95,7 +95,7 @@ export function recipeOf(value: object, base: string | undefined, inspector: Hea
   return values && { maker: kind.maker ?? `new ${name}`, prototype: `${name}.prototype`, values };
 }
 
-/** Of objects that are told by what they carry, whatever their prototype is. */
+/** For objects that are recognised by their internal slots, whatever their prototype. */
 function recipeOfSlots(value: object, name: string): Recipe | undefined {
   if (types.isDate(value)) {
     return { maker: 'new Date', prototype: 'Date.prototype', values: [Date.prototype.getTime.call(value)] };
@@ -127,7 +127,7 @@ interface UrlPattern extends Readonly<Record<(typeof patternParts)[number], stri
   test(input: object): boolean;
 }
 
-/** Whether a pattern ignores case is told by no property: it is tried on a URL of our making. */
+/** No property tells whether a pattern ignores case, so it is tried on a URL. */
 function urlPatternValues(pattern: UrlPattern): Values | undefined {
   const parts = Object.fromEntries(patternParts.map((part) => [part, pattern[part]]));
   const sample = Object.fromEntries(patternParts.map((part) => [part, sampleOf(pattern[part])]));

@@ -6,7 +6,7 @@ import { classNameOf } from './hidden-state.ts';
 import { reduce } from './reducers.ts';
 import type { Reduced } from './reducers-known.ts';
 
-/** What a class's reducer gives travels in place of its instance; undefined where it has none. */
+/** The result of a class's reducer travels in place of the instance; undefined if the class has no reducer. */
 export function readReduced(builder: GraphBuilder, value: object, path: Path): { readonly node: Node | undefined } | undefined {
   let reduced: Reduced | undefined;
   try {

@@ -1,5 +1,5 @@
 /**
- * What an instance is made again of: in the replica `rebuild(...args)` is called, and what it returns stands for the instance.
+ * How an instance is made again: the replica calls `rebuild(...args)` and uses the result as the instance.
  */
 // biome-ignore lint/suspicious/noExplicitAny: the arguments of every function are accepted
 export type Reduced<T = unknown> = readonly [rebuild: (...args: any[]) => T, ...args: unknown[]];
@@ -40,7 +40,7 @@ const makeVariable = (
   [trainable, name]: readonly [boolean, string],
 ): Variable => tf.variable(tf.tensor(...tensor), trainable, name, tensor[2]);
 
-/** Reducers of well-known packages, by the name of the class: those whose objects are but keys of state kept elsewhere. */
+/** Reducers of well-known packages, by the name of the class: those whose objects are only keys of state kept elsewhere. */
 export const knownReducers: ReadonlyMap<string, KnownReducer> = new Map<string, KnownReducer>([
   [
     'Tensor',

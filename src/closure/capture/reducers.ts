@@ -5,7 +5,7 @@ import { classOf } from './private-fields.ts';
 import { ownName } from './properties.ts';
 import { knownReducers, type Reduced } from './reducers-known.ts';
 
-/** Says how an instance travels. Called while it is captured; it must leave the instance as it is. */
+/** Returns how an instance travels. Called during capture; it must not change the instance. */
 export type Reduce<T = unknown> = (instance: T) => Reduced<T>;
 
 /** The key of a method by which a class of one's own says how its instances travel; see registerReducer. */
@@ -17,7 +17,7 @@ const registered = new Map<object, AnyReduce>();
 
 /**
  * Registers how instances of a class travel, and of its subclasses, whose state can't be read from outside: as a
- * function and its arguments, which are captured as any other value. Throws E_INVALID_OPTION for what is no class.
+ * function and its arguments, which are captured like any other value. Throws E_INVALID_OPTION for anything but a class.
  *
  * The idea is that of `copyreg` and `__reduce__` of Python's pickle.
  */
@@ -30,7 +30,7 @@ export function registerReducer<T>(Class: abstract new (...args: any[]) => T, re
   registered.set(prototype, reduce);
 }
 
-/** How an object travels, where its class says so. Throws what the class's code throws. */
+/** How an object travels, if its class has a reducer. Throws what the reducer throws. */
 export function reduce(sources: Sources, value: object): Reduced | undefined {
   for (let each = Reflect.getPrototypeOf(value); each !== null; each = Reflect.getPrototypeOf(each)) {
     if (types.isProxy(each)) return undefined;
@@ -45,7 +45,7 @@ function ownHook(prototype: object): AnyReduce | undefined {
   return typeof hook === 'function' ? (instance: never) => hook.call(instance) as Reduced : undefined;
 }
 
-/** Of packages that keep the state of their objects where nobody can read it, some are known. */
+/** Reducers for well-known packages that keep the state of their objects out of reach. */
 function knownReducer({ inspector, origins }: Sources, prototype: object): AnyReduce | undefined {
   const owner = classOf(prototype);
   const known = owner === undefined ? undefined : knownReducers.get(ownName(owner));

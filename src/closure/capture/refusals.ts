@@ -3,7 +3,7 @@ import type { Refusal } from '../graph/problem.ts';
 
 const inSetup = 'open or create it in `setup`, which runs in the replica and whose result is passed to the function';
 
-/** Classes of Node whose instances hold something of this process. By module, where the process has loaded it. */
+/** Node classes whose instances hold resources of this process, by module; only loaded modules are looked at. */
 const liveClasses: ReadonlyArray<readonly [module: string, names: readonly string[]]> = [
   ['node:net', ['Socket', 'Server', 'BlockList']],
   ['node:tls', ['TLSSocket', 'Server']],
@@ -98,7 +98,7 @@ export const heldInHeap = (what: string): Refusal => ({
   fix: inSetup,
 });
 
-/** What a function's text may need that can't be found in the process. */
+/** Needs of a function's text that the process can't provide. */
 export const refusalsOfText = {
   super: {
     what: 'a function that uses `super`, and the object that it was written in is gone',

@@ -32,11 +32,11 @@ function findUninitialized(builder: GraphBuilder, { syntax }: FunctionNode, { fn
   return new Set();
 }
 
-/** Captures the variables that a function uses, and `this` where an arrow takes it from around it. */
+/** Captures the variables that a function uses, and `this` if an arrow function uses it. */
 export function captureVariables(builder: GraphBuilder, node: FunctionNode, given: FunctionAtHand): void {
   const at = { ...given, uninitialized: findUninitialized(builder, node, given) };
   for (const [name, free] of node.syntax.freeNames) {
-    // What `eval` evaluates may assign it.
+    // Code in `eval` may assign it.
     captureName(builder, node, { ...at, name, free: { ...free, written: free.written || node.syntax.usesEval } });
   }
   if (node.syntax.usesEval) captureAllNames(builder, node, at);
@@ -53,8 +53,8 @@ export function captureVariables(builder: GraphBuilder, node: FunctionNode, give
 const needsThis = ({ kind, usesOuterSuper }: FunctionSyntax): boolean => kind === 'arrow' && usesOuterSuper;
 
 /**
- * What `eval` evaluates may use every variable that can be seen: those of the functions around are captured, and those
- * of the module that the text names anywhere, also in strings.
+ * Code in `eval` may use every visible variable: captures those of the enclosing functions, and those of the module that the
+ * text names anywhere, also in strings.
  */
 function captureAllNames(builder: GraphBuilder, node: FunctionNode, at: FunctionAtHand): void {
   const words = new Set(node.syntax.text.match(/[\p{L}_$][\p{L}\d_$]*/gu));
@@ -96,7 +96,7 @@ function captureGlobal(builder: GraphBuilder, node: FunctionNode, at: NameAtHand
   addUse(builder, node, { ...at, raw: meaning.value, value, place: { type: 'unique', key: `global ${at.name}` } });
 }
 
-/** `globalThis.settings`, where the user put it there, is the same variable as `settings`. */
+/** `globalThis.settings`, if the user set it, is the same variable as `settings`. */
 function captureGlobalMembers(builder: GraphBuilder, node: FunctionNode, at: NameAtHand): void {
   const keys = new Set(at.free.uses.flatMap(({ member }) => (member === undefined ? [] : [member.key])));
   for (const key of keys) {
@@ -109,7 +109,7 @@ function captureGlobalMembers(builder: GraphBuilder, node: FunctionNode, at: Nam
   }
 }
 
-/** Of a namespace it is known here which module's it is. */
+/** The module of a namespace is known here. */
 function noteNamespace(
   { sources: { origins }, namespaceScripts }: GraphBuilder,
   raw: unknown,
@@ -120,7 +120,7 @@ function noteNamespace(
   if (script !== undefined) namespaceScripts.set(raw as object, script);
 }
 
-/** Whether a package's variable can be that of the package in the bundle: what it holds is what its code made it hold. */
+/** Whether a package's variable can be a reference to the bundled package's: its value comes from the package's own code. */
 const isShareable = (value: unknown, { written }: FreeName): boolean =>
   !written && (typeof value === 'function' || typeof value === 'symbol' || (typeof value === 'object' && value !== null));
 
@@ -151,7 +151,7 @@ function captureScoped(builder: GraphBuilder, node: FunctionNode, at: NameAtHand
 
 /**
  * Of the namespace of the user's own ES module, each member is captured as the variable that it is, so that it stays
- * live. False where the namespace is used in another way than `state.count`.
+ * live. False if the namespace has another use than `state.count`.
  */
 function captureNamespaceMembers(
   builder: GraphBuilder,

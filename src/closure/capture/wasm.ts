@@ -15,13 +15,13 @@ export interface WasmMemory {
   readonly buffer: ArrayBuffer;
 }
 
-/** What a WebAssembly module shows of itself. */
+/** The exports and imports that a WebAssembly module declares. */
 const surfaceOf = (module: object): string =>
   JSON.stringify([WebAssembly.Module.exports(module), WebAssembly.Module.imports(module)]);
 
 /**
  * The bytes that a WebAssembly module was compiled from: those that V8 keeps for debuggers and that give a module with
- * the same exports and imports. Undefined where there are none, or several that differ.
+ * the same exports and imports. Undefined if there are none, or several that differ.
  */
 export function wasmBytes(inspector: HeapInspector, module: object): Uint8Array | undefined {
   const surface = surfaceOf(module);

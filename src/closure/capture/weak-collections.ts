@@ -6,7 +6,7 @@ import type { GraphBuilder } from './graph-builder.ts';
 /** Code that compilers write for private members of classes keeps them in weak collections. */
 const lowered = /__(private(Get|Set|Add|Method|In)|classPrivateField(Get|Set|In)|accessor)\b|\b_\w+\.(get|has)\(this\)/;
 
-/** Whether code keeps in weak collections what belongs to objects, rather than the user holding one. */
+/** Whether a package's code, rather than the user, holds the weak collection. */
 export const keepsWeakly = (value: unknown, { text, isPackage }: { text: string; isPackage: boolean }): value is object =>
   (types.isWeakMap(value) || types.isWeakSet(value)) && (isPackage || lowered.test(text));
 

@@ -9,10 +9,10 @@ export interface BuiltinMember {
   readonly member: readonly string[];
 }
 
-/** Stands for the key of that symbol, under which some functions have what `promisify` gives for them. */
+/** Stands for `util.promisify.custom`, under which some functions hold their promisified form. */
 const promisifiedKey = '@@nodejs.util.promisify.custom';
 
-/** What these hold beside functions is this process's. */
+/** Modules whose members other than functions belong to this process. */
 const live: Readonly<Record<string, (key: string) => boolean>> = {
   'node:process': () => true,
   'node:worker_threads': (key) => key === 'workerData',
@@ -42,7 +42,7 @@ export class Builtins {
     return builtinModules.includes(name) ? `node:${name}` : undefined;
   }
 
-  /** Takes in what the process has loaded since the last time. */
+  /** Indexes the built-in modules that were loaded since the last time. */
   refresh(): void {
     const names = this.#loaded();
     if (names.length === this.#loadedCount) return;
@@ -50,12 +50,12 @@ export class Builtins {
     for (const name of names) this.#add(name, (member) => nested.has(member.at(-1) ?? ''));
   }
 
-  /** Takes in members of members too, for a value of Node's that is found nowhere else. */
+  /** Also indexes members of members, for a value of Node's that is found nowhere else. */
   learnDeep(): void {
     const names = this.#loaded();
     if (names.length === this.#deepCount) return;
     this.#deepCount = names.length;
-    // Objects elsewhere may be tables that the user's modules are in.
+    // Objects elsewhere may be tables that hold the user's modules.
     for (const name of names)
       this.#add(name, (member, value) => member.length < 3 && (typeof value === 'function' || isOpen(member)));
   }

@@ -20,20 +20,20 @@ export interface Properties {
   readonly privateProperties?: readonly { readonly name: string; readonly value?: RemoteObject }[];
 }
 
-/** Handles of what was looked at, which would keep it in memory. */
+/** The group of all remote handles, which keep their objects in memory until released. */
 const objectGroup = 'clipper-ts';
 
 const slotKey = 'clipper-ts.inspected';
 /** The slot, as an expression that every realm understands. */
 export const slotText = `globalThis[Symbol.for(${JSON.stringify(slotKey)})]`;
 
-/** What passes between us and the inspector, reachable from every realm. */
+/** Passes values between this code and the inspector; reachable from every realm. */
 export interface Slot {
   value: unknown;
   extra?: unknown;
 }
 
-/** Throws E_UNSUPPORTED_RUNTIME where this process has no inspector, or may not use it. */
+/** Throws E_UNSUPPORTED_RUNTIME if this process has no inspector, or may not use it. */
 function connect(): Session {
   checkRuntime();
   // Loaded here, since a Node that was built without it fails to load it.
@@ -107,7 +107,7 @@ export class InspectorSession implements Disposable {
     return unserializableValue.endsWith('n') ? BigInt(unserializableValue.slice(0, -1)) : Number(unserializableValue);
   }
 
-  /** Lets go of what handles were taken of. */
+  /** Releases all handles. */
   release(): void {
     this.post('Runtime.releaseObjectGroup', { objectGroup });
   }

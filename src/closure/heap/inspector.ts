@@ -29,7 +29,7 @@ export interface Script {
   readonly id: string;
   readonly url: string;
   readonly isModule: boolean;
-  /** The URL of its source map, which may hold the map; empty where there is none. */
+  /** The URL of its source map, which may contain the map; empty if there is none. */
   readonly sourceMapUrl: string;
 }
 
@@ -225,7 +225,7 @@ export class HeapInspector implements Disposable {
   }
 
   /**
-   * The debugger lists scripts as it opens. It is closed again, for while it is open our own expressions are kept too, until
+   * The debugger lists scripts as it opens. It is closed again, because while it is open our own expressions are kept too, until
    * it was opened so often that it costs less to leave it open.
    */
   #debugging<T>(work: () => T): T {

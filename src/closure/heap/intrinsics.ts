@@ -44,7 +44,7 @@ const objects = ['process.env', 'process.argv', 'process.execArgv', 'process.ver
 const storages = ['localStorage', 'sessionStorage'];
 const lazyObjects = ['performance', 'crypto', 'crypto.subtle', 'navigator'];
 
-/** What a name means that no scope of a function declares. */
+/** The global that a name means if no scope of a function declares it. */
 export type GlobalMeaning =
   /** Node or the language provides it in every process. */
   | { readonly kind: 'environment' }
@@ -74,7 +74,7 @@ export class Intrinsics {
     return this.#expressions.get(value);
   }
 
-  /** Indexes the globals that Node loads when they are first used, for a value of Node's that is found nowhere else. */
+  /** Indexes the globals that Node loads on first use, for a value of Node's that is found nowhere else. */
   learnLazy(): void {
     if (this.#knowsLazy) return;
     this.#knowsLazy = true;
@@ -132,7 +132,7 @@ export class Intrinsics {
       const descriptor = Object.getOwnPropertyDescriptor(value, key) as PropertyDescriptor;
       const name = typeof key === 'symbol' ? symbolExpression(key) : JSON.stringify(key);
       if (name === undefined || key === 'constructor') continue;
-      // Neither the language nor Node has objects under such keys, but packages share what they keep there.
+      // Neither the language nor Node uses such keys, but packages share state under them.
       if (typeof key === 'symbol' && Symbol.keyFor(key) !== undefined && typeof descriptor.value === 'object') continue;
       const member = typeof key === 'string' && /^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${name}]`;
       this.#walk(descriptor.value, expression + member, depth + 1);

@@ -11,13 +11,13 @@ export interface PackageRoots {
   readonly modules: ReadonlySet<string>;
 }
 
-/** What a script of the user's loads for the effect: the folders of packages, and of the user's own the scripts. */
+/** What a user's script loads for its side effects: folders of packages, and scripts of the user's own. */
 interface Effects {
   readonly roots: readonly string[];
   readonly own: readonly string[];
 }
 
-/** By script id; what a module imports was loaded before it. */
+/** By script id, in loading order: a module's imports come before it. */
 const effects = new Map<string, Effects>();
 
 /** Knows which modules of packages the process evaluated. */
@@ -47,13 +47,15 @@ export class LoadedModules {
     ];
   }
 
-  /** Whether an ES module of a package was loaded, of those that are known. */
+  /** Whether any known ES module of a package was loaded. */
   hasModules(root: string): boolean {
     const prefix = `${pathToFileURL(root).href}/`;
     return [...this.#urls.values()].some((url) => url.startsWith(prefix));
   }
 
-  /** What a loaded module exports; undefined also of an ES module whose exports are not known yet, which are wanted then. */
+  /**
+   * The exports of a loaded module; undefined for an ES module whose exports are not known yet, which are then added to `wanted`.
+   */
   exportsOf(file: string, isModule: boolean): { readonly exports: unknown } | undefined {
     if (!isModule) return moduleCache()[file];
     const url = this.#urls.get(file);
@@ -62,7 +64,7 @@ export class LoadedModules {
   }
 
   /**
-   * The packages that these scripts of the user, and the user's own modules that they import, load for what loading them does:
+   * The packages that these scripts of the user, and the user's own modules that they import, load for their side effects:
    * the folders of those.
    */
   forEffect(scriptIds: Iterable<string>): ReadonlySet<string> {

@@ -32,7 +32,7 @@ const tables = new Map<string, ModuleTable>();
 const texts = new LRUCache<string, ScriptText>({ max: 500 });
 const maps = new Map<string, ScriptMap | undefined>();
 
-/** As esbuild, Rolldown and webpack name the modules of packages in what they write. */
+/** How esbuild, Rolldown and webpack name the modules of packages in their output. */
 const bundlerComment = /^\s*(?:\/\/ |\/\/#region |\/\*\*\*\/ |!\*\*\* )?["']?\.?(?:[.\w-]*\/)*node_modules\/.*\.[cm]?js\b/m;
 
 /** Under jest, code of packages is loaded once more, and to import it here would load it anew. */
@@ -56,7 +56,7 @@ export class Origins {
     }
   }
 
-  /** Looks up what `wanted` names, without evaluating any module again. */
+  /** Looks up the namespaces in `wanted`, without evaluating any module again. */
   async learnNamespaces(): Promise<void> {
     const urls = [...this.wanted];
     this.wanted.clear();
@@ -68,7 +68,7 @@ export class Origins {
     }
   }
 
-  /** A function of a package as an export of any module of packages; where some are not known yet, they are wanted. */
+  /** A package's function as an export of any package module; modules that are not known yet are added to `wanted`. */
   reExported(fn: Function): PackageMember | undefined {
     const found = this.#exportedMember(fn);
     if (found === undefined) this.#wantNamespaces();
@@ -131,13 +131,13 @@ export class Origins {
     return now === value ? found : undefined;
   }
 
-  /** The namespace of a loaded ES module; one that is not known yet is wanted. */
+  /** The namespace of a loaded ES module; one that is not known yet is added to `wanted`. */
   namespace(url: string): object | undefined {
     if (!namespaces.has(url) && isMainRealm) this.wanted.add(url);
     return namespaces.get(url);
   }
 
-  /** What a script of the user's imports, of a CommonJS one no more than what it loads for the effect. */
+  /** The imports of a user's script; of a CommonJS one, only those for side effects. */
   imports(scriptId: string): Pick<ModuleTable, 'effects' | 'specifiers'> {
     if (this.isModule(scriptId)) return this.#table(scriptId);
     const statements = this.text(scriptId).source.matchAll(/^\s*require\((["'])(.+?)\1\);?\s*$/gm);
@@ -175,7 +175,7 @@ export class Origins {
     return file === undefined ? undefined : pathToFileURL(file).href;
   }
 
-  /** A function of a package, as a member of the module that defines it; undefined where that doesn't export it. */
+  /** A package's function as a member of the module that defines it; undefined if that doesn't export it. */
   packageFunction(fn: Function, scriptId: string): PackageMember | undefined {
     const file = this.file(scriptId);
     if (file === undefined) return undefined;
@@ -193,7 +193,7 @@ export class Origins {
     return { type: 'inside', file, isModule: this.#script(scriptId)?.isModule === true, member: [name] };
   }
 
-  /** What an ES module's name was imported as; undefined for names of its own. */
+  /** The import behind a name of an ES module; undefined for its own names. */
   importOf(scriptId: string, name: string): ImportedName | undefined {
     return this.#script(scriptId)?.isModule === true ? this.#table(scriptId).imports.get(name) : undefined;
   }
@@ -234,7 +234,7 @@ export class Origins {
     return this.#resolve(scriptId, specifier)?.id;
   }
 
-  /** Tells where the text of a function came from, which has a place in a script. */
+  /** Finds the origin of the text of a function with a place in a script. */
   functionOrigin(scriptId: string, text: string, inside: Place): FunctionOrigin | undefined {
     const url = this.url(scriptId) ?? this.#replInput(scriptId);
     if (url === undefined) return undefined;
@@ -250,7 +250,7 @@ export class Origins {
     };
   }
 
-  /** What was typed in the REPL, under the name that the REPL gives it in stacks, as a URL that no file has. */
+  /** REPL input, by the name that stacks show for it, as a URL that no file has. */
   #replInput(scriptId: string): string | undefined {
     const { url = '' } = this.#script(scriptId) ?? {};
     return /^REPL\d+$/.test(url) ? `repl:${url}` : undefined;

@@ -28,7 +28,7 @@ export const packageNameOf = (file: string): string =>
     ?.split(/[\\/]node_modules[\\/]/)
     .at(-1) ?? file;
 
-/** The folder of the package that an import leads to, as it is installed. */
+/** The installed folder of the package that an import resolves to. */
 export function installedRoot({ specifier, from }: { specifier: string; from: string }): string | undefined {
   if (isAbsolute(specifier)) return packageRootOf(specifier);
   const name = specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
@@ -39,7 +39,7 @@ export function installedRoot({ specifier, from }: { specifier: string; from: st
   }
 }
 
-/** Objects and symbols that packages export beside functions, which are found by where they stand. */
+/** Exported objects and symbols of packages; functions are found by their place in a script. */
 export const packageMembers = new Map<unknown, PackageMember>();
 
 const indexed = new WeakSet<object>();

@@ -27,7 +27,7 @@ const lenient = {
   ranges: true,
 } as const;
 
-/** What the source of a script says of the functions in it; parsed where a question needs that. */
+/** The source of a script and the functions in it; parsed only when a question needs it. */
 export class ScriptText {
   readonly source: string;
   readonly isModule: boolean;
@@ -59,7 +59,7 @@ export class ScriptText {
     return { line: low, column: offset - (starts[low] ?? 0) };
   }
 
-  /** Where the text of a function begins that has a place in it; undefined where it isn't there as it says. */
+  /** Where the text of a function begins, by its place in the script; undefined if the text there differs. */
   startOf(text: string, inside: Place): number | undefined {
     const offset = this.offsetOf(inside);
     const start = this.source.lastIndexOf(text, offset);

@@ -4,7 +4,7 @@ import type { Intrinsics } from './intrinsics.ts';
 import type { LoadedModules } from './loaded-modules.ts';
 import type { Origins } from './origins.ts';
 
-/** What the process offers to look values up in. */
+/** The indexes of the process in which values are looked up. */
 export interface Sources {
   readonly inspector: HeapInspector;
   readonly intrinsics: Intrinsics;

@@ -11,7 +11,7 @@ const removalMs = 8_000;
 const keptRuntimeImages = 3;
 const keptRuntimeMs = 24 * 3_600_000;
 
-/** Removes what killed servers left, and what killed processes left that were reading images. */
+/** Removes what killed servers left, and what processes left that were killed while they inspected images. */
 export async function sweepDeadServers(engine: DockerEngine): Promise<void> {
   const things = await thingsLabelled(engine, labels.server);
   const servers = new Map(things.map((each) => [each[labels.server] ?? '', each]));
