@@ -20,7 +20,7 @@ import { PackageState } from './package-state/package-state.ts';
 import { joinProblems } from './report/package-problems.ts';
 import { findSecrets, plainProblem } from './report/secrets.ts';
 
-/** Functions to capture together, so that they keep sharing what they share, by the name that the bundle exports. */
+/** Functions to capture together, so that they keep sharing state, by their export name in the bundle. */
 export type Roots = Readonly<Record<string, Function>>;
 
 /**
@@ -45,7 +45,7 @@ export async function captureRoots(
   return captured;
 }
 
-/** The graph together with what can't travel, for those who want to see both. */
+/** The graph, and the values that can't travel. */
 export async function readGraph(
   roots: Roots,
   options: Required<CaptureOptions>,
@@ -81,7 +81,7 @@ function explained(builder: GraphBuilder): readonly Problem[] {
   return problems.map((problem) => ({ ...problem, fix: keptExternal(file, problem.fix) }));
 }
 
-/** Adds what must not travel although it could. */
+/** Adds problems and warnings about credentials. */
 function judged(
   captured: CapturedClosure,
   problems: readonly Problem[],
@@ -94,7 +94,7 @@ function judged(
   return { captured: { ...captured, secrets: [...environments, ...found], warnings }, problems: [...problems, ...refused] };
 }
 
-/** Does what the first capture of a process takes longest for, at a time when nobody waits. */
+/** Does the slow part of a process's first capture ahead of time. */
 export function prepareCapture(): void {
   using inspector = new HeapInspector();
   intrinsicsOf(new Origins(inspector));

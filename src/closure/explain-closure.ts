@@ -7,7 +7,7 @@ import { printReport } from './report/print.ts';
 import type { CaptureReport } from './report/report.ts';
 import { treeOf } from './report/tree.ts';
 
-/** Shows what a function would take along, how, and why anything can't be. Nothing is written. */
+/** Shows what a capture would take along and how, and what can't travel and why. Nothing is written. */
 export async function explainClosure(fn: Function, options: CaptureOptions = {}): Promise<CaptureReport> {
   const resolved = resolveOptions(CaptureOptions, options, 'explainClosure');
   const { captured, problems } = await readGraph({ default: fn }, resolved);

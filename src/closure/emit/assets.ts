@@ -8,10 +8,10 @@ export interface Asset {
   readonly bytes: Uint8Array;
 }
 
-/** Data of at least this size lies in a file of its own. */
+/** Data of at least this size gets its own file. */
 const assetBytes = 4_096;
 
-/** What of a buffer travels; the gaps between captured parts are zero. */
+/** The captured parts of a buffer; the gaps between them are zero. */
 function bytesOf(node: BufferNode): Uint8Array {
   const { start, end } = extentOf(node);
   const all = new Uint8Array(node.buffer, start, end - start);

@@ -1,7 +1,7 @@
 // Code of the bundle's own: emit-helpers.ts writes the text of these functions into it. They use nothing from outside
 // themselves, and name no functions within, so that no compiler makes them need a helper in turn.
 
-/** Makes what restores the private state of instances. `note` is told while constructors must do nothing but that. */
+/** Makes the restorer of instances' private state. `note` is called while constructors must do nothing else. */
 export function makeRestorer(note: (isRestoring: boolean) => void) {
   // A value that any pattern of parameters can be given, so that no default of the user's is run.
   const any: object = new Proxy(() => {}, {
@@ -56,7 +56,7 @@ type Form = readonly [
   make: (columns: unknown[][], index: number, rows: readonly Row[]) => Row,
 ];
 
-/** Reads the rows of a data table; see emit-table.ts for its form. `others` are what is to be put in from outside. */
+/** Reads the rows of a data table; see table.ts for its form. `others`: values to put in from outside. */
 export function readTable(bytes: Buffer, forms: readonly Form[]) {
   const rows: Row[] = [];
   const others: [row: Row, key: string | number, other: number][] = [];
@@ -95,7 +95,7 @@ export function readTable(bytes: Buffer, forms: readonly Form[]) {
   return { rows, others };
 }
 
-/** Puts into rows what was made outside of the table, and sets prototypes. */
+/** Puts values from outside the table into rows, and sets prototypes. */
 export function completeTable(
   { rows, others }: ReturnType<typeof readTable>,
   values: readonly unknown[],

@@ -2,7 +2,7 @@ import type { FunctionNode, Value } from '../graph/nodes.ts';
 import type { Edit } from './edit.ts';
 import type { Helpers } from './helpers.ts';
 
-/** What is changed in the text of a class besides names. `hosted` are functions to be made inside of it. */
+/** The edits in the text of a class, besides names. `hosted`: functions to be made inside it. */
 export function classEdits(
   node: FunctionNode,
   { helpers, print, hosted }: { helpers: Helpers; print: (value: Value) => string; hosted: readonly string[] },
@@ -12,7 +12,7 @@ export function classEdits(
   const { heritage, statics, privateStatics, computedKeys } = parts;
   return [
     ...(heritage === undefined ? [] : [{ ...heritage, text: `(${print(node.heritage)})` }]),
-    // A semicolon, for the member before may have ended with its line.
+    // A semicolon, since the member before may have relied on its line end.
     ...[...statics, ...privateStatics].map(({ start, end }) => ({ start, end, text: ';' })),
     ...computedKeys.map(({ start, end }) => {
       // A member that was taken off the class since has no key that anyone could know.
@@ -23,7 +23,7 @@ export function classEdits(
   ];
 }
 
-/** A static block that lets out what only the inside of the class can reach, and instances that can be made empty. */
+/** A static block that exposes what only the inside of the class can reach, and lets instances be made empty. */
 function insideEdits(node: FunctionNode, helpers: Helpers, hosted: readonly string[]): Edit[] {
   const { syntax, inside } = node;
   const parts = syntax.class;

@@ -14,7 +14,7 @@ import { childrenOf, literalProperties } from './values.ts';
 
 /** The contents of a bundle, before packages are bundled into it. */
 export interface EmittedClosure {
-  /** The entry, and what it imports of the bundle's own code. */
+  /** The entry, and the files of the bundle that it imports. */
   readonly files: readonly EmittedFile[];
   readonly assets: readonly Asset[];
   readonly packages: readonly PackageImport[];
@@ -26,7 +26,7 @@ const maxDepth = 50;
 /**
  * Writes a captured closure as an ES module that exports its roots. Every captured variable becomes a variable of the
  * module, under its own name or a new one, so that functions which shared a variable share it again and run as fast as
- * they did. Values are written before what holds them; what cycles forbid is filled in at the end.
+ * they did. Values are written before their holders; cycles are closed at the end.
  */
 export function emitClosure(captured: CapturedClosure): EmittedClosure {
   const emitter = new Emitter(captured);
@@ -48,7 +48,7 @@ class Emitter {
   readonly #seen = new Set<Node>();
   readonly #queue: Value[] = [];
   readonly #declared = new Set<Binding>();
-  /** The variable that a value was captured under, where it is never assigned. */
+  /** The variable that a value was captured as, if it is never assigned. */
   readonly #homes = new Map<Node, Binding>();
 
   constructor(captured: CapturedClosure) {
@@ -98,7 +98,7 @@ class Emitter {
     };
   }
 
-  /** The rows of the table come first, and what they hold of other kinds last. */
+  /** The rows of the table come first, and their values of other kinds last. */
   #writeTable(table: DataTable): void {
     const [all, rows] = [this.#names.fresh('table'), this.#names.fresh('rows')];
     const file = this.#assets.file(table.asset('table.jsonl'));
@@ -142,7 +142,7 @@ class Emitter {
     return { node, needs: this.#needs(node) };
   }
 
-  /** What must be written before a node can be; the rest of what it holds is queued. */
+  /** The nodes that must be written before this one; its other references are queued. */
   *#needs(node: Node): Generator<Value, void> {
     if (node.kind === 'function') {
       yield* this.#functionNeeds(node);
@@ -164,7 +164,7 @@ class Emitter {
     }
   }
 
-  /** A function that is called at once needs its variables, and so do those that it may call. */
+  /** A function that is called at once needs its variables, as do the functions that it may call. */
   *#callNeeds(target: Value): Generator<Value, void> {
     const called = new Set([target]);
     for (const value of called) {
@@ -218,7 +218,7 @@ class Emitter {
     if (!isWhole) this.#completions.push(() => this.#printer.completion(node, literal, late));
   }
 
-  /** Gives a node a variable of its own, or that which it was captured under. */
+  /** Gives a node its own variable, or the one that it was captured as. */
   #name(node: Node, text: string): void {
     const home = this.#homes.get(node);
     if (home !== undefined) this.#declared.add(home);
@@ -236,7 +236,7 @@ class Emitter {
     this.#nameFunction(node, inferred);
   }
 
-  /** False where a function is not made by a factory, or needs itself in a variable of its own. */
+  /** False if no factory makes the function, or if it needs itself in its own variable. */
   #makeFunction(node: FunctionNode, name: string): boolean {
     const values = this.#factories.ownValues(node);
     const isMade = (value: Value): boolean => value !== node && this.#printer.isWritten(value);
@@ -267,7 +267,7 @@ class Emitter {
   #declare(binding: Binding): void {
     if (binding.uninitialized || this.#declared.has(binding)) return;
     this.#declared.add(binding);
-    // Compilers take constants for what they are, which makes captured ones as fast as they were.
+    // Engines inline constants, which keeps captured ones as fast as they were.
     const keyword = binding.written ? 'let' : 'const';
     this.#statements.push(`${keyword} ${this.#names.of(binding)} = ${this.#printer.print(binding.value)};`);
   }
@@ -276,10 +276,10 @@ class Emitter {
 /** Whether a node's own properties must wait until its private fields are there. */
 const hasInstanceState = ({ privates = [] }: Node): boolean => privates.some(({ isStatic }) => !isStatic);
 
-/** Nodes that can't be made without what they hold. */
+/** Nodes that can't be made before their values. */
 const isMadeOf = ({ kind }: Node): boolean => kind === 'bound' || kind === 'made' || kind === 'change' || kind === 'call';
 
-/** Nodes that are found where they are, rather than made. */
+/** Nodes that are found rather than made. */
 const isByName = ({ kind }: Node): boolean => kind === 'intrinsic' || kind === 'module' || kind === 'member';
 
 const canBeInline = ({ kind, privates }: Node): boolean => kind !== 'function' && kind !== 'symbol' && privates === undefined;

@@ -2,17 +2,17 @@ import type { CapturedClosure } from '../graph/closure.ts';
 import type { Binding, FunctionNode, Value } from '../graph/nodes.ts';
 import type { Names } from './names.ts';
 
-/** What makes the functions of one text that differ in some variables of their own. */
+/** Makes the functions of one text that differ only in some of their own variables. */
 interface Factory {
   /** The functions' own variables, by the name in their text. */
   readonly own: readonly string[];
-  /** Of the function whose text and names it has. */
+  /** The function whose text and names it uses. */
   readonly model: FunctionNode;
   name: string | undefined;
 }
 
 /**
- * Functions that one place of a program made again and again share their code in an engine, and what it learns of them.
+ * Functions that one place of a program creates repeatedly share their code in the engine, and its optimisations.
  * They are made by one function in the bundle too, which is given the variables that only they see.
  */
 export class Factories {
@@ -35,7 +35,7 @@ export class Factories {
     }
   }
 
-  /** The values of a function's own variables, where it is made by a factory. */
+  /** The values of a function's own variables, if a factory makes it. */
   ownValues(node: FunctionNode): readonly Value[] | undefined {
     return this.#factories.get(node)?.own.map((name) => node.captures.get(name)?.value);
   }
@@ -45,7 +45,7 @@ export class Factories {
     return own.flatMap((name) => node.captures.get(name)?.binding ?? []);
   }
 
-  /** The name of the factory of a function, and the statement that makes it, where that is new. */
+  /** The name of a function's factory, and the statement that makes it if it is new. */
   use(node: FunctionNode, expression: (model: FunctionNode) => string): { readonly name: string; readonly statement?: string } {
     const factory = this.#factories.get(node);
     if (factory === undefined) throw new TypeError('This function has no factory');
@@ -74,7 +74,7 @@ function groups(functions: readonly FunctionNode[]): Iterable<readonly FunctionN
   return [...found.values()].flatMap((byPlace) => [...byPlace.values()].filter(({ length }) => length > 1));
 }
 
-/** The names of variables in which functions of one text differ; undefined where others see one of these too. */
+/** The names of variables in which functions of one text differ; undefined if other functions see one of them too. */
 function ownVariables(
   alike: readonly FunctionNode[],
   uses: ReadonlyMap<Binding | undefined, number>,

@@ -84,7 +84,7 @@ export class SloppyModule extends ModuleFormat {
   }
 }
 
-/** `require` for files: what they throw reaches who imports the entry, and nothing looks for the names they export. */
+/** `require` for files: their errors reach the importer of the entry, and nothing analyses the names they export. */
 function importStatement(names: Names, local: string, specifier: string): string {
   if (specifier.startsWith('node:')) return `import ${local} from ${JSON.stringify(specifier)};`;
   const create = names.fresh('createRequire');

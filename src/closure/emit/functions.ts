@@ -9,7 +9,7 @@ import type { Helpers } from './helpers.ts';
 import type { Names } from './names.ts';
 import type { SourceMapper } from './source-map.ts';
 
-/** What is known where a function is written. */
+/** The context in which a function is written. */
 export interface Surroundings {
   readonly names: Names;
   readonly helpers: Helpers;
@@ -39,7 +39,7 @@ const isRenamed = (name: string, { binding }: Capture, { names }: Surroundings):
   name !== 'arguments' &&
   names.of(binding) !== name;
 
-/** A method needs an object around it, whose prototype is what its `super` means. */
+/** A method needs an object around it, whose prototype its `super` refers to. */
 function inObject(node: FunctionNode, { text, print }: { text: string; print: (value: Value) => string }): string {
   const { syntax, superPrototype } = node;
   if (syntax.form === 'expression') return text;
@@ -53,7 +53,7 @@ export function inferredName(node: FunctionNode, identifier: string, isSloppy: b
   const { id, form, kind, usesEval } = node.syntax;
   if (form === 'method') return node.name;
   if (id !== undefined) return id.name;
-  // What stands in another function is not named after the variable.
+  // A function inside another is not named after the variable.
   return (isSloppy && !node.isSloppy && kind !== 'class') || usesEval ? '' : identifier;
 }
 
@@ -100,7 +100,7 @@ function nameEdits({ syntax, captures }: FunctionNode, { names }: Surroundings):
 }
 
 function renamed({ freeNames }: FunctionSyntax, name: string, given: string): Edit[] {
-  // A member of a namespace is a variable of its own.
+  // A member of a namespace is its own variable.
   const [object = name, member] = name.split('.');
   const uses = freeNames.get(object)?.uses ?? [];
   if (member !== undefined) {
@@ -109,7 +109,7 @@ function renamed({ freeNames }: FunctionSyntax, name: string, given: string): Ed
   return uses.map(({ start, end, shorthand }) => ({ start, end, text: shorthand ? `${name}: ${given}` : given }));
 }
 
-/** An arrow's `super` can't be given it from outside: its members are looked up for what its `this` was. */
+/** An arrow's `super` can't be set from outside: its members are looked up for its original `this`. */
 function superEdits({ syntax, superPrototype, captures }: FunctionNode, { print, names }: Surroundings): Edit[] {
   const self = captures.get('this')?.binding;
   if (syntax.outerSupers.length === 0 || self === undefined) return [];
@@ -138,7 +138,7 @@ function superEdit(
   ];
 }
 
-/** What `import.meta` said in the module that the text is from, rather than what it would say in the bundle. */
+/** The `import.meta` of the text's original module, not the bundle's. */
 function metaText(url: string | undefined, key: string | undefined, isSloppy: boolean): string | undefined {
   if (url === undefined) return undefined;
   if (key === 'url') return JSON.stringify(url);
@@ -161,7 +161,7 @@ function applyEdits(text: string, edits: Edit[], mark: (offset: number) => strin
   return parts.join('') + mark(at) + text.slice(at);
 }
 
-/** What must be written before a function: the modules in its text, and of a class its superclass and computed keys. */
+/** What must be written before a function: the modules in its text, and a class's superclass and computed keys. */
 export function definitionNeeds(node: FunctionNode): { readonly values: readonly Value[]; readonly names: readonly string[] } {
   const { heritage, moduleCalls, computedKeys, superPrototype, inside, syntax } = node;
   const evaluated = syntax.usesEval ? [...node.captures].filter(([name]) => name !== 'this') : [];

@@ -4,7 +4,7 @@ import type { Names } from './names.ts';
 
 const helpers = { completeTable, readTable };
 
-/** Code of the bundle's own, of which only what is used is written into it. */
+/** The bundle's helper code; only the used parts are written. */
 export class Helpers {
   readonly #names: Names;
   readonly #used = new Map<keyof typeof helpers, string>();
@@ -29,7 +29,7 @@ export class Helpers {
     return name;
   }
 
-  /** What restores private state: an object of functions, and a variable that says that they are at work. */
+  /** Restores private state: an object of functions, and a variable that is true while they run. */
   get restorer(): { readonly restoring: string; readonly object: string } {
     this.#restorer ??= { restoring: this.#names.fresh('restoring'), object: this.#names.fresh('restorer') };
     return this.#restorer;

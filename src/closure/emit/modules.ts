@@ -5,14 +5,14 @@ import type { Names } from './names.ts';
 const printStep = (key: string): string =>
   key.startsWith('@@') ? `[Symbol.for(${JSON.stringify(key.slice(2))})]` : `[${JSON.stringify(key)}]`;
 
-/** A member of a package that the entry uses: the name that modules.cjs exports it under, and where it comes from. */
+/** A member of a package that the entry uses: its export name in modules.cjs, and its source. */
 export interface PackageImport {
   readonly name: string;
   readonly source: Exclude<ModuleSource, { type: 'builtin' }>;
   readonly member: readonly string[];
 }
 
-/** Collects what the emitted module takes from builtins and from packages. */
+/** Collects the emitted module's imports from builtins and packages. */
 export class ModuleImports {
   readonly packages: PackageImport[] = [];
   readonly #names: Names;

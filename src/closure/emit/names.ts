@@ -8,9 +8,9 @@ const reservedWords =
 
 /** Gives the variables of the emitted module names that mean nothing else in any captured function's text. */
 export class Names {
-  /** Names that must keep their meaning: the environment's, and those that functions use without capturing them. */
+  /** Names that must keep their meaning: the environment's, and those that functions use uncaptured. */
   readonly #reserved = new Set([...reservedWords, ...Object.getOwnPropertyNames(globalThis)]);
-  /** Names that occur in any text, where a variable that gets a new name could be hidden by a local one. */
+  /** Names that occur in any text: a renamed variable could be shadowed there. */
   readonly #occurring = new Set<string>();
   readonly #taken = new Set<string>();
   /** How far the numbers behind a name have come. */

@@ -109,7 +109,7 @@ export class Printer {
     }
   }
 
-  /** The statements that give a node what its expression could not. Printed when everything is written. */
+  /** The statements that complete a node beyond its expression. Printed after everything is written. */
   completion(
     node: Node,
     literal: readonly Property[],
@@ -181,7 +181,7 @@ export class Printer {
     return `${name}.${entry.length === 1 ? 'add' : 'set'}(${entry.map(this.print).join(', ')});`;
   }
 
-  /** What a package's module in the bundle has of itself stays. */
+  /** Members that the bundled module defines itself stay. */
   #ofPackage(node: Node, name: string, { key }: Property): string {
     const owner = node.kind === 'member' ? node.owner : node;
     if (!isNode(owner) || owner.kind !== 'module') return '';

@@ -6,10 +6,10 @@ import type { EmittedFile } from './format.ts';
 const mark = '\u{f1f1f}';
 const marks = new RegExp(`${mark}(\\d+):(\\d+)${mark}`, 'gu');
 
-/** Places at which a stack may point: words, such as the name of what is called. */
+/** Places that a stack trace may point to: words, such as the name of a called function. */
 const words = /[\p{L}\d_$#]+/gu;
 
-/** Remembers where the texts of functions came from while code is emitted, and writes that down as a source map. */
+/** Records the origins of functions' texts while code is emitted, and writes them as a source map. */
 export class SourceMapper {
   readonly #functions: FunctionNode[] = [];
   readonly #numbers = new Map<FunctionNode, number>();
@@ -52,7 +52,7 @@ export class SourceMapper {
     if (origin === undefined) return;
     let { line, column } = at;
     let from = 0;
-    // What follows the function's own text in the stretch was put there by us.
+    // The rest of the stretch after the function's own text was added by us.
     const own = stretch.slice(0, commonLength(stretch, syntax.text.slice(offset)));
     for (const { index } of own.matchAll(words)) {
       const skipped = own.slice(from, index);

@@ -2,7 +2,7 @@ import { type DataNode, isNode, type Node, type Value } from '../graph/nodes.ts'
 import type { Asset } from './assets.ts';
 import { printKey } from './values.ts';
 
-/** From so many values on, data lies in a table, which takes less time to write and to load than code. */
+/** From this many values on, data goes into a table, which is faster to write and load than code. */
 const tableValues = 5_000;
 /** Lines of the table are read one by one, so none of them is long. */
 const rowsInLine = 20_000;
@@ -26,7 +26,7 @@ type Mode =
 
 /**
  * Plain data as a table in a file of JSON lines. Rows hold primitives and each other by number, mostly of rows before
- * them, so that each is made in one go; what else they hold is put in once the bundle has made it.
+ * them, so that each is made in one go; other values are put in once the bundle has made them.
  */
 export class DataTable {
   /** Values of another kind that rows hold. */
@@ -35,7 +35,7 @@ export class DataTable {
   readonly #batches: readonly Batch[];
   readonly #forms = new Map<string, number>();
 
-  /** A table of those objects that code which makes other values doesn't read; undefined where they are few. */
+  /** A table of the objects that no code reads while it makes other values; undefined if there are few. */
   static of(data: readonly DataNode[], inText: readonly Value[]): DataTable | undefined {
     const kept = reachableData(inText);
     const rows = data.filter((node) => canBeRow(node) && !kept.has(node));

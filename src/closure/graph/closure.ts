@@ -7,31 +7,31 @@ export interface LoadedFile {
   readonly isModule: boolean;
 }
 
-/** Something captured that should not lie in a bundle, and where it is. */
+/** A captured value that should not be in a bundle, and its place. */
 export interface Secret extends Problem {
   readonly holder: Node;
   /** The key under which the holder leads to it; undefined: the holder itself. */
   readonly key: string | number | undefined;
 }
 
-/** Everything a function needs in order to run elsewhere. Written by capture, read by emit and report. */
+/** Everything that a function needs to run elsewhere. Written by capture, read by emit and report. */
 export interface CapturedClosure {
-  /** What the bundle's entry exports, by name. */
+  /** The exports of the bundle's entry, by name. */
   readonly roots: ReadonlyMap<string, Value>;
   readonly functions: readonly FunctionNode[];
   /** Objects and arrays of plain properties, which may be very many. */
   readonly data: readonly DataNode[];
   /** Variables that namespaces of modules show. */
   readonly live: readonly Capture[];
-  /** What must be written though nothing holds it. */
+  /** Values to write although nothing refers to them. */
   readonly extras: readonly Value[];
-  /** What is read by code that makes other values. */
+  /** Values that code reads which makes other values. */
   readonly evaluated: readonly Value[];
-  /** What is done to packages, which is among the extras. */
+  /** The changes to make in packages; also among the extras. */
   readonly changes: readonly ChangeNode[];
   /** Objects of the user's own modules with all their exports. */
   readonly wholeModules: ReadonlySet<Node>;
-  /** What had better not travel, though it can. */
+  /** Values that should not travel, although they can. */
   readonly warnings: readonly Problem[];
   /** Where captured credentials are. */
   readonly secrets: readonly Secret[];

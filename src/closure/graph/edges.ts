@@ -18,7 +18,7 @@ export type Role =
 /** A value that a node leads to; `key` names it among those of its role. */
 export type VisitEdge = (value: Value, role: Role, key: string | number) => void;
 
-/** Visits what a node leads to. There may be millions, so nothing is made for each. */
+/** Visits a node's references. There may be millions, so nothing is allocated for each. */
 export function forEachEdge(node: Node, visit: VisitEdge): void {
   if (node.kind === 'array') {
     const values = node.values ?? [];

@@ -11,12 +11,12 @@ const remarkableBytes = 64 * 1_024;
 const largeValue = 2 ** 20;
 const largeAsset = 64 * 2 ** 20;
 
-/** The numbers of a walk begin where those of the walk before ended, so that marks need not be taken away. */
+/** A walk's numbers continue those of the walk before, so that marks need no reset. */
 let nextMark = 1;
 
 /**
  * Every node of a graph once, breadth first, so that each belongs to the shortest way to it and the children of one stand
- * side by side. There may be millions: what is known of them lies in arrays, by their numbers.
+ * side by side. There may be millions: so their data lies in arrays, by their numbers.
  */
 export class GraphSizes {
   readonly nodes: Node[] = [];
@@ -56,7 +56,7 @@ export class GraphSizes {
     return { start: this.#starts[number] ?? 0, end: this.#ends[number] ?? 0 };
   }
 
-  /** How much a node and what belongs to it add to the bundle's text, and to its files of binary data. */
+  /** The bytes that a node with its parts adds to the bundle's text, and to its files of binary data. */
   bytesOf(number: number): { readonly value: number; readonly asset: number } {
     return { value: this.#values[number] ?? 0, asset: this.#assets[number] ?? 0 };
   }
@@ -66,7 +66,7 @@ export class GraphSizes {
     return this.#remarkable[number] === 1;
   }
 
-  /** Whether a node is the innermost that holds more than should travel; undefined where it isn't. */
+  /** The excess of the innermost node that holds more than should travel; undefined for others. */
   excessOf(number: number): 'value' | 'asset' | undefined {
     const { value, asset } = this.bytesOf(number);
     if (value <= largeValue && asset <= largeAsset) return undefined;

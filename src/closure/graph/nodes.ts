@@ -23,12 +23,12 @@ export interface Property {
 
 export type Integrity = 'extensible' | 'fixed' | 'sealed' | 'frozen';
 
-/** What every captured object has. Written while the graph is read, read-only afterwards. */
+/** The parts that every captured object has. Written while the heap is read, read-only afterwards. */
 export interface Shell {
   readonly path: Path;
   /** How many places refer to it. */
   references: number;
-  /** The prototype, where it isn't the one that its kind is made with. */
+  /** The prototype, if it isn't the usual one of its kind. */
   prototype: Value;
   properties: Property[];
   integrity: Integrity;
@@ -36,7 +36,7 @@ export interface Shell {
   privates: readonly PrivateState[] | undefined;
 }
 
-/** What one class keeps in an object that only the class's own text can reach. */
+/** An object's private state of one class, which only the class's own text can reach. */
 export interface PrivateState {
   readonly owner: FunctionNode;
   /** Whether they are the class's own static fields, which are there once the class is. */
@@ -56,7 +56,7 @@ export interface ModuleNode extends Shell {
   readonly kind: 'module';
   readonly source: ModuleSource;
   readonly member: readonly string[];
-  /** Of a weak collection: captured instances to add, with what a WeakMap holds for each. */
+  /** For a weak collection: captured instances to add, with their values in a WeakMap. */
   kept?: [key: Value, value?: Value][];
 }
 
@@ -78,8 +78,8 @@ export type ModuleSource =
   | { readonly type: 'inside'; readonly file: string; readonly isModule: boolean; readonly at?: number };
 
 /**
- * An object or array of which there may be millions, so it is its own path and, where all properties are plain, holds no
- * more than keys and values.
+ * An object or array of which there may be millions, so it is its own path and, if all properties are plain, holds only
+ * keys and values.
  */
 interface DataShell extends Shell, Path {
   /** The values of properties that are all as an assignment makes them; undefined: `properties` has them. */
@@ -127,13 +127,13 @@ export interface MadeNode extends Shell {
   readonly values: readonly Value[];
 }
 
-/** Something that is done to what a package keeps, once it is loaded. */
+/** A change to make in a package once it is loaded. */
 export interface ChangeNode extends Shell {
   readonly kind: 'change';
   /** A function that does it. */
   readonly maker: string;
   readonly values: readonly Value[];
-  /** What each value is called there; empty for those that say where it is done. */
+  /** The name of each value there; empty for values that give the place. */
   readonly names: readonly string[];
 }
 
@@ -163,7 +163,7 @@ export interface BufferNode extends Shell {
   readonly buffer: ArrayBuffer;
   /** Up to how many bytes it can be resized, if it can. */
   readonly maximum: number | undefined;
-  /** The parts that captured views cover, where nothing else of it may travel; undefined: all of it. */
+  /** The parts that captured views cover, if nothing else of it may travel; undefined: all of it. */
   ranges: { readonly start: number; readonly end: number }[] | undefined;
 }
 
@@ -195,30 +195,30 @@ export interface FunctionNode extends Shell {
   readonly kind: 'function';
   readonly name: string;
   readonly syntax: FunctionSyntax;
-  /** The variables it uses, by the name in its text; `this` where an arrow takes it from around it. */
+  /** The variables it uses, by the name in its text; `this` if an arrow function uses it. */
   readonly captures: Map<string, Capture>;
-  /** What stands for each of the text's `require` and `import` calls; undefined: the call as it is. */
+  /** The value of each `require` and `import` call in the text; undefined leaves the call as it is. */
   readonly moduleCalls: Value[];
-  /** The superclass, where the text has one. */
+  /** The superclass, if the text has one. */
   heritage: Value;
-  /** Of the script that it stands in, for what its text says of `import.meta`. */
+  /** The URL of its script, for `import.meta` in its text. */
   readonly url: string | undefined;
-  /** The object in its `prototype`, for what of that the text doesn't give. */
+  /** The object in its `prototype`, for the parts that the text doesn't define. */
   prototypeMember: MemberNode | undefined;
-  /** The keys that computed ones in a class's text came to, by where they begin. */
+  /** The values of computed keys in a class's text, by their start. */
   readonly computedKeys: Map<number, Value>;
   /** Keys of members that its text gives and that were deleted since. */
   readonly deleted: (readonly [owner: 'self' | 'prototype', key: string])[];
-  /** Of a class: methods in its text that have more to them than that. */
+  /** For a class: methods in its text that were changed since. */
   readonly changedMembers: MemberNode[];
   readonly scriptId: string;
   /** Where its text stands among the scripts of the process: the same for functions of one code. */
   readonly place: string;
-  /** Tells where its text came from; undefined for code that was in no file. */
+  /** The origin of its text; undefined for code that was in no file. */
   readonly origin: FunctionOrigin | undefined;
   /** Whether it runs in sloppy mode. */
   readonly isSloppy: boolean;
-  /** What a class gives beside itself. */
+  /** What a class must expose from its inside. */
   readonly inside: ClassInside;
   /** The class in whose text it must stand, as it uses private names of that. */
   host: FunctionNode | undefined;
@@ -226,7 +226,7 @@ export interface FunctionNode extends Shell {
   superPrototype: Value;
 }
 
-/** What other values need of the inside of a class. */
+/** The parts of a class's inside that other values need. */
 export interface ClassInside {
   /** Whether instances are restored through it, without its initialisers and constructor being run. */
   restores: boolean;

@@ -24,7 +24,7 @@ export function printPath(path: Path): string {
     labels.push(step.isKey === true ? keyLabel(label) : String(label));
   }
   labels.reverse();
-  // Of a long chain the ends say enough.
+  // The ends of a long chain say enough.
   if (labels.length > 2 * shownEnd) labels.splice(shownEnd, labels.length - 2 * shownEnd, '…');
   return labels.join(' → ');
 }

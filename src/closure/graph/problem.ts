@@ -1,6 +1,6 @@
 import type { Path } from './path.ts';
 
-/** Why a value can't travel, and what to do instead. */
+/** Why a value can't travel, and the fix. */
 export interface Refusal {
   readonly what: string;
   readonly fix: string;
@@ -11,7 +11,7 @@ export interface Problem extends Refusal {
   readonly path: string;
 }
 
-/** The same with where it is. */
+/** The same, with its place in the graph. */
 export interface FoundProblem extends Problem {
   readonly at: Path;
 }

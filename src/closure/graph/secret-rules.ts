@@ -39,12 +39,12 @@ const urlWithPassword = /^[a-z][a-z\d+.-]{1,30}:\/\/[^\s/:@]*:([^\s/@]+)@[^\s/]/
 const shortest = 12;
 const colon = 58;
 
-/** A number for the first two characters; above the table for those that are no ASCII. */
+/** A number for the first two characters; beyond the table for non-ASCII ones. */
 function pairAt(text: string): number {
   return text.charCodeAt(0) * 0x80 + text.charCodeAt(1);
 }
 
-/** What kind of credential a text is by its shape; undefined for all others. */
+/** The kind of credential that a text's shape shows; undefined if none. */
 export function shapeOf(text: string): string | undefined {
   if (text.length < shortest) return undefined;
   const pair = pairAt(text);
@@ -68,7 +68,7 @@ function mayBeUrl(text: string): boolean {
 
 const anyStart = new RegExp(shapes.flatMap(([, starts]) => starts.map(escaped)).join('|'));
 
-/** Credentials of a known shape that stand in a program's text, by where they begin. */
+/** Credentials of a known shape in a program's text, by their start. */
 export function shapesIn(text: string): { readonly what: string; readonly start: number; readonly value: string }[] {
   if (!anyStart.test(text)) return [];
   return patterns.flatMap(({ what, inText }) =>
@@ -84,7 +84,7 @@ export function withoutSecrets(text: string): string {
   return shapesIn(text).reduce((shown, { value }) => shown.replaceAll(value, `${value.slice(0, 4)}…`), text);
 }
 
-/** How much a name says of what it holds; 'maybe': words that data is called by, too, such as the tokens of a text. */
+/** Whether a name claims to hold a credential; 'maybe': words that also name data, such as the tokens of a text. */
 type Claim = 'secret' | 'maybe' | 'none';
 
 const secretNames =
@@ -114,7 +114,7 @@ function learnClaim(name: string): Claim {
   return claim;
 }
 
-/** Whether a text, under a name that claims to be a credential, is none of those that only stand for one. */
+/** Whether a text under a credential's name is a real one, not a placeholder. */
 export function isCredible(text: string, claim: Claim): boolean {
   if (claim === 'none' || text.length < 8 || text.length > 8_192 || /\s/.test(text.trim())) return false;
   const hasDigit = /\d/.test(text);
@@ -130,14 +130,14 @@ const placeholders =
 
 const isPlaceholder = (text: string): boolean => placeholders.test(text) || new Set(text).size <= 2;
 
-/** The name of a credential, of a header or of an environment variable; a file or URL where it is found. */
+/** The name of a credential, a header or an environment variable; a file or URL that holds one. */
 const isNameOrPlace = (text: string): boolean =>
   /^[A-Z][A-Z\d]*(?:_[A-Z\d]+)+$/.test(text) ||
   (/^[A-Za-z._:-]+$/.test(text) && /key|token|secret|passw|auth|credential/i.test(text)) ||
   /^(?:[a-z][a-z\d+.-]*:\/\/|\.{0,2}\/(?!.*[+=])|~\/|[A-Z]:\\)/i.test(text) ||
   /\.(?:pem|key|crt|json|ya?ml|txt|env|pub|ts|js)$/i.test(text);
 
-/** Not one character again and again, as in what stands for a token in a manual. */
+/** Not one repeated character, as in a manual's placeholder for a token. */
 const isVaried = (text: string): boolean => new Set(text.slice(-16)).size >= 6;
 
 /** Bits for each character. */

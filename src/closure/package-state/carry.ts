@@ -11,17 +11,17 @@ import { FoundState } from './found-state.ts';
 import { printDifference } from './print-difference.ts';
 import type { Reference } from './snapshot.ts';
 
-/** Where something is changed, and what the values are called there. */
+/** The place of a change, and the names of the values there. */
 interface Change {
   readonly path: Path;
   readonly names: readonly string[];
 }
 
-/** What is fixed when a package is loaded was not changed here: something else was taken for it. */
+/** A fixed property of a fresh package can't have been changed here: the wrong counterpart was paired. */
 const ifChangeable =
   'const own = Object.getOwnPropertyDescriptor(object, key); if (own !== undefined && !own.configurable && !own.writable) return;';
 
-/** What is done to the fresh state of a package in the replica, and what is found there before any of it is done. */
+/** The changes to make in a fresh package in the replica, and the values to find there before making them. */
 export class CarriedState implements PackageStateReader {
   readonly changes: ChangeNode[] = [];
   readonly #builder: GraphBuilder;
@@ -64,7 +64,7 @@ export class CarriedState implements PackageStateReader {
     return Object.hasOwn(this.#comparison.snapshot.modules, file) ? { value: this.#value(raw, path) } : undefined;
   }
 
-  /** Captures the differences, all but those that turned out to hold what can't travel. */
+  /** Captures the differences, except those that turned out to hold values that can't travel. */
   carry(): void {
     const counts = new Map<string, number>();
     for (const difference of this.#comparison.differences) {
@@ -126,7 +126,7 @@ export class CarriedState implements PackageStateReader {
         ? this.#unreachable(path)
         : this.#change(maker, [holder, ...values], { path, names: ['', 'key', 'value'] });
     for (const { key, value } of entries) {
-      // What a package does with its own objects out of reach, it does again.
+      // A package repeats by itself what it does with its own objects out of reach.
       const own = holder === undefined ? undefined : this.find(key);
       if (own !== undefined) add(isMap ? [own, this.#value(value, path)] : [own]);
     }
@@ -186,8 +186,8 @@ export class CarriedState implements PackageStateReader {
   #setVariable({ scope, name, now, before }: Difference & { type: 'variable' }, path: Path): void {
     const place = this.#found.placeOf(scope);
     if (place === undefined) return this.#unreachable(path);
-    // It came to something else when it was declared, for the process is another one, and the replica finds out for itself;
-    // or another object of its kind was taken for it, which was put where it was.
+    // Its value depends on the process and the replica computes its own; or another object of its kind, put in its place, was
+    // paired with it.
     if (place.constants.has(name)) return this.#isOfKind(now, before) ? this.#unreachable(path) : undefined;
     const value = this.#value(now, path);
     if (!isPrimitive(now) && value === undefined) return;
@@ -226,13 +226,13 @@ export class CarriedState implements PackageStateReader {
     return this.#builder.value(value, path);
   }
 
-  /** A value that nothing refers to: it is made for what making it does. */
+  /** A value that nothing refers to: it is made for its side effect. */
   #change(maker: string, values: readonly Value[], { path, names }: Change): void {
     for (const value of values) if (isNode(value)) value.references++;
     this.changes.push({ ...this.#builder.shell(path), references: 2, kind: 'change', maker, values, names });
   }
 
-  /** Whether a package gave its objects functions of its own, which it does again where they are needed. */
+  /** Whether a package itself put its functions on its objects, which it does again when needed. */
   #isOwnDoing(difference: Difference): boolean {
     if (difference.type !== 'property' || difference.before !== undefined) return false;
     const step = this.#comparison.stepTo(difference.holder);

@@ -10,12 +10,12 @@ import { drawsRandomly, isNamed } from './module-texts.ts';
 import { primitiveReference, type Reference, type Snapshot, type SnapshotNode, type SnapshotScope } from './snapshot.ts';
 import { isOwnScope } from './take-snapshot.ts';
 
-/** Of functions of packages, the scopes around them, for the variables in there that never change. */
+/** Scopes around packages' functions, kept for their variables that never change. */
 const closures = new WeakMap<Function, readonly Scope[]>();
 
 /**
- * Pairs the values of this process with those of a snapshot, by the way that leads to them, and notes what is not the
- * same. When every difference is made in the fresh state, it is like this one.
+ * Pairs the values of this process with those of a snapshot, by the path that leads to them, and records the differences.
+ * Applying all of them to the fresh state makes it equal to this one.
  */
 export class Comparison {
   readonly differences: readonly Difference[];
@@ -46,7 +46,7 @@ export class Comparison {
       if (loaded !== undefined) this.#pair(loaded.exports, node, { type: 'module', file, isModule });
     }
     this.#walk();
-    // What modules lead to is known by that.
+    // Everything that modules lead to is paired now.
     this.#compareAdditions();
     this.#walk();
     this.differences = withoutOwn(this.#found, {
@@ -67,7 +67,7 @@ export class Comparison {
         else if (scope.isOnly) this.#compareScope(this.#values[number] as Function, scope);
         else late.push([number, scope]);
       }
-      // What is also reached in another way is known by that.
+      // Everything that has another path is paired now.
       if (number !== this.#queue.at(-1)) continue;
       for (const each of this.#weak.splice(0)) this.#compareWeak(each);
       for (const [through, scope] of late.splice(0)) this.#compareScope(this.#values[through] as Function, scope);
@@ -78,7 +78,7 @@ export class Comparison {
   numberOf(value: unknown): number | undefined {
     const number = this.#numbers.get(value);
     if (number !== undefined || this.#quiet.length === 0 || typeof value !== 'function') return number;
-    // Nothing differs in there, but it may be what leads to this one.
+    // These scopes have no differences, but may lead to this value.
     this.#isThorough = true;
     for (const [through, scope] of this.#quiet.splice(0)) this.#compareScope(this.#values[through] as Function, scope);
     this.#walk();
@@ -90,7 +90,7 @@ export class Comparison {
     return this.#values[number];
   }
 
-  /** What a member of a module is in the fresh state; undefined for a module that is not compared. */
+  /** A module's member in the fresh state; undefined for a module that is not compared. */
   freshMember({ type, file, member }: PackageMember): { readonly reference: Reference | undefined } | undefined {
     const { modules, nodes, scopes } = this.snapshot;
     const module = modules[file];
@@ -107,12 +107,12 @@ export class Comparison {
     return { reference };
   }
 
-  /** How the value with a number is reached; undefined for one that this process has no counterpart of. */
+  /** How to reach the value of a number; undefined if this process has no counterpart. */
   stepTo(number: number): Step | undefined {
     return this.#steps[number];
   }
 
-  /** Of members that the fresh state doesn't have, those count that the packages know of. */
+  /** Compares additions to built-in objects; an addition counts only if a package's code names it. */
   #compareAdditions(): void {
     for (const expression of extensible) {
       const { holder, parts } = additionsTo(this.#sources, expression) ?? {};
@@ -129,13 +129,13 @@ export class Comparison {
       const nameOf = (key: string | symbol): string | undefined => (typeof key === 'string' ? key : Symbol.keyFor(key));
       const isOfPackages = (name: string | undefined): boolean => name !== undefined && isNamed(this.snapshot, name);
       const properties = parts.properties.filter(([key]) => isThere(key) || isOfPackages(nameOf(key)));
-      // What is missing here was no program's doing: Node has it in one process and in another not yet.
+      // A member that is missing here was not removed by the program: Node adds some lazily.
       const before = (node.properties ?? []).filter(([key]) => typeof key !== 'string' || Object.hasOwn(holder, key));
       this.#compareProperties(number, { ...node, properties: before }, { ...parts, properties });
     }
   }
 
-  /** Whether a value is, or is the counterpart of, what the snapshot has. */
+  /** Whether a value equals, or is the counterpart of, the snapshot's. */
   #pair(value: unknown, reference: Reference, step: Step): boolean {
     if (!this.#mayBe(value, reference)) return false;
     const node = typeof reference === 'string' ? undefined : this.snapshot.nodes[reference];
@@ -161,7 +161,7 @@ export class Comparison {
     return '';
   }
 
-  /** Whether a value may be the counterpart of another, by what can be seen at once. */
+  /** Whether a value may be the counterpart of a node, by a quick look. */
   #mayBe(value: unknown, reference: Reference): boolean {
     if (typeof reference === 'string') {
       return isPrimitive(value) && (primitiveReference(value) === reference || isOfProcess(value, reference, this.snapshot));
@@ -172,7 +172,7 @@ export class Comparison {
     return this.snapshot.nodes[reference]?.kind === 'beyond' || this.isOfKind(value as object, reference);
   }
 
-  /** Whether a value and one of the snapshot are alike in what tells values of a kind. */
+  /** Whether a value and a node agree in what distinguishes values of their kind. */
   isOfKind(value: object, reference: number): boolean {
     const node = this.snapshot.nodes[reference];
     const { kind, tag } = identify(this.#sources, value);
@@ -189,7 +189,7 @@ export class Comparison {
     });
   }
 
-  /** Whether what can't be changed has the same members. */
+  /** Whether a frozen object has the same members. */
   #isAlike(value: object, { kind, properties = [] }: SnapshotNode): boolean {
     const parts = partsOf(value, kind);
     return (
@@ -201,7 +201,7 @@ export class Comparison {
     );
   }
 
-  /** What a package keeps of its own objects, and of others. */
+  /** Compares a weak collection: its entries for paired objects, and for others. */
   #compareWeak(holder: number): void {
     const before = new Map(this.snapshot.nodes[holder]?.weak ?? []);
     const value = this.#values[holder] as object;
@@ -239,7 +239,7 @@ export class Comparison {
       const found = before.get(key);
       before.delete(key);
       if (found !== undefined && this.#isSameProperty(holder, key, { found, descriptor })) continue;
-      // What can't be changed only seems so, for its counterpart was taken for another's.
+      // A fixed property can't have changed: the holder was paired with another object's counterpart.
       const isFixed = descriptor.configurable === false && descriptor.get !== undefined;
       if (tag !== 'namespace' && !(isFixed && found !== undefined))
         this.#found.push({ type: 'property', holder, key, now: descriptor, before: found?.[1] });
@@ -289,7 +289,7 @@ export class Comparison {
     return this.#pair(descriptor.set, setter as Reference, step('set')) && isSameGet;
   }
 
-  /** What differs in a bound function is none that the program could have changed: it is another function. */
+  /** A program can't change a bound function, so a difference means that it is another function. */
   #compareBound(holder: number, before: readonly Reference[]): void {
     const { bound } = this.#sources.inspector.facts(this.#values[holder] as Function);
     if (bound === undefined) return;

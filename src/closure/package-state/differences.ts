@@ -2,16 +2,16 @@ import { types } from 'node:util';
 import type { Primitive } from '../graph/nodes.ts';
 import type { Reference, Snapshot, SnapshotScope } from './snapshot.ts';
 
-/** How a value is reached from one that was reached before. */
+/** A step from a reached value to the next. */
 export type Step =
   | { readonly type: 'module'; readonly file: string; readonly isModule: boolean }
   | { readonly type: 'intrinsic'; readonly expression: string }
   | { readonly type: 'property'; readonly from: number; readonly key: string | symbol; readonly role: 'value' | 'get' | 'set' }
   | { readonly type: 'prototype'; readonly from: number }
-  /** Behind a bound function, where no code gets at it. */
+  /** Behind a bound function, out of reach of any code. */
   | { readonly type: 'bound'; readonly from: number }
   | { readonly type: 'private'; readonly from: number; readonly name: string; readonly nth: number }
-  /** What a weak collection holds for a key. */
+  /** The value of a weak collection for a key. */
   | { readonly type: 'weak'; readonly from: number; readonly key: number }
   /** A value of a Map, a key of one or of a Set, by its place in there. */
   | { readonly type: 'entry'; readonly from: number; readonly index: number; readonly role: 'key' | 'value' }
@@ -70,7 +70,7 @@ export function isOfProcess(value: Primitive, reference: Reference, { pid, began
 }
 
 /**
- * The differences without those that are each process's own: bytes that were drawn at random in advance, and how many of
+ * The differences without those that every process has for itself: bytes drawn at random in advance, and how many of
  * them are left. `stepTo` tells how a value is reached, `drawsAt` whether the module there asks for random bytes.
  */
 export function withoutOwn(

@@ -7,9 +7,9 @@ import { printStep } from './print-difference.ts';
 import { placeOf, placeOfClass, type ScopePlace } from './scope-places.ts';
 import type { SnapshotScope } from './snapshot.ts';
 
-/** How a replica finds what its own copy of a package keeps: the way that leads to it there, as nodes. */
+/** How a replica finds values in its own copy of a package: the path that leads there, as nodes. */
 export class FoundState {
-  /** What is found, which is to be done before any of it is changed. */
+  /** The values to find, before any of them is changed. */
   readonly nodes: Node[] = [];
   readonly #builder: GraphBuilder;
   readonly #comparison: Comparison;
@@ -60,7 +60,7 @@ export class FoundState {
       return this.#made(`((all) => [...${entries}][${step.index}])`, [from], path);
     }
     const key = this.#builder.value(step.key, path);
-    // A symbol that was made for the replica is no key of what is there.
+    // A symbol made anew in the replica is not a key of existing objects.
     if (isNode(key) && key.kind === 'symbol') return undefined;
     const maker =
       step.role === 'value'
@@ -77,7 +77,7 @@ export class FoundState {
     return node;
   }
 
-  /** What the module in the bundle lets out of a scope under a name. */
+  /** The member by which the bundled module exposes a variable of a scope. */
   variable(
     { source, call }: ScopePlace,
     { scope, name, path }: { scope: SnapshotScope; name: string; path: Path },

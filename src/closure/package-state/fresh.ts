@@ -18,11 +18,11 @@ const longestMs = 60_000;
 
 const mostKept = 50;
 
-/** By the files; what a package's files say is taken not to change while the process runs that has loaded them. */
+/** By files. The files of loaded packages are assumed not to change while the process runs. */
 const snapshots = new LRUCache<string, Promise<Snapshot>>({ max: 32 });
 
 /**
- * The state of modules of packages as they are when they were just loaded. To load them takes as long as it takes, so what was
+ * The state of packages' modules just after loading. Loading may take long, so what was
  * found is kept for other processes too. Rejects if they can't be loaded once more.
  */
 export async function freshState(files: readonly LoadedFile[], watch: CaptureWatch): Promise<Snapshot> {
@@ -52,7 +52,7 @@ async function kept(files: readonly LoadedFile[], { signal, onProgress }: Captur
   return snapshot;
 }
 
-/** What another process found, with the files as they were then: those of what the modules load, too. */
+/** A result that another process cached for the same files, including those that the modules load. */
 interface Kept {
   readonly stamps: readonly string[];
   readonly snapshot: Snapshot;
@@ -67,7 +67,7 @@ async function readKept(file: string): Promise<Snapshot | undefined> {
   return String(await stampsIn(snapshot)) === String(stamps) ? snapshot : undefined;
 }
 
-/** Of what decides how the modules are evaluated. */
+/** The hash of everything that decides how the modules are evaluated. */
 async function fingerprint(files: readonly LoadedFile[]): Promise<string> {
   const program = [packageVersion(), await stampsOf([stateProgram]), process.version, process.env.NODE_ENV, flagsOfLoader()];
   return createHash('sha256')
@@ -75,7 +75,7 @@ async function fingerprint(files: readonly LoadedFile[]): Promise<string> {
     .digest('hex');
 }
 
-/** Writes what was found, and removes what was found longest ago. */
+/** Writes a result to the cache, and removes the oldest ones. */
 async function keep(dir: string, file: string, snapshot: Snapshot): Promise<void> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const draft = `${file}.${randomUUID()}`;
@@ -87,7 +87,7 @@ async function keep(dir: string, file: string, snapshot: Snapshot): Promise<void
   for (const { path } of ages.slice(mostKept)) await rm(path, { force: true });
 }
 
-/** What decides which of its files a package loads. */
+/** The conditions that decide which of its files a package loads. */
 const flagsOfLoader = (): readonly string[] =>
   process.execArgv.filter((flag) => /^(?:-C|--conditions)\b.*=|^--preserve-symlinks/.test(flag));
 

@@ -11,7 +11,7 @@ import { type Intrinsics, isNative, symbolExpression } from '../heap/intrinsics.
 import { readExport } from '../heap/package-members.ts';
 import { hashOf, type Kind, longest, primitiveReference, type SnapshotNode } from './snapshot.ts';
 
-// What is read of values in the process that captures, and in the one that loads packages afresh: the same in both.
+// Readers of values, used alike in the capturing process and in the one that loads packages afresh.
 
 type Names = { readonly intrinsics: Intrinsics; readonly builtins: Builtins };
 type Identity = Pick<SnapshotNode, 'kind' | 'tag'>;
@@ -35,7 +35,7 @@ export const boundParts = ({ target, boundThis, boundArguments }: BoundFacts): r
   ...boundArguments,
 ];
 
-/** What can be told of a value without looking at what it leads to. */
+/** What identifies a value without following its references. */
 export function identify(names: Names, value: object | symbol): Identity {
   if (typeof value === 'symbol') {
     const expression = symbolExpression(value);
@@ -44,7 +44,7 @@ export function identify(names: Names, value: object | symbol): Identity {
   const expression = names.intrinsics.find(value);
   if (expression !== undefined) return { kind: 'known', tag: expression };
   if (types.isProxy(value)) return { kind: 'leaf', tag: 'proxy' };
-  // Under which of its names it is found depends on what the process has loaded.
+  // Which of its names is found depends on what the process has loaded.
   if (names.builtins.find(value) !== undefined) return { kind: 'known', tag: `builtin ${typeof value}` };
   return typeof value === 'function' ? identifyFunction(value) : identifyObject(names, value);
 }
@@ -85,7 +85,7 @@ function classTag({ intrinsics, builtins }: Names, value: object): string {
   return owner === undefined || types.isProxy(owner) ? 'instance' : textTag(owner);
 }
 
-/** What data holds, in a few words or as a hash. */
+/** The content of a data object, short or as a hash. */
 export function contentOf(value: object): string {
   if (Array.isArray(value)) return value.every(isPrimitive) ? hashOf(value.map(primitiveReference).join()) : '';
   if (types.isDate(value)) return String(Date.prototype.getTime.call(value));
@@ -96,7 +96,7 @@ export function contentOf(value: object): string {
 
 const isStack = (value: object): boolean => /\n {4}at /.test(String(Reflect.getOwnPropertyDescriptor(value, 'stack')?.value));
 
-/** What an object leads to. */
+/** An object's references. */
 export interface Parts {
   readonly prototype: object | null;
   readonly properties: readonly (readonly [key: string | symbol, descriptor: PropertyDescriptor])[];
@@ -138,14 +138,14 @@ const classes = [
 ];
 const collections = ['Map', 'Set', 'WeakMap', 'WeakSet', 'ArrayBuffer', 'Uint8Array', 'Iterator'];
 
-/** What programs put members of their own on, as expressions. */
+/** Built-in objects that programs extend, as expressions. */
 export const extensible: readonly string[] = [
   'globalThis',
   ...['Reflect', 'Math', 'JSON', 'Intl'],
   ...[...classes, ...collections].flatMap((name) => [name, `${name}.prototype`]),
 ];
 
-/** What an object of the language's has that neither the language nor Node put there; undefined if there is no such object. */
+/** The members of a built-in object that neither the language nor Node defined; undefined if there is no such object. */
 export function additionsTo(names: Names, expression: string): { readonly holder: object; readonly parts: Parts } | undefined {
   const [name = '', ...members] = expression.split('.');
   let holder: unknown = runInThisContext(`globalThis.${name}`);

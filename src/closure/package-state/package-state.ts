@@ -9,15 +9,15 @@ import { Comparison } from './compare.ts';
 import { freshState } from './fresh.ts';
 import type { Snapshot } from './snapshot.ts';
 
-/** By function that was captured: what its packages were compared with. */
+/** The snapshot that was used last, by captured function. */
 const used = new WeakMap<Function, { readonly files: string; readonly snapshot: Snapshot }>();
 
 /**
- * What the process changed in the packages that a closure uses, by comparison with the same modules loaded afresh. A capture
- * may be read several times until it is known which modules those are, and what of it can travel.
+ * What the process changed in the packages that a closure uses, by comparison with the same modules loaded afresh. The heap
+ * may be read several times, until it is known which modules those are and which changes can travel.
  */
 export class PackageState {
-  /** What was changed and stays behind. */
+  /** Warnings about changes that stay behind. */
   readonly #lost = new Map<string, Problem>();
   readonly #key: Function;
   #files: string;
@@ -25,7 +25,7 @@ export class PackageState {
   /** Whether it is still to be found out which packages there are. */
   #isUnknown: boolean;
 
-  /** `fn` stands for the closure, whose packages are mostly those that it had when it was captured before. */
+  /** `fn` identifies the closure: its packages are mostly the same as in its last capture. */
   constructor(fn: Function) {
     this.#key = fn;
     const { files = '[]', snapshot } = used.get(fn) ?? {};
@@ -38,7 +38,7 @@ export class PackageState {
     return [...this.#lost.values()];
   }
 
-  /** Has a reading of the heap take account of what is known. */
+  /** Makes a reading of the heap use what is known so far. */
   enter(builder: GraphBuilder): void {
     if (this.#isUnknown) builder.unknown = new Set();
     if (this.#snapshot === undefined) return;

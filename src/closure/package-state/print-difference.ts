@@ -24,7 +24,7 @@ function printHolder(comparison: Comparison, number: number): string {
   return step === undefined ? '' : printStep(comparison, step);
 }
 
-/** What was changed, and how. */
+/** A change in words: the place, and the values before and after. */
 export function printDifference(comparison: Comparison, difference: Difference): { what: string; how: string } {
   const { nodes } = comparison.snapshot;
   if (difference.type === 'variable') {

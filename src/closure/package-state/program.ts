@@ -10,15 +10,15 @@ const load = createRequire(join(import.meta.dirname, 'program.js'));
 
 async function main(files: readonly LoadedFile[]): Promise<void> {
   for (const { file, isModule } of files) {
-    // What fails here is missing in the comparison, and fails in the replica with its own message.
+    // A module that fails here is left out of the comparison, and fails in the replica with its own message.
     try {
-      // What a module exports may have a `then`, which is not to be called.
+      // A module's exports may have a `then`, which must not be called.
       if (isModule) await import(pathToFileURL(file).href);
       else load(file);
     } catch {}
   }
   const common = { ...load.cache };
-  // Loaded after the packages, for it has some of its own.
+  // Loaded after the packages, since it has dependencies of its own.
   const { takeSnapshot } = await import('./take-snapshot.ts');
   const text = Buffer.from(JSON.stringify(await takeSnapshot(common)));
   for (let offset = 0; offset < text.length; ) offset += writeSync(3, text, offset);

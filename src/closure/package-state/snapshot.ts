@@ -9,11 +9,11 @@ export type Reference = string | number;
 export type Kind =
   /** Node's or the language's, which every process has: nothing behind it is looked at. */
   | 'known'
-  /** What is told by its tag alone. */
+  /** Identified by its tag alone. */
   | 'leaf'
-  /** What has contents beside its properties: dates, expressions, typed arrays, long lists. */
+  /** Has content besides its properties: dates, regular expressions, typed arrays, long lists. */
   | 'data'
-  /** What is so far away that it is not looked at. */
+  /** Too far away to be read. */
   | 'beyond'
   | 'symbol'
   | 'function'
@@ -28,22 +28,22 @@ export interface SnapshotNode {
   readonly kind: Kind;
   /** Values with different tags are no counterparts of each other. */
   readonly tag: string;
-  /** What differs in data without being another value. */
+  /** Content that may differ without it being another value. */
   content?: string;
   /** Whether nothing can be added to it. */
   isFixed?: boolean;
-  /** Of a function, the variables of calls around it that are never assigned: they tell it from others of its text. */
+  /** For a function: never-assigned variables of the calls around it, which distinguish it from others of the same text. */
   closed?: readonly (readonly [depth: number, name: string, value: Reference])[];
-  /** Of a weak collection, by keys. */
+  /** For a weak collection: values by keys. */
   weak?: readonly (readonly [key: Reference, value: Reference])[];
   prototype?: Reference;
   /** A string key as it is, a symbol as its reference. An accessor has two references. */
   properties?: (readonly [key: string | readonly [Reference], value: Reference, set?: Reference])[];
   /** Private fields by their names, with the `#`. */
   privates?: (readonly [name: string, value: Reference])[];
-  /** Of a bound function what it calls, with what `this` and arguments. */
+  /** For a bound function: its target, `this` and arguments. */
   bound?: readonly Reference[];
-  /** Of a Map keys and values, of a Set values. */
+  /** For a Map: keys and values; for a Set: values. */
   entries?: (readonly [key: Reference, value?: Reference])[];
 }
 
@@ -65,13 +65,13 @@ export interface SnapshotScope {
 }
 
 export interface Snapshot {
-  /** Of the process that it was taken in, which began and ended then, in milliseconds since 1970. */
+  /** When the process that took it started and ended, in milliseconds since 1970. */
   readonly pid: number;
   readonly began: number;
   readonly ended: number;
-  /** By file: the node of what the module exports. */
+  /** By file: the node of the module's exports. */
   readonly modules: Readonly<Record<string, { readonly isModule: boolean; readonly node: number }>>;
-  /** The nodes of what was put on the language's own objects, by the expressions of those. */
+  /** The nodes of extended built-in objects, by their expressions. */
   readonly additions: Readonly<Record<string, number>>;
   readonly nodes: readonly SnapshotNode[];
   readonly scopes: readonly SnapshotScope[];
@@ -88,7 +88,7 @@ export function primitiveReference(value: Primitive): string {
   return value === null ? 'null' : `${typeof value}${String(value)}`;
 }
 
-/** A primitive as it is shown to people. */
+/** A primitive as people see it. */
 export function printReference(reference: Reference, nodes: readonly SnapshotNode[]): string {
   if (typeof reference === 'number') return `a ${nodes[reference]?.kind ?? 'value'}`;
   if (reference.startsWith('s')) return JSON.stringify(reference.slice(1));

@@ -43,7 +43,7 @@ export async function takeSnapshot(common: Readonly<Record<string, { exports: un
   return new Walk(inspector).from(modules);
 }
 
-/** Of packages with more, the inner parts are not compared. */
+/** Packages with more nodes are compared at their outer parts only. */
 const mostNodes = 20_000;
 const mostOthers = 4;
 /** Scopes with more variables are those of whole programs, which no factory makes again. */
@@ -59,7 +59,7 @@ class Walk {
   /** How many scopes functions of packages have. */
   readonly #depths = new Map<number, number>();
   readonly #scopesByFunction = new Map<string, SnapshotScope[]>();
-  /** By what tells scopes apart: the scope, and the places of the functions that showed it. */
+  /** Scopes by their distinguishing content, with the places of the functions that showed them. */
   readonly #scopesByKey = new Map<string, { readonly scope: SnapshotScope; readonly places: Set<string> }>();
 
   constructor(inspector: HeapInspector) {

@@ -10,7 +10,7 @@ import type { Flag } from './report.ts';
 const manyMembers = 1_000;
 const manyExports = 3;
 
-/** Tells what had better be different in a graph. */
+/** Finds what should be different in a graph. */
 export class Flags {
   readonly #captured: CapturedClosure;
   readonly #census: GraphSizes;
@@ -22,7 +22,7 @@ export class Flags {
     this.#readers = readers;
   }
 
-  /** Of what stands under a key of a node; `key` undefined: of the node itself. */
+  /** The flags of a node's value under a key; `key` undefined: of the node itself. */
   ofSecrets(holder: Node, key: string | number | undefined): Flag[] {
     return this.#captured.secrets
       .filter((secret) => secret.holder === holder && secret.key === key)
@@ -41,7 +41,7 @@ export class Flags {
     return [...flags, { kind: 'large', message }];
   }
 
-  /** Of a captured variable, as the functions that use it read no more than some members. */
+  /** Flags a captured variable of which its functions read only some members. */
   ofVariable(value: Value, name: string, reader: Node): Flag[] {
     if (!isNode(value)) return [];
     if (this.#captured.wholeModules.has(value) || isWrapper(value)) return this.#ofModule(value, name, reader);
@@ -70,7 +70,7 @@ export class Flags {
   }
 }
 
-/** What compilers to CommonJS make of an ES module, with all its exports as accessors. */
+/** A compiler's CommonJS form of an ES module, with all its exports as accessors. */
 const isWrapper = ({ kind, properties }: Node): boolean =>
   kind === 'object' && properties.some(({ key }) => key === '__esModule');
 

@@ -9,7 +9,7 @@ import { type Path, printPath } from '../graph/path.ts';
 import type { FoundProblem, Problem } from '../graph/problem.ts';
 import { packageNameOf, packageRootOf } from '../heap/package-members.ts';
 
-/** An object or a function that a package made for the user, and that can't travel for what is in it. */
+/** A user's object or function that a package made, with contents that can't travel. */
 interface Foreign {
   readonly at: Path;
   readonly what: string;
@@ -20,7 +20,7 @@ interface Foreign {
 }
 
 /**
- * Puts together what can't travel of one object of a package: the inside of that is none of the user's business, who made it
+ * Joins the problems inside one package's object into one: its insides don't concern the user, who made it
  * and can make it in `setup`.
  */
 export function joinProblems(builder: GraphBuilder): readonly Problem[] {

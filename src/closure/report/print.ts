@@ -18,7 +18,7 @@ interface Row {
   readonly node: CaptureNode;
 }
 
-/** The tree in aligned columns; beneath it what had better be different, and what can't travel. */
+/** The tree in aligned columns; below it the flags and the problems. */
 export function printReport({ roots, problems, warnings, bytes }: Printed): string {
   const rows = roots.flatMap((root) => rowsOf(root));
   const flagged = rows.flatMap(({ node: { path, flags } }) => flags.map(({ kind, message }) => ({ path, kind, message })));
@@ -52,7 +52,7 @@ function printRows(rows: readonly Row[], bytes: number): string[] {
 
 const shortHow = ({ how, type }: CaptureNode): string => (type === '' ? '' : how === 'reference' ? 'ref' : how);
 
-/** Of a place in a file the end says most. */
+/** The end of a file's place says most. */
 function fitReason(why: string, width: number): string {
   const short = why.replace(/ at \S*\//, ' at …/').replace(/ and (\d+) more$/, ' +$1');
   const shortest = short.replace(/^(?:(?:used|read) by|written at) /, '');
@@ -90,14 +90,14 @@ function note(title: string, text: string): string {
   return [title, ...[...lines, line].map((each) => `    ${each}`)].join('\n');
 }
 
-/** A name after its branch, of which the end is shown where it is deep. */
+/** A name after its branch; a deep branch is cut at its beginning. */
 function nameOf({ branch, node: { name } }: Row, width: number): string {
   const deepest = width / 2;
   const shown = branch.length <= deepest ? branch : `…${branch.slice(1 - deepest)}`;
   return shown + shorten(name, width - shown.length);
 }
 
-/** Of what is too long the end says more than the middle. */
+/** The end of a long text says more than its middle. */
 function shorten(text: string, width: number): string {
   if (text.length <= width) return text;
   if (width < 8) return text.slice(0, Math.max(0, width));

@@ -4,7 +4,7 @@ import type { CapturedClosure } from '../graph/closure.ts';
 import type { Binding, Capture, FunctionNode, Node } from '../graph/nodes.ts';
 import type { NameUse } from '../syntax/syntax.ts';
 
-/** Knows which functions use what, and where their texts say so. */
+/** Finds the functions that use a value, and the place of the use in their texts. */
 export class Readers {
   readonly #byBinding = new Map<Binding | Capture, FunctionNode[]>();
   readonly #projectDir: string;
@@ -38,7 +38,7 @@ export class Readers {
     return `used by ${this.#nameAt(fn, offset ?? 0)}${others}`;
   }
 
-  /** `read by predict at src/app.ts:12`, where a function that uses the variable reads this member of it by name. */
+  /** `read by predict at src/app.ts:12`, if a function that uses the variable reads this member by name. */
   readersOf(fn: FunctionNode, name: string, key: string): string | undefined {
     for (const user of this.#usersOf(fn, name)) {
       const use = usesOf(user, name).find((each) => fixedKey(user.syntax.text, endOf(each, name))?.key === key);
@@ -47,7 +47,7 @@ export class Readers {
     return undefined;
   }
 
-  /** The members that are read of a variable; keys undefined where anything else may be done with it. */
+  /** The members that are read of a variable; keys are undefined if it may have other uses. */
   fixedKeys(fn: Node, name: string): { functions: readonly FunctionNode[]; keys: ReadonlySet<string> | undefined } {
     const functions = fn.kind === 'function' ? this.#usersOf(fn, name) : [];
     const keys = new Set<string>();
@@ -75,7 +75,7 @@ export class Readers {
   }
 }
 
-/** The uses of a variable in a text; of `state.count`, a member of a namespace, those that read that. */
+/** The uses of a variable in a text; for `state.count`, a member of a namespace, the uses that read it. */
 function usesOf({ syntax }: FunctionNode, name: string): readonly NameUse[] {
   const [first = '', member] = name.split('.');
   const uses = syntax.freeNames.get(first)?.uses ?? [];
@@ -88,7 +88,7 @@ const index = /\s*(?:\?\.)?\s*\[\s*(?:(\d+)|'([^'\\]*)'|"([^"\\]*)")\s*\]/y;
 const member = /\s*\??\.\s*([\p{L}_$][\p{L}\d_$]*)/uy;
 const call = /\s*(?:\?\.\s*)?[(`]/y;
 
-/** The key of the member that a text reads at an offset, where it stands there as it is. */
+/** The key of the member that a text reads at an offset, if it is written there literally. */
 function fixedKey(text: string, offset: number): { readonly key: string; readonly isCalled: boolean } | undefined {
   for (const pattern of [index, member]) {
     pattern.lastIndex = offset;

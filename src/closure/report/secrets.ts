@@ -5,11 +5,11 @@ import { type Path, printPath } from '../graph/path.ts';
 import type { Problem } from '../graph/problem.ts';
 import { claimOf, isCredible, shapeOf, shapesIn } from '../graph/secret-rules.ts';
 
-/** What of it people are told, which keeps nothing else of the graph. */
+/** The printable part of a problem, which doesn't keep the graph in memory. */
 export const plainProblem = ({ path, what, fix }: Problem): Problem => ({ path, what, fix });
 
 export interface Secrets {
-  /** What looks like credentials, by its shape or its name. */
+  /** Values that look like credentials, by shape or name. */
   readonly credentials: readonly Secret[];
   /** Objects that hold the environment of this process. */
   readonly environments: readonly Secret[];
@@ -22,7 +22,7 @@ const environmentFix =
 /** More of them say nothing new. */
 const maxFound = 100;
 
-/** Looks through all that was captured. Of objects that look alike in one collection the first stands for all. */
+/** Searches all captured values. Of similar objects in one collection, the first stands for all. */
 export function findSecrets(captured: CapturedClosure): Secrets {
   return new Scan(captured).found();
 }
@@ -38,7 +38,7 @@ class Scan {
   readonly #seen = new Set<Node>();
   readonly #pending: Node[] = [];
   readonly #variables = new Set<unknown>();
-  /** By what holds alike ones: the names that were found there. */
+  /** By the holder of similar objects: the names that were found there. */
   readonly #groups = new Map<Path | Node, Set<string>>();
   #lastKeys: readonly string[] = [];
   #left = 0;
@@ -46,7 +46,7 @@ class Scan {
   constructor({ functions, data, evaluated, changes }: CapturedClosure) {
     for (const fn of functions) this.#meet(fn);
     for (const value of [...evaluated, ...changes]) this.#meet(value);
-    // Of those there may be millions; all are in the list, so none needs to be remembered.
+    // There may be millions of these; all are in the list, so none needs to be remembered.
     for (const node of data) {
       if (node.values === undefined || node.privates !== undefined) this.#readData(node);
       else if (node.kind === 'array') this.#readValues(node, undefined, node.values);
@@ -73,7 +73,7 @@ class Scan {
     this.#pending.push(value);
   }
 
-  /** One of those that a list holds, and others may lead to as well. */
+  /** An element of a list, which others may also refer to. */
   #readData(node: DataNode): void {
     if (node.values === undefined) this.#meet(node);
     else this.#readNode(node);
@@ -191,7 +191,7 @@ function isIndex(label: string | symbol): boolean {
   return (first >= 48 && first <= 57) || label.startsWith('Set entry');
 }
 
-/** The word by which the user's code calls a value; empty where it has none. */
+/** The user's name for a value; empty if it has none. */
 function nameOf(role: Role, key: string | number): string {
   if (typeof key === 'number' || role === 'element' || role === 'part' || role === 'key') return '';
   if (role === 'entry') return key.startsWith('Map entry ') ? key.slice('Map entry '.length) : '';
@@ -200,7 +200,7 @@ function nameOf(role: Role, key: string | number): string {
 
 const harmless = /(?:user|name|mail|host|url|uri|endpoint|region|type|id|version|account|scope|issuer)$/i;
 
-/** Whether a collection is called `secrets` or the like, so that what lies in it need not be. */
+/** Whether a collection has a name like `secrets`, which then stands for the names of its values. */
 function isHeldAsSecret({ path, kind }: Node, name: string): boolean {
   if (kind === 'function' || kind === 'made' || typeof path.label !== 'string' || isIndex(path.label)) return false;
   const held = path.label.replace(/^(?:captured "|Map entry )|"$/g, '');

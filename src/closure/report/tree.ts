@@ -10,11 +10,11 @@ import { reasonOf, typeOf } from './words.ts';
 
 /** Nobody reads more. */
 const maxLines = 1_000;
-/** Of the children of one node. */
+/** The most children shown of one node. */
 const maxChildren = 20;
-/** Of many that are all alike. */
+/** The most shown of many alike. */
 const maxAlike = 3;
-/** So far below a function all is shown; further down what is remarkable. */
+/** Down to this depth below a function everything is shown; deeper, only what is remarkable. */
 const plainDepth = 2;
 /** A string of this length is worth a line. */
 const longText = 4_096;
@@ -31,18 +31,18 @@ interface Line {
   readonly variable: { readonly reader: FunctionNode; readonly name: string } | undefined;
 }
 
-/** What a node leads to, before it is known whether there is room for it. */
+/** A candidate line, before it is known whether there is room for it. */
 interface Child {
   readonly value: Value;
   readonly role: Role;
   readonly key: string | number;
-  /** Its number, where it belongs to this node. */
+  /** Its number, if it belongs to this node. */
   readonly number: number | undefined;
   readonly bytes: number;
   readonly isRemarkable: boolean;
 }
 
-/** The functions that were captured, each with a bounded tree of what came along, and exact sums. */
+/** The captured functions, each with a bounded tree of what came along, and exact sums. */
 export function treeOf(captured: CapturedClosure): CaptureNode[] {
   const census = new GraphSizes(captured, new Set(captured.secrets.map(({ holder }) => holder)));
   return new Tree(captured, census).roots();
@@ -62,7 +62,7 @@ class Tree {
 
   roots(): CaptureNode[] {
     const lines = this.#census.roots.slice(0, maxChildren).map((number) => this.#root(number));
-    // Breadth first, so that what is near the function gets the room.
+    // Breadth first, so that values near the function get the room.
     const waiting = [...lines];
     for (let at = 0; at < waiting.length && this.#room > 0; at++) waiting.push(...this.#grow(waiting[at] as Line));
     return lines.map(({ shown }) => shown);
@@ -86,7 +86,7 @@ class Tree {
     };
   }
 
-  /** Puts the children of a line below it; returns those that may have some of their own. */
+  /** Adds the children of a line; returns those that may have children themselves. */
   #grow(line: Line): Line[] {
     if (line.depth >= plainDepth && !this.#census.isRemarkable(line.number)) return [];
     if (line.node.kind === 'view') return [];
@@ -141,7 +141,7 @@ class Tree {
     return { chosen: areAlike ? chosen.slice(0, maxAlike) : chosen, count, bytes };
   }
 
-  /** Undefined for what needs no line: numbers and short texts in objects, symbols, what all programs have. */
+  /** Undefined for values without a line: numbers and short texts in objects, symbols, intrinsics. */
   #child(holder: Node, edge: Pick<Child, 'value' | 'role' | 'key' | 'number'>): Child | undefined {
     const { value, role, key, number } = edge;
     if (number === undefined) {

@@ -2,7 +2,7 @@ import type { Role } from '../graph/edges.ts';
 import type { ModuleNode, Node, Value } from '../graph/nodes.ts';
 import { isNode } from '../graph/nodes.ts';
 
-/** What a value is, in a word or two. */
+/** A value's type, in a word or two. */
 export function typeOf(value: Value): string {
   if (!isNode(value)) return value === null ? 'null' : typeof value === 'string' ? `string(${value.length})` : typeof value;
   if (value.kind === 'function') return value.syntax.kind === 'class' ? `class ${value.name}` : 'function';
@@ -20,7 +20,7 @@ export function typeOf(value: Value): string {
   return value.kind === 'intrinsic' ? value.expression : value.kind;
 }
 
-/** Of an instance of a class of the user's or of a package's. */
+/** The type of an instance of a user's or package's class. */
 function instanceName({ prototype }: Node): string | undefined {
   if (!isNode(prototype)) return undefined;
   if (prototype.kind === 'member' && isNode(prototype.owner)) {

@@ -1,6 +1,6 @@
 import { type Ast, type Span, Walk } from './walk.ts';
 
-/** What of a class's text is written anew, or needed to give its instances back what only its text can reach. */
+/** The parts of a class's text that are rewritten, or needed to restore the private state of its instances. */
 export interface ClassSyntax {
   readonly heritage: Span | undefined;
   /** Whether it extends anything, also `null`. */
@@ -21,7 +21,7 @@ export interface ClassSyntax {
   readonly privateMethods: readonly string[];
   /** Private static fields: each name, and the initialiser after it. */
   readonly privateStatics: readonly (Span & { readonly name: string })[];
-  /** Initialisers of fields of instances, but for those that do nothing but make a function or name a constant. */
+  /** Initialisers of instance fields, except those that only make a function or name a constant. */
   readonly initialisers: readonly Span[];
   /** Where the body begins, after its brace. */
   readonly bodyStart: number;

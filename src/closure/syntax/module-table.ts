@@ -12,7 +12,7 @@ export interface ModuleTable {
   readonly imports: ReadonlyMap<string, ImportedName>;
   /** Exported name to the local variable. */
   readonly exports: ReadonlyMap<string, string>;
-  /** Exported name to where it is exported again from. */
+  /** Exported names to the modules that they are re-exported from. */
   readonly reExports: ReadonlyMap<string, ImportedName>;
   /** Specifiers of `export * from`. */
   readonly stars: readonly string[];

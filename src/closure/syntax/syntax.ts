@@ -7,9 +7,9 @@ import { type Ast, type MemberUse, type ModuleCall, type Span, type SuperUse, Wa
 export interface NameUse extends Span {
   /** `{ n }`: the name is a key too, so a new name needs `n: ` before it. */
   readonly shorthand: boolean;
-  /** The property that is read of it, where that is all that is done with it. */
+  /** The property that is read of it, if that is its only use. */
   readonly member: MemberUse | undefined;
-  /** The keys that an object pattern takes from it, where that is all that is done with it. */
+  /** The keys that an object pattern takes from it, if that is its only use. */
   readonly pattern: readonly string[] | undefined;
 }
 
@@ -19,7 +19,7 @@ export interface FreeName {
   written: boolean;
 }
 
-/** What is known of a function from its text alone. */
+/** What a function's text tells. */
 export interface FunctionSyntax {
   readonly text: string;
   /** Whether the text is an expression as it stands, or a method that needs an object around it. */
@@ -57,7 +57,7 @@ export interface FunctionSyntax {
 const options: Options = {
   ecmaVersion: 'latest',
   sourceType: 'script',
-  // The text of a method may hold what only its surroundings allow.
+  // The text of a method may contain syntax that is valid only inside its class or object.
   allowSuperOutsideMethod: true,
   allowAwaitOutsideFunction: false,
   allowImportExportEverywhere: true,
@@ -66,14 +66,14 @@ const options: Options = {
   ranges: true,
 };
 
-/** What a text may stand in. `new.target` of an arrow is allowed within a function only. */
+/** Contexts in which a text may be valid. `new.target` in an arrow needs a function around it. */
 const wrappers = [
   { before: '(', after: '\n)', form: 'expression' },
   { before: '({', after: '\n})', form: 'method' },
   { before: '(function () { (', after: '\n) })', form: 'expression' },
 ] as const;
 
-/** Reads the text of a function as V8 gives it; undefined where it is no JavaScript. */
+/** Reads the text of a function as V8 gives it; undefined if it isn't JavaScript. */
 export function readSyntax(text: string): FunctionSyntax | undefined {
   for (const { before, after, form } of wrappers) {
     try {

@@ -15,13 +15,13 @@ export interface Span {
 export interface ModuleCall extends Span {
   readonly kind: 'require' | 'import';
   readonly specifier: string;
-  /** The name that is called; of a `require` that is none, which only its value tells, the call stays as it is. */
+  /** The called name. If its value is not a real `require`, the call stays as it is. */
   readonly callee: string;
   /** Whether it is written as a call of a function that stands for `import`, as Vite does. */
   readonly isDisguised: boolean;
 }
 
-/** What Vite's runner, and so vitest, makes of `import`. */
+/** The form that Vite's runner, and so vitest, gives `import`. */
 export const disguisedImport = '__vite_ssr_dynamic_import__';
 
 /** A property that is read of a name. */
@@ -41,20 +41,20 @@ export interface SuperUse extends Span {
   readonly call: Span | undefined;
 }
 
-/** What one pass over a function's tree collects. */
+/** The result of one pass over a function's tree. */
 export class Walk {
   readonly identifiers = new Set<string>();
   readonly outerThis: Span[] = [];
   readonly moduleCalls: ModuleCall[] = [];
-  /** By where an identifier starts: the property that is read of it. */
+  /** The property that is read of an identifier, by the identifier's start. */
   readonly memberOf = new Map<number, MemberUse>();
-  /** By where an identifier starts: the keys that a pattern takes from it. */
+  /** The keys that a pattern takes from an identifier, by the identifier's start. */
   readonly patternOf = new Map<number, readonly string[]>();
   /** `import.meta.url` and its like; without a key: `import.meta` itself. */
   readonly metas: (Span & { readonly key: string | undefined })[] = [];
   readonly #privateUses = new Set<string>();
   readonly #privateNames = new Set<string>();
-  /** Calls of members, by where the member begins. */
+  /** Calls of members, by the member's start. */
   readonly #called = new Map<number, Ast>();
   readonly shorthands = new Set<number>();
   /** `super.x` that means the prototype of an object around. */
@@ -93,7 +93,7 @@ export class Walk {
     else if (node.type === 'MetaProperty') this.#noteMeta(node, outer);
     else if (node.type === 'Property' && node.shorthand === true) this.shorthands.add((node.key as Ast).start);
     else if (node.type === 'CallExpression') this.#noteCall(node);
-    // A tag gets its object as `this`, as what is called does.
+    // A template tag gets its object as `this`, as a called function does.
     else if (node.type === 'TaggedTemplateExpression') this.#called.set((node.tag as Ast).start, node);
     else if (node.type === 'PrivateIdentifier') this.#privateUses.add(node.name as string);
     else if (node.type === 'PropertyDefinition' || node.type === 'MethodDefinition') this.#notePrivate(node.key as Ast);
