@@ -20,7 +20,7 @@ main().then(
   () => process.exit(0),
   (error: unknown) => {
     console.error(
-      error instanceof Error ? (error.stack ?? error.message) : `A value that is no Error was thrown: ${inspect(error)}`,
+      error instanceof Error ? (error.stack ?? error.message) : `Something other than an Error was thrown: ${inspect(error)}`,
     );
     process.exit(1);
   },

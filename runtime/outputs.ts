@@ -47,7 +47,7 @@ export function failure(thrown: unknown): Output {
   const error: RemoteError =
     thrown instanceof Error
       ? { name: String(thrown.name), message: messageWithin(thrown), ...stackOf(thrown) }
-      : { name: 'Error', message: `A value that is no Error was thrown: ${inspect(thrown)}` };
+      : { name: 'Error', message: `Something other than an Error was thrown: ${inspect(thrown)}` };
   return { text: JSON.stringify(error), failed: true };
 }
 

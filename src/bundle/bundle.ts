@@ -43,7 +43,7 @@ export interface Bundle extends StoredBundle {
 export type Takes = 'batch' | 'one';
 
 const BundleOptions = z.strictObject({
-  outDir: z.string().min(1).describe('The folder to write the bundle to; made where there is none.'),
+  outDir: z.string().min(1).describe('The folder to write the bundle to; made if missing.'),
   secrets: secretsOption,
   target: targetOption,
   packages: packagesOption,

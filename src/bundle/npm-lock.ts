@@ -47,7 +47,7 @@ function parseLock(file: string): Partial<Pick<NpmLock, 'packages'>> {
     return JSON.parse(readFileSync(file, 'utf8')) as Partial<NpmLock>;
   } catch (error) {
     const message = `The lock file ${file} can't be read: ${messageOf(error)}`;
-    throw new ClipperError('E_BUNDLE_FAILED', message, { fix: 'npm install writes it anew', cause: error });
+    throw new ClipperError('E_BUNDLE_FAILED', message, { fix: 'run npm install, which writes it again', cause: error });
   }
 }
 

@@ -68,6 +68,6 @@ export async function buildModel<T extends InputType, Context = undefined>(
 
 async function versionFor(server: Server, name: string): Promise<string> {
   if (server.cluster !== undefined) return new ServerTarget(server).nextVersion(name, undefined);
-  const message = `Give a version: ${server.management.url} is no clipper-ts server, which would know the next`;
+  const message = `Give a version: ${server.management.url} is not a clipper-ts server, which would find the next one`;
   throw new ClipperError('E_INVALID_OPTION', message);
 }

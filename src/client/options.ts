@@ -84,14 +84,14 @@ export type ModelOptions = z.input<typeof ModelOptions>;
 const LogOptions = z.strictObject({
   name: z.string().optional().describe('Only replicas of this model.'),
   version: z.union([z.string(), z.number()]).transform(String).optional(),
-  tailLines: z.number().int().positive().max(100_000).default(1_000).describe('The last so many lines.'),
+  tailLines: z.number().int().positive().max(100_000).default(1_000).describe('How many of the last lines.'),
 });
 /** Which replicas' logs to read, and how much of them. */
 export type LogOptions = z.input<typeof LogOptions>;
 
 const PredictOptions = z.strictObject({
   version: z.union([z.string(), z.number()]).transform(String).optional().describe('Another version than the current one.'),
-  key: z.string().optional().describe('Queries with the same key go to the same version, where traffic is split.'),
+  key: z.string().optional().describe('Queries with the same key go to the same version, if traffic is split.'),
   apiKey: z.string().optional().describe("A key of the application; left out: the connection's."),
   explain: z.boolean().default(false).describe('Asks what happened to the query, and when.'),
 });

@@ -104,5 +104,5 @@ function notOurs(url: string): ClipperError {
   const fix =
     "connectClipper({ managementUrl, queryUrl, rpcAddress: 'host:7000' }) runs them from here, or start containers by hand and " +
     'make the model known with registerModel';
-  return new ClipperError('E_REMOTE_BUNDLE', `Only a clipper-ts server starts replicas, and ${url} is none`, { fix });
+  return new ClipperError('E_REMOTE_BUNDLE', `Only a clipper-ts server starts replicas, and ${url} is not one`, { fix });
 }

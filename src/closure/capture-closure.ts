@@ -20,12 +20,12 @@ import { PackageState } from './package-state/package-state.ts';
 import { joinProblems } from './report/package-problems.ts';
 import { findSecrets, plainProblem } from './report/secrets.ts';
 
-/** Functions to capture together, so that they keep sharing state, by their export name in the bundle. */
+/** Functions to capture together so that they keep sharing state, keyed by their export name in the bundle. */
 export type Roots = Readonly<Record<string, Function>>;
 
 /**
- * Reads a function and everything it closes over from the running process. Nothing of the user's is run, and nothing is
- * waited for while the heap is read. Throws E_NOT_CAPTURABLE naming the path to each value that can't travel.
+ * Reads a function and everything it closes over from the running process. Runs no user code, and reads the heap synchronously.
+ * Throws E_NOT_CAPTURABLE with the path to each value that can't travel.
  */
 export async function captureClosure(fn: Function, options: CaptureOptions = {}): Promise<CapturedClosure> {
   if (typeof fn !== 'function') {
@@ -34,7 +34,7 @@ export async function captureClosure(fn: Function, options: CaptureOptions = {})
   return captureRoots({ default: fn }, resolveOptions(CaptureOptions, options, 'captureClosure'));
 }
 
-/** Captures several functions as one closure; see captureClosure. */
+/** Captures several functions as one closure. See `captureClosure`. */
 export async function captureRoots(
   roots: Roots,
   options: Required<CaptureOptions>,
@@ -45,7 +45,7 @@ export async function captureRoots(
   return captured;
 }
 
-/** The graph, and the values that can't travel. */
+/** Returns the graph and the values that can't travel. */
 export async function readGraph(
   roots: Roots,
   options: Required<CaptureOptions>,
@@ -62,7 +62,8 @@ export async function readGraph(
     const builder = new GraphBuilder(sources, captureByValue, capturePatches);
     state.enter(builder);
     const captured = build(builder, roots);
-    // The exports of an ES module come by a promise only; the heap is then read anew, in one go.
+    // The exports of an ES module are available only through a promise. Once they are loaded, the heap is read again in a
+    // single synchronous pass.
     if (origins.wanted.size > 0) await origins.learnNamespaces();
     else if (await state.isWhole(captured.packageFiles, builder, watch)) {
       return judged({ ...captured, warnings: state.warnings }, explained(builder), options);
@@ -70,7 +71,7 @@ export async function readGraph(
   }
 }
 
-/** The problems, of which a package that was bundled into the program may be the cause. */
+/** Returns the problems, plus one that names the program if a package bundled into it may be the cause. */
 function explained(builder: GraphBuilder): readonly Problem[] {
   const { functions, sources } = builder;
   const problems = joinProblems(builder);
@@ -129,7 +130,7 @@ function build(builder: GraphBuilder, roots: Roots): CapturedClosure {
   };
 }
 
-/** The package of the file that defines the first root; the working directory for code without a file. */
+/** Returns the package directory of the file that defines the first root, or of the working directory if no root has a file. */
 function projectDirOf({ sources: { inspector, origins } }: GraphBuilder, roots: Roots): string {
   for (const fn of Object.values(roots)) {
     const { scriptId } = inspector.facts(fn);
@@ -143,7 +144,7 @@ const builtins = new Builtins();
 let intrinsics: Intrinsics | undefined;
 let reader: Origins;
 
-/** The environment is the same for the whole process, so it is indexed once. */
+/** Intrinsics are the same for the whole process, so they are indexed once. */
 function intrinsicsOf(origins: Origins): Intrinsics {
   reader = origins;
   intrinsics ??= new Intrinsics((fn) => reader.isOfNode(fn));

@@ -7,14 +7,14 @@ import { printReport } from './report/print.ts';
 import type { CaptureReport } from './report/report.ts';
 import { treeOf } from './report/tree.ts';
 
-/** Shows what a capture would take along and how, and what can't travel and why. Nothing is written. */
+/** Reports what a capture would include and how, and what can't travel and why. Writes nothing. */
 export async function explainClosure(fn: Function, options: CaptureOptions = {}): Promise<CaptureReport> {
   const resolved = resolveOptions(CaptureOptions, options, 'explainClosure');
   const { captured, problems } = await readGraph({ default: fn }, resolved);
   return reportOf(captured, problems);
 }
 
-/** Sums up a graph that was read. */
+/** Summarizes a captured graph. */
 export function reportOf(captured: CapturedClosure, problems: readonly Problem[]): CaptureReport {
   const roots = treeOf(captured);
   const { warnings } = captured;

@@ -29,7 +29,7 @@ export class RedisSession {
     });
     const [selected, ...rest] = replies;
     if (selected !== undefined && 'refused' in selected) {
-      throw this.failed(`${selected.refused}. It must have databases 0 to 8, as a Redis that is no Redis Cluster has`);
+      throw this.failed(`${selected.refused}. It must have databases 0 to 8, as every Redis has that is not a Redis Cluster`);
     }
     return rest;
   }

@@ -196,9 +196,9 @@ export class Deployments {
     try {
       await supervisor.collect(needed.map(({ name, version }) => ({ modelName: name, modelVersion: version })));
       const collected = await artifacts.collect(needed);
-      if (collected.length > 0) log.info({ bundles: collected }, 'bundles that no version needs were taken away');
+      if (collected.length > 0) log.info({ bundles: collected }, 'bundles that no version needs were removed');
     } catch (error) {
-      log.warn({ err: error }, 'what no version needs could not be taken away');
+      log.warn({ err: error }, 'bundles and images that no version needs could not be removed');
     }
   }
 

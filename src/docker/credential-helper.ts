@@ -24,7 +24,7 @@ export async function askCredentialHelper(helper: string, server: string): Promi
   } catch (error) {
     const failure = error as Failure;
     if (/credentials not found/i.test(`${failure.stdout} ${failure.stderr}`)) return undefined;
-    const message = `The credentials for the registry ${server} can't be had from ${program}, which Docker's configuration names`;
+    const message = `The credentials for the registry ${server} can't be read from ${program}, the credential helper in Docker's configuration`;
     const fix = failure.code === 'ENOENT' ? 'install it, or remove it from the configuration' : undefined;
     throw new ClipperError('E_REGISTRY_FAILED', `${message}: ${reasonOf(failure)}`, { fix, cause: error });
   }
@@ -50,12 +50,12 @@ function parsed(answer: string): { readonly Username?: unknown; readonly Secret?
     return Object(JSON.parse(answer));
   } catch {
     // The parser's own error quotes the text, including the secret.
-    throw new Error('its answer is no JSON');
+    throw new Error('its answer is not JSON');
   }
 }
 
 function reasonOf(failure: Failure): string {
-  if (failure.code === 'ENOENT') return 'there is no such program in PATH';
+  if (failure.code === 'ENOENT') return 'it is not in PATH';
   if (failure.killed === true) return `it gave no answer in ${timeoutMs / 1_000} s`;
   if (typeof failure.code !== 'number') return messageOf(failure);
   return (failure.stderr || failure.stdout || `it ended with code ${failure.code}`).trim();

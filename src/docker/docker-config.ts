@@ -23,7 +23,7 @@ export async function readDockerConfig(): Promise<DockerConfig> {
   try {
     return JSON.parse(text) as DockerConfig;
   } catch (error) {
-    throw new ClipperError('E_INVALID_OPTION', `Docker's configuration ${file} is no JSON: ${messageOf(error)}`, {
+    throw new ClipperError('E_INVALID_OPTION', `Docker's configuration ${file} is not JSON: ${messageOf(error)}`, {
       cause: error,
     });
   }
@@ -57,7 +57,7 @@ function addressIn(text: string, file: string): string | undefined {
   try {
     return (JSON.parse(text) as { Endpoints?: { docker?: { Host?: string } } }).Endpoints?.docker?.Host;
   } catch (error) {
-    throw new ClipperError('E_INVALID_OPTION', `The Docker context in ${file} is no JSON: ${messageOf(error)}`, { cause: error });
+    throw new ClipperError('E_INVALID_OPTION', `The Docker context in ${file} is not JSON: ${messageOf(error)}`, { cause: error });
   }
 }
 
@@ -65,7 +65,7 @@ const addressForm = /^(?:(?:unix|npipe):\/\/|(?:tcp|https?|ssh):\/\/[^/]|[^:/]+(
 
 function checkAddress(host: string): string {
   if (addressForm.test(host)) return host;
-  const message = `DOCKER_HOST is "${host}", which is no address of a Docker engine`;
+  const message = `DOCKER_HOST is "${host}", which is not the address of a Docker engine`;
   throw new ClipperError('E_INVALID_OPTION', message, {
     fix: 'unset it, or write it as unix:///var/run/docker.sock, tcp://host:2375 or ssh://user@host',
   });

@@ -130,12 +130,12 @@ async function introduced(api: Dockerode, address: string): Promise<readonly [En
     if (abortSignal.aborted) throw unavailable(`What is at ${address} did not answer within ${answerMs / 1_000} s`, error);
     if (statusOf(error) === undefined || hasReason(error)) throw error;
   }
-  throw unavailable(`What answers at ${address} is no Docker engine`);
+  throw unavailable(`The server at ${address} is not a Docker engine`);
 }
 
 const unavailable = (what: string, cause?: unknown): ClipperError =>
   new ClipperError('E_DOCKER_UNAVAILABLE', what, {
-    fix: "start Docker there, or start it anew, or set DOCKER_HOST to where it is; the backend 'process' needs none",
+    fix: "start or restart Docker there, or set DOCKER_HOST to where it is; the backend 'process' needs none",
     cause,
   });
 

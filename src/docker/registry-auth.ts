@@ -49,5 +49,5 @@ function decoded(auth: string, host: string): RegistryAuth {
   const colon = text.indexOf(':');
   if (colon > 0) return { username: text.slice(0, colon), password: text.slice(colon + 1) };
   const message = `The credentials for the registry ${host} in Docker's configuration can't be read`;
-  throw new ClipperError('E_INVALID_OPTION', message, { fix: `\`docker login ${host}\` writes them anew` });
+  throw new ClipperError('E_INVALID_OPTION', message, { fix: `\`docker login ${host}\` writes them again` });
 }

@@ -52,7 +52,7 @@ export class Certificate implements Disposable {
     try {
       this.#pair = await readCertificate(this.#options);
       for (const server of this.#servers) server.setSecureContext(this.#pair);
-      this.#log.info('the certificate was read anew');
+      this.#log.info('the certificate was reloaded');
     } catch (error) {
       this.#log.warn({ err: error }, 'the certificate changed, but the one before stays in use');
     }

@@ -31,8 +31,8 @@ export interface ApiEndpoint {
 type Json = Record<string, unknown>;
 
 const securitySchemes = {
-  token: { type: 'http', scheme: 'bearer', description: "The cluster's token, where management is guarded by one." },
-  apiKey: { type: 'http', scheme: 'bearer', description: 'A key of the application, where it has keys.' },
+  token: { type: 'http', scheme: 'bearer', description: "The cluster's token, if management requires one." },
+  apiKey: { type: 'http', scheme: 'bearer', description: 'A key of the application, if it has keys.' },
   apiKeyHeader: { type: 'apiKey', in: 'header', name: 'x-api-key', description: 'The same.' },
 };
 /** The empty alternative is enough if there is no token or key. */

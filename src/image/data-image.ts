@@ -79,7 +79,7 @@ function linkAt(link: string, { root, path }: { root: string; path: string }): L
   const within = !isAbsolute(target) && !relative(root, resolve(dirname(link), target)).startsWith('..');
   if (within) return { path, content: { link: target } };
   if (statSync(link).isFile()) return fileAt(realpathSync(link), path);
-  throw new Error(`${link} is a link to ${target}, which is no file and lies outside of it`);
+  throw new Error(`${link} is a link to ${target}, which is outside of it and not a file`);
 }
 
 function fileAt(file: string, path: string): LayerFile {

@@ -28,7 +28,7 @@ export async function openReplicas(parts: Parts, identity: Identity): Promise<Re
   const isAny = backends[options.backend].outlivesServer && options.rpcPort === 0;
   const replicas = await open(isAny ? identity.rpcPort : options.rpcPort).catch((error: unknown) => {
     if (!isAny || identity.rpcPort === 0 || !isClipperError(error) || error.code !== 'E_PORT_IN_USE') throw error;
-    log.warn({ rpcPort: identity.rpcPort }, 'the RPC port of the server before this one is taken: its replicas are started anew');
+    log.warn({ rpcPort: identity.rpcPort }, 'the RPC port of the earlier server is taken: its replicas are restarted');
     return open(0);
   });
   await keepRpcPort(state, identity, replicas.rpc.port);

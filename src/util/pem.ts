@@ -8,7 +8,7 @@ import { z } from './zod.ts';
 export const tlsSchema = z.strictObject({
   cert: z.string().describe('The certificate, with those between it and its authority behind it.'),
   key: z.string(),
-  ca: z.string().optional().describe("The authority's certificate, where clients don't know it by themselves."),
+  ca: z.string().optional().describe("The authority's certificate, if clients don't have it."),
 });
 export type TlsOptions = Readonly<z.output<typeof tlsSchema>>;
 
@@ -21,7 +21,7 @@ export async function readPem(option: string, value: string): Promise<string> {
     // The value may be a key without its first line, which must not be shown.
     const shown = /^M[\w+/=-]{40,}|\n/.test(value) ? 'the text that was given' : printShort(value);
     throw invalid(
-      `${option} must be PEM, or a file of it: ${shown} is no PEM, and no file (${(error as NodeJS.ErrnoException).code})`,
+      `${option} must be PEM, or a file of it: ${shown} is neither PEM nor a file (${(error as NodeJS.ErrnoException).code})`,
     );
   });
   if (isPem(text)) return text;

@@ -87,10 +87,10 @@ describe('credentials', () => {
   });
 
   test.each([
-    ['is not there', {}, /r:5000 .*docker-credential-xyz.*no such program in PATH.*\n.*Fix: install it/s],
+    ['is not there', {}, /r:5000 .*docker-credential-xyz.*it is not in PATH.*\n.*Fix: install it/s],
     ['fails', { 'docker-credential-xyz': 'echo "the keychain is locked" >&2; exit 1' }, /xyz.*the keychain is locked/],
     ['fails without a word', { 'docker-credential-xyz': 'exit 3' }, /xyz.*it ended with code 3/],
-    ['gives no JSON', { 'docker-credential-xyz': 'echo secret' }, /xyz.*its answer is no JSON$/],
+    ['gives no JSON', { 'docker-credential-xyz': 'echo secret' }, /xyz.*its answer is not JSON$/],
     ['gives other JSON', { 'docker-credential-xyz': 'echo "{}"' }, /xyz.*no Username and Secret/],
   ])('a helper that %s is named', async (_, programs, message) => {
     await using _user = await dockerUser({ credHelpers: { 'r:5000': 'xyz' } }, programs as Record<string, string>);

@@ -142,7 +142,9 @@ describe('a function that fails', () => {
       }),
       doubles(1),
     );
-    expect(errorOf(output?.text).message).toBe('A value that is no Error was thrown: [Object: null prototype] { status: 3 }');
+    expect(errorOf(output?.text).message).toBe(
+      'Something other than an Error was thrown: [Object: null prototype] { status: 3 }',
+    );
   });
 
   test('without the extension answers JSON with its error, as an output like any other', async () => {

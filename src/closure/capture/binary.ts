@@ -5,7 +5,7 @@ import type { GraphBuilder } from './graph-builder.ts';
 import { fillProperties, fillPrototype, fillShell, integrityOf } from './properties.ts';
 import { hiddenState, refusalByKind } from './refusals.ts';
 
-/** Captures an ArrayBuffer that the user's code holds itself: all of it. */
+/** Captures an ArrayBuffer that the user's code holds directly, with all of its contents. */
 export function captureBuffer(builder: GraphBuilder, value: object, path: Path): Node | undefined {
   if (!types.isArrayBuffer(value)) return undefined;
   const node = bufferNode(builder, value as ArrayBuffer, path);
@@ -15,7 +15,7 @@ export function captureBuffer(builder: GraphBuilder, value: object, path: Path):
   return node;
 }
 
-/** Captures a typed array, DataView or Buffer over its ArrayBuffer, so that views which shared memory share it again. */
+/** Captures a typed array, DataView or Buffer over its ArrayBuffer, so that views that share memory still share it. */
 export function captureView(builder: GraphBuilder, value: object, path: Path): Node | undefined {
   if (!ArrayBuffer.isView(value)) return undefined;
   const memory = read<ArrayBufferLike>(value, 'buffer');
@@ -39,10 +39,10 @@ export function captureView(builder: GraphBuilder, value: object, path: Path): N
   return node;
 }
 
-/** Fewer elements than this are listed faster than they are left out. */
+/** Below this many elements, listing every key is faster than asking the inspector for the named ones. */
 const fewElements = 1_000;
 
-/** The keys of properties that were added to a view. */
+/** Returns the keys of properties that were added to a view. */
 function addedKeys({ sources }: GraphBuilder, view: object, length: number): readonly (string | symbol)[] {
   if (length < fewElements) {
     return Reflect.ownKeys(view).filter((key) => typeof key === 'symbol' || !/^(0|[1-9]\d*)$/.test(key));
@@ -68,14 +68,15 @@ function isDetached(buffer: ArrayBuffer): boolean {
   }
 }
 
-/** Whether a view was made without a length, over memory that may grow. */
+/** Whether a view was created without a length over resizable memory, so that its length follows the buffer's. */
 function followsLength(
   view: ArrayBufferView,
   { memory, type, end }: { memory: ArrayBufferLike; type: string; end: number },
 ): boolean {
   const buffer = memory as ArrayBufferLike & { resizable?: boolean; maxByteLength?: number; resize?(length: number): void };
   if (buffer.resizable !== true || end !== buffer.byteLength || type === 'Buffer') return false;
-  // Of two views with the same end only one changes with the buffer, and no property tells which.
+  // A length-tracking view and a fixed one can end at the same byte, and no property tells them apart. Resize the buffer and
+  // see whether the view follows.
   const before = buffer.byteLength;
   if (before + 8 > (buffer.maxByteLength ?? 0)) return false;
   buffer.resize?.(before + 8);
@@ -84,12 +85,12 @@ function followsLength(
   return follows;
 }
 
-/** Small Buffers are slices of a pool that they share with unrelated ones, whose contents must not travel. */
+/** Small Buffers are slices of a shared pool. The rest of the pool is unrelated data that must not travel. */
 const isPooled = (buffer: ArrayBufferLike): boolean => buffer.byteLength === Buffer.poolSize;
 
 const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as object;
 
-/** A member of a view, read from the built-in prototype, which a subclass can't have changed. */
+/** Reads a member through the built-in prototype, since a subclass may override it. */
 function read<T>(view: ArrayBufferView, key: string | symbol): T {
   const prototype = types.isDataView(view) ? DataView.prototype : typedArray;
   return Object.getOwnPropertyDescriptor(prototype, key)?.get?.call(view) as T;

@@ -4,13 +4,13 @@ import { fillShell } from './properties.ts';
 
 const usualKeys = new Set<string | symbol>(['length', 'name', 'prototype']);
 
-/** Whether a method has own properties, or is not extensible. */
+/** Whether a method has extra own properties or is not extensible. */
 const isChanged = (member: Function): boolean =>
   !Object.isExtensible(member) || Reflect.ownKeys(member).some((key) => !usualKeys.has(key));
 
 /**
- * The members of a class or constructor function. Those that stand in a class's text come with it, and are known as its
- * parts from the start; the others are captured as properties.
+ * The members of a class or constructor function. Members written in a class's text come with the class and are registered as
+ * its parts up front; all others are captured as properties.
  */
 export class ClassMembers {
   readonly #builder: GraphBuilder;
@@ -29,14 +29,14 @@ export class ClassMembers {
     if (isNew && this.#ownsPrototype(this.#prototype)) this.#registerPrototype(this.#prototype);
   }
 
-  /** Whether a property of the class, or of its prototype, is as the class's text defines it. */
+  /** Whether a property of the class or its prototype is exactly what the class's text defines. */
   include(owner: Node, key: string | symbol, descriptor: PropertyDescriptor): boolean {
     const { value, get, set, enumerable, configurable, writable } = descriptor;
     const isUsual = enumerable === false && configurable === true && writable !== false;
     return isUsual && [value, get, set].some((member) => this.#isPart(member, owner, key));
   }
 
-  /** Whether a function is the member that stands in the text under this key, rather than an alias of it. */
+  /** Whether a function is the member written under this key in the text, not an alias of it. */
   #isPart(member: unknown, owner: Node, key: string | symbol): boolean {
     const node = this.#isTextual(member) ? this.#builder.known(member) : undefined;
     if (node?.kind !== 'member' || node.owner !== owner) return false;
@@ -54,14 +54,14 @@ export class ClassMembers {
       (key === 'constructor' && descriptor.value === this.#fn && descriptor.enumerable === false) ||
       this.include(member, key, descriptor);
     fillShell(this.#builder, member, prototype, { usualPrototype: isGenerator ? undefined : 'Object.prototype', skip });
-    // A superclass and a generator bring the prototype's prototype along.
+    // A superclass or a generator function sets the prototype of the `prototype` object itself.
     const parent = Object.getOwnPropertyDescriptor(Reflect.getPrototypeOf(this.#fn) ?? {}, 'prototype')?.value as unknown;
     const isInherited = classSyntax?.heritage !== undefined && parent === Reflect.getPrototypeOf(prototype);
     if (isInherited || isGenerator) member.prototype = undefined;
     if (!Object.hasOwn(prototype, 'constructor') && !isGenerator) this.#node.deleted.push(['prototype', 'constructor']);
   }
 
-  /** A prototype that was put there in place of the function's own. */
+  /** Captures a `prototype` object that replaced the function's original one. */
   #fillForeign(prototype: object): void {
     const { writable = false } = Object.getOwnPropertyDescriptor(this.#fn, 'prototype') ?? {};
     const value = this.#builder.value(prototype, { parent: this.#node.path, label: 'prototype' });

@@ -5,7 +5,7 @@ import type { GraphBuilder } from './graph-builder.ts';
 import { fillShell } from './properties.ts';
 import { recipeOf } from './recipes.ts';
 
-/** The closest prototype of an object that the language or Node provides. */
+/** Returns the closest object on the prototype chain that the language or Node provides. */
 function intrinsicBase({ sources: { intrinsics } }: GraphBuilder, value: object): string | undefined {
   for (let each = Reflect.getPrototypeOf(value); each !== null && !types.isProxy(each); each = Reflect.getPrototypeOf(each)) {
     const found = intrinsics.find(each);
@@ -14,7 +14,7 @@ function intrinsicBase({ sources: { intrinsics } }: GraphBuilder, value: object)
   return undefined;
 }
 
-/** The parameters of a URL are a part of it, and change with it. */
+/** A URL's `searchParams` belong to the URL and change with it, so they are registered as its member. */
 function registerParameters(builder: GraphBuilder, owner: Node, url: URL): void {
   const parameters = Object.getOwnPropertyDescriptor(URL.prototype, 'searchParams')?.get?.call(url) as object;
   if (builder.known(parameters) !== undefined) return;
@@ -23,7 +23,7 @@ function registerParameters(builder: GraphBuilder, owner: Node, url: URL): void 
   builder.register(parameters, { ...shell, kind: 'member', owner, key: 'searchParams', role: 'value' });
 }
 
-/** Objects with internal state that a constructor call gives again. */
+/** Captures an object whose internal state a constructor call can recreate. */
 export function captureMade(builder: GraphBuilder, value: object, path: Path): Node | undefined {
   const recipe = recipeOf(value, intrinsicBase(builder, value), builder.sources.inspector);
   if (recipe === undefined) return undefined;

@@ -9,32 +9,32 @@ export interface VariableUse {
   readonly name: string;
   readonly written: boolean;
   readonly raw: unknown;
-  /** The function; undefined for a variable of a module's namespace. */
+  /** The function that uses the variable. Undefined for an export read through a module namespace. */
   readonly node?: FunctionNode;
   readonly fn?: Function;
   readonly place: VariablePlace;
-  /** Whether its declaration was not reached yet, so that to use it throws. */
+  /** Whether the variable is still in its temporal dead zone, so that reading it throws. */
   readonly uninitialized?: boolean;
 }
 
-/** The place of a variable that exists once for its module. */
+/** The place of a module's top-level variable, of which there is exactly one. */
 export const moduleVariable = ({ scriptId, name }: { scriptId: string; name: string }): VariablePlace => ({
   type: 'unique',
   key: `${scriptId} ${name}`,
 });
 
 export type VariablePlace =
-  /** A variable that exists once, by a key: of a module, of the REPL, of globalThis. */
+  /** A variable that exists exactly once: of a module, of the REPL, or of `globalThis`. */
   | { readonly type: 'unique'; readonly key: string }
-  /** A variable of a scope that may exist many times, once for each call of the function around it. */
+  /** A variable of a scope that may exist many times, once per call of the enclosing function. */
   | { readonly type: 'scope'; readonly scope: Scope }
   /** A value that no code can assign, such as `this`. */
   | { readonly type: 'constant' };
 
 /**
- * Decides which captured variables are one and the same. V8 hands out copies of scopes, so equal ones can't be told
- * from shared ones by looking; that matters only if a captured function assigns the variable, and there a mark is
- * written through one function and looked for through the others.
+ * Decides which captured variables are the same variable. V8 returns copies of scopes, so a shared scope can't be told from an
+ * equal one by comparing. The difference matters only if a captured function assigns the variable. In that case, write a mark
+ * through one function and look for it through the others.
  */
 export class Environments {
   readonly #sources: Sources;
@@ -57,7 +57,7 @@ export class Environments {
     this.#uses.length = 0;
   }
 
-  /** Groups uses of variables of one kind of scope by the variable that they mean. */
+  /** Groups uses from one kind of scope by the variable they refer to. */
   #split(uses: readonly VariableUse[]): Iterable<VariableUse[]> {
     const { type } = uses[0]?.place ?? {};
     if (type === 'unique') return [[...uses]];
@@ -68,8 +68,8 @@ export class Environments {
   }
 
   /**
-   * Parts the functions that see one kind of scope by the very scope: a mark is assigned through each function that
-   * doesn't show one yet, and those that show the same mark share the scope. Afterwards every variable has its value again.
+   * Groups functions that see one kind of scope by the actual scope. Assigns a mark through each function that doesn't see a
+   * mark yet; functions that see the same mark share a scope. Restores the value of every variable afterwards.
    */
   #environments(uses: readonly VariableUse[]): VariableUse[][] {
     const functions = [...groupBy(uses, ({ fn }) => fn)];
@@ -83,7 +83,7 @@ export class Environments {
         if (this.#join(own, groups) || (functions.length > 1 && this.#mark(own, { assigned, groups, restore }))) continue;
         late.push(own);
       }
-      // A scope that can't be entered may still show another's mark.
+      // A scope that can't be entered may still show another function's mark.
       for (const own of late) if (!this.#join(own, groups)) addUnreached(unreached, own);
     } finally {
       for (const step of restore) step();
@@ -103,19 +103,20 @@ export class Environments {
     return false;
   }
 
-  /** The variables of a function's scope as they are now. */
+  /** Reads the current variables of a function's scope. */
   #variablesOf([use]: readonly VariableUse[]): object {
     if (use?.fn === undefined) return {};
     const { scopes } = this.#sources.inspector.facts(use.fn);
     return scopes.find(({ type, variables }) => type !== 'global' && Object.hasOwn(variables, use.name))?.variables ?? {};
   }
 
-  /** False if this function can assign no variable of the scope. */
+  /** Returns false if this function can't assign any variable of the scope. */
   #mark(own: readonly VariableUse[], { assigned, groups, restore }: Marking): boolean {
     const [{ fn, node } = {} as VariableUse] = own;
     if (fn === undefined || node === undefined) return false;
     const used = own.filter(({ name }) => assigned.has(name)).map(({ name }) => name);
-    // A variable of the function's own may shadow one that it doesn't use.
+    // A variable that the function doesn't use can be assigned only if its text never mentions the name: a local variable may
+    // shadow it.
     const hidden = [...assigned].filter((name) => !used.includes(name) && !node.syntax.identifiers.has(name));
     const mark = Symbol('mark');
     const variables = this.#variablesOf(own);
@@ -157,7 +158,7 @@ function bindTogether(shared: readonly VariableUse[]): void {
   for (const { capture } of shared) capture.binding = binding;
 }
 
-/** The functions through which a scope can be entered: a class can't be called, but its methods see what it sees. */
+/** The functions through which a scope can be entered. A class can't be called, but its methods see the same scope. */
 export function enterable(fn: Function): readonly Function[] {
   const prototype: unknown = Object.getOwnPropertyDescriptor(fn, 'prototype')?.value;
   const text = Function.prototype.toString.call(fn);
@@ -168,12 +169,16 @@ export function enterable(fn: Function): readonly Function[] {
   );
   const methods = own.flatMap(({ value, get, set }) => [value, get, set]);
   const found = methods.filter((each): each is Function => typeof each === 'function' && each !== fn);
-  // The constructor is entered before anything of the class has run, if there are no fields of a base class.
+  // A base class runs its field initializers before the constructor body, so its constructor can be entered only if it has
+  // none.
   const { initialisers = [], isDerived = false } = readSyntax(text)?.class ?? {};
   return isDerived || initialisers.length === 0 ? [...found, fn] : found;
 }
 
-/** Functions of one text that were made apart see variables of their own; of different texts they are taken to share. */
+/**
+ * Adds functions whose scope couldn't be marked. Functions with the same text are assumed to come from separate calls, each
+ * with its own scope; functions with different texts are assumed to share one.
+ */
 function addUnreached(groups: VariableUse[][], own: readonly VariableUse[]): void {
   const text = own[0]?.node?.syntax.text;
   const group = groups.find((each) => each.every(({ node }) => node?.syntax.text !== text));
@@ -181,7 +186,7 @@ function addUnreached(groups: VariableUse[][], own: readonly VariableUse[]): voi
   else group.push(...own);
 }
 
-/** Scopes that look alike have one number: those of one script with the same names. */
+/** Numbers scopes by kind. Scopes of one script that declare the same names are of one kind. */
 class ScopeKinds {
   readonly #numbers = new Map<string, number>();
   readonly #known = new Map<Scope, number>();
@@ -204,7 +209,7 @@ function bucketOf(place: VariablePlace, kinds: ScopeKinds): string {
 
 const minusZero = Symbol('-0');
 
-/** Tells values apart as a variable would: also 0 and -0. */
+/** Distinguishes values by identity, including 0 from -0. */
 const valueKey = ({ raw }: VariableUse): unknown => (Object.is(raw, -0) ? minusZero : raw);
 
 function groupBy<T>(items: readonly T[], keyOf: (item: T) => unknown): Iterable<T[]> {

@@ -6,8 +6,8 @@ import type { GraphBuilder } from './graph-builder.ts';
 const syntaxes = new Map<string, FunctionSyntax>();
 
 /**
- * The syntax of a function. In a declaration whose variable was assigned anew the name means that variable, not the
- * function: such a text is read without its own name.
+ * Returns the syntax of a function. If the variable that a declaration created was reassigned, the name in its text refers to
+ * that variable and not to the function, so the text is parsed without its own name.
  */
 export function syntaxOf(builder: GraphBuilder, fn: Function, facts: FunctionFacts): FunctionSyntax | undefined {
   const syntax = syntaxOfText(Function.prototype.toString.call(fn));
@@ -23,7 +23,10 @@ export function syntaxOf(builder: GraphBuilder, fn: Function, facts: FunctionFac
   return syntaxOfText(text.slice(0, id.start) + text.slice(id.end));
 }
 
-/** A plain function is sloppy if it has its own `caller`, or, from Node 26 on, if that of the prototype doesn't throw. */
+/**
+ * Whether a plain function is sloppy: it has its own `caller`, or (Node 26 and later) the prototype's `caller` getter doesn't
+ * throw for it.
+ */
 function showsCaller(fn: Function): boolean {
   if (Object.hasOwn(fn, 'caller')) return true;
   try {
@@ -34,10 +37,10 @@ function showsCaller(fn: Function): boolean {
   }
 }
 
-/** Throws for strict functions; before Node 26 for all. */
+/** Throws for strict functions. Before Node 26, throws for all functions. */
 const callerOf = Object.getOwnPropertyDescriptor(Function.prototype, 'caller')?.get as () => unknown;
 
-/** Whether a function's code is sloppy: a plain one shows it, of others the script tells. */
+/** Whether a function's code is sloppy. A plain function reveals it itself; for others, the script's text is checked. */
 export function isSloppy(
   builder: GraphBuilder,
   fn: Function,
@@ -50,7 +53,7 @@ export function isSloppy(
   return !builder.sources.origins.text(facts.scriptId).isStrictAt(facts.location);
 }
 
-/** Parsed once per text; undefined if the parser can't read it. */
+/** Parses each text once. Returns undefined if the parser can't read it. */
 function syntaxOfText(text: string): FunctionSyntax | undefined {
   const known = syntaxes.get(text) ?? readSyntax(text);
   if (known === undefined) return undefined;

@@ -27,7 +27,7 @@ interface Found {
   readonly path: Path;
 }
 
-/** Captures a function or class: those of packages by reference, the user's own by value with their variables. */
+/** Captures a function or class: a package's by reference, the user's own by value together with its variables. */
 export function captureFunction(builder: GraphBuilder, fn: Function, path: Path): Node | undefined {
   if (types.isProxy(fn)) return builder.refuse(path, refusalByKind(fn) as Refusal);
   const facts = builder.sources.inspector.facts(fn);
@@ -45,7 +45,7 @@ export function captureFunction(builder: GraphBuilder, fn: Function, path: Path)
   return capturePackaged(builder, fn, { facts, path, scriptId }) ?? captureOwn(builder, fn, { facts, path, scriptId });
 }
 
-/** A package's function by its place there; undefined for others, which travel by value. */
+/** Captures a package's function as a reference to its place in the package. Returns undefined if it must travel by value. */
 function capturePackaged(builder: GraphBuilder, fn: Function, found: Found & { scriptId: string }): Node | undefined {
   const { origins } = builder.sources;
   const { facts, path, scriptId } = found;
@@ -60,7 +60,7 @@ function capturePackaged(builder: GraphBuilder, fn: Function, found: Found & { s
   return capturePackageMethod(builder, fn, { facts, path }) ?? foundState(builder, fn) ?? builder.lookUpLater(scriptId, path);
 }
 
-/** A function that a package keeps somewhere. */
+/** Finds a function among the values that a package stores. */
 function foundState(builder: GraphBuilder, fn: Function): Node | undefined {
   const found = builder.state?.find(fn);
   return found === undefined ? undefined : builder.register(fn, found);
@@ -71,7 +71,7 @@ function captureOwn(builder: GraphBuilder, fn: Function, found: Found & { script
   const syntax = syntaxOf(builder, fn, facts);
   if (syntax === undefined) return builder.refuse(path, refusalsOfText.unreadable(Function.prototype.toString.call(fn)));
   const home = syntax.form === 'method' ? homeOf(builder, fn, facts) : undefined;
-  // A method of a class is a part of that, and known once the class is.
+  // A method belongs to its class and is registered along with it.
   if (home !== undefined) builder.value(home, { parent: path, label: `class ${ownName(home)}` });
   const member = builder.known(fn);
   if (member !== undefined) return member;
@@ -123,7 +123,7 @@ function captureBound(
   const node: BoundNode = {
     ...builder.shell(path),
     kind: 'bound',
-    // First the object, which makes its methods known as its class's.
+    // Capture the object first: doing so registers its methods as members of its class.
     boundThis: builder.value(bound.boundThis, { parent: path, label: 'bound this' }),
     target: builder.value(bound.target, { parent: path, label: 'bound function' }),
     boundArguments: bound.boundArguments.map((each, index) =>
@@ -137,7 +137,7 @@ function captureBound(
   return node;
 }
 
-/** Captures the target of a chain of bound functions, innermost first, since the chain may be long. */
+/** Captures the targets of a chain of bound functions, innermost first. Recursing would overflow the stack on a long chain. */
 function captureTargets(builder: GraphBuilder, target: Function, path: Path): void {
   const chain: Function[] = [];
   for (let each: Function | undefined = target; each !== undefined; ) {
@@ -145,11 +145,11 @@ function captureTargets(builder: GraphBuilder, target: Function, path: Path): vo
     chain.unshift(each);
     each = builder.sources.inspector.facts(each).bound?.target;
   }
-  // The last of them is no bound function, and reached as the target of the one before.
+  // The innermost target isn't a bound function. It is captured as the target of the one before it.
   for (const each of chain.slice(1, -1)) builder.value(each, { parent: path, label: 'bound function' });
 }
 
-/** A bound function's `length` is that of its text; a static member may have one of these names too. */
+/** Skips `name` and `length` if they have their default values. A static member may use one of these names. */
 const skipsOwn =
   (usual: { readonly name: unknown; readonly length: unknown }) =>
   (key: string | symbol, { value, enumerable, writable, configurable }: PropertyDescriptor): boolean => {
@@ -158,7 +158,7 @@ const skipsOwn =
     return value === usual[key] && enumerable === false && writable === false && configurable === true;
   };
 
-/** The members of a function's text that were deleted since. */
+/** Notes the members that the function's text defines and that were deleted later. */
 function findDeleted(node: FunctionNode, fn: Function): void {
   for (const key of ['name', 'length']) if (!Object.hasOwn(fn, key)) node.deleted.push(['self', key]);
   const { memberKeys } = node.syntax.class ?? {};
@@ -200,7 +200,7 @@ function fillFunction(
   members.fillPrototype();
 }
 
-/** The value of `require('x')` or `import('x')` in a text; undefined if the replica can evaluate it itself. */
+/** Returns the value of `require('x')` or `import('x')` in a text, or undefined if the replica can evaluate the call itself. */
 function moduleOf(
   builder: GraphBuilder,
   node: FunctionNode,
@@ -229,11 +229,11 @@ function moduleOf(
   }
 }
 
-/** Vite writes the user's own files relative to its root, with a slash before. */
+/** Vite writes paths of the user's own files relative to its root, with a leading slash. */
 const rooted = ({ specifier, isDisguised }: ModuleCall): string =>
   isDisguised && specifier.startsWith('/') && !existsSync(specifier) ? join(process.cwd(), specifier) : specifier;
 
-/** A value used inside a text needs a variable of its own, since the text may be evaluated again. */
+/** A value used inside a text needs its own variable, since the text may be evaluated more than once. */
 function shared(value: Value): Value {
   if (isNode(value)) value.references++;
   return value;

@@ -23,72 +23,73 @@ import type { Sources } from '../heap/sources.ts';
 import { Environments } from './environments.ts';
 import { refusalsOfText } from './refusals.ts';
 
-/** What the process changed in the packages that a closure uses, compared with how they load. */
+/** What the process changed in the packages that a closure uses, compared with a fresh load of them. */
 export interface PackageStateReader {
-  /** The changes to make in the replica's copies of packages. */
+  /** The changes to apply to the replica's copies of packages. */
   readonly changes: readonly ChangeNode[];
-  /** The values to find in packages before any change is made. */
+  /** The values to look up in packages before any change is applied. */
   readonly found: readonly Node[];
-  /** The node of a value that the replica finds in its own copy of a package. */
+  /** Returns the node of a value that the replica finds in its own copy of a package. */
   find(value: unknown): Node | undefined;
   isPaired(value: unknown): boolean;
-  /** Whether a member of a module holds this value only since it was changed here. */
+  /** Whether a module's member holds this value only because this process changed it. */
   isNew(value: unknown, member: PackageMember): boolean;
-  /** The present value of an import, if the replica's copy of the package may have another one when it is loaded. */
+  /** Returns the current value of an import, if the replica's copy of the package may load with a different one. */
   now(raw: unknown, path: Path): { readonly value: Value } | undefined;
   /** Captures the differences. */
   carry(): void;
   /** Whether the values at a place in a package are captured because they differ. */
   isCarrying(what: string): boolean;
-  /** The value when the package was loaded, and now. */
+  /** Describes the value as loaded and the value now. */
   describe(what: string): string;
 }
 
-/** Makes the node of an object that must travel by value; undefined if it is refused. */
+/** Creates the node of an object that must travel by value. Returns undefined if the object is refused. */
 export type CaptureByValue = (builder: GraphBuilder, value: object, path: Path) => Node | undefined;
 
 /** Notes properties that the program added to a package's object. */
 export type CapturePatches = (builder: GraphBuilder, node: ModuleNode, value: object) => void;
 
 /**
- * Turns values of the process into a graph, each object once. Nodes are made first and filled later from a work-list, so
- * that neither cycles nor depth matter. Nothing of the user's runs: properties are read by their descriptors.
+ * Turns values of the process into a graph with one node per object. Nodes are created first and filled later from a work list,
+ * so neither cycles nor depth matter. Runs no user code: properties are read through their descriptors.
  */
 export class GraphBuilder {
   readonly sources: Sources;
   readonly environments: Environments;
   readonly functions: FunctionNode[] = [];
   readonly data: DataNode[] = [];
-  /** Functions that the program added to packages' objects, which the module in the bundle lacks. */
+  /** Functions that the program added to packages' objects. The module in the bundle doesn't have them. */
   readonly patches = new Set<unknown>();
-  /** Variables that namespaces of modules show. */
+  /** Captures of the variables behind the exports of module namespaces. */
   readonly live: Capture[] = [];
-  /** The scripts of the user's modules, by their namespaces. */
+  /** Script IDs of the user's modules, by namespace. */
   readonly namespaceScripts = new Map<object, string>();
-  /** Values to write although nothing refers to them. */
+  /** Values to write even though nothing refers to them. */
   readonly extras: Value[] = [];
-  /** Values that code reads which makes other values. */
+  /** Values that the bundle passes to the calls that create other values. */
   readonly evaluated: Value[] = [];
   readonly problems: FoundProblem[] = [];
-  /** Modules of the user's own of which only some members were asked for. */
+  /** The user's modules from which only some members were requested, by exports object. */
   readonly viewed = new Map<object, ObjectNode>();
-  /** Namespaces of ES modules of the user's own. */
+  /** Namespaces of the user's own ES modules. */
   readonly namespaces = new Set<Node>();
-  /** The objects of which functions were read as members. */
+  /** For each function read as a member, the object it was read from. */
   readonly holders = new Map<Function, object>();
-  /** The `this` of arrow functions that use it. */
+  /** The `this` of each arrow function that uses it. */
   readonly outerThis = new Map<Function, unknown>();
-  /** By object: its members, which stay as they are while the heap is read. */
+  /** The members of each object. Nothing changes them while the heap is read. */
   readonly membersOf = new WeakMap<object, ReadonlySet<unknown>>();
-  /** The changes inside packages that the closure uses; undefined until they are known. */
+  /** The changes inside the packages that the closure uses. Undefined until they are known. */
   state: PackageStateReader | undefined;
   /**
-   * Scripts of packages of which functions are captured that nothing is known of yet; undefined: they are captured as they are.
+   * Package scripts with captured functions that couldn't be located; the next pass over the heap may locate them. Undefined if
+   * such functions are captured by value instead.
    */
   unknown: Set<string> | undefined;
-  /** Problems in the state of packages, by their place there. */
+  /** Problems in the state of packages, by place in the package. */
   readonly lostState = new Map<string, Problem>();
-  /** Functions of clipper-ts itself that are sent along. */
+  /** Rebuild functions of reducers. They may be clipper-ts's own code, which otherwise can't be captured. */
   readonly travelling = new Set<unknown>();
   readonly #nodes = new Map<unknown, Node>();
   readonly #refused = new Map<Path, unknown>();
@@ -106,7 +107,7 @@ export class GraphBuilder {
     this.environments = new Environments(sources);
   }
 
-  /** The graph's stand-in for a value. */
+  /** Returns what stands for a value in the graph: the primitive itself, or the object's node. */
   value(value: unknown, path: Path): Value {
     if (isPrimitive(value)) return value;
     const node = this.#nodes.get(value) ?? this.#reference(value as object, path) ?? this.#capture(this, value as object, path);
@@ -115,17 +116,17 @@ export class GraphBuilder {
     return node;
   }
 
-  /** Makes a node known as the stand-in of a value, before the value is reached in another way. */
+  /** Registers a node as the stand-in of a value, before the value is reached in another way. */
   register<N extends Node>(value: unknown, node: N): N {
     this.#nodes.set(value, node);
     return node;
   }
 
-  /** All values, by the ways in words that they were reached on. */
+  /** Returns all values, by the printed path on which each was reached. */
   valuesByPath(): ReadonlyMap<string, unknown> {
     const nodes = [...this.#nodes].map(([value, { path }]) => [path, value] as const);
     const all = [...nodes, ...this.#refused].filter(([, value]) => typeof value !== 'symbol');
-    // Later entries win, so the first value found on a path is set last.
+    // Later entries win, so reverse the order: the first value found on a path is set last.
     return new Map(all.reverse().map(([path, value]) => [printPath(path), value]));
   }
 
@@ -133,29 +134,29 @@ export class GraphBuilder {
     return this.#nodes.get(value);
   }
 
-  /** Turns the objects among a node's values into nodes later, when the current work is done. */
+  /** Turns the objects among a node's values into nodes once the current work is done. */
   laterValues(node: DataNode): void {
     this.#waiting.push(node);
   }
 
-  /** The nodes of modules of the user's own that travel with all their exports. */
+  /** Returns the nodes of the user's own modules that travel with all their exports. */
   wholeModules(): Set<Node> {
     const loaded = this.sources.origins.loaded(/^(?!.*[\\/]node_modules[\\/])/);
     const nodes = loaded.map((exports) => this.#nodes.get(exports)).filter((node) => node?.kind === 'object');
     return new Set([...this.namespaces, ...(nodes as Node[])]);
   }
 
-  /** Reads the rest of a node later, when the current work is done. */
+  /** Reads the rest of a node once the current work is done. */
   later(fill: () => void): void {
     this.#fills.push(fill);
   }
 
-  /** Runs once everything else is captured; it may capture more. */
+  /** Runs once everything else is captured. `fill` may capture more. */
   afterwards(fill: () => void): void {
     this.#lastFills.push(fill);
   }
 
-  /** Reads on until nothing is left, and then decides which variables are shared. */
+  /** Works until nothing is left, then decides which variables are shared. */
   finish(): void {
     while (this.#waiting.length + this.#fills.length + this.#lastFills.length > 0) {
       const waiting = this.#waiting;
@@ -184,7 +185,7 @@ export class GraphBuilder {
     }
   }
 
-  /** A stand-in for a function of a package, of which another reading of the heap will know more. */
+  /** Returns a placeholder for a package's function that the next pass over the heap may locate. */
   lookUpLater(scriptId: string, path: Path): Node | undefined {
     this.unknown?.add(scriptId);
     return this.unknown === undefined ? undefined : this.intrinsic('undefined', path);
@@ -205,7 +206,7 @@ export class GraphBuilder {
     return { ...this.shell(path), kind: 'intrinsic', expression };
   }
 
-  /** One node for each member of each module, however it was reached. */
+  /** Returns the single node of a module's member, however it was reached. */
   module(source: ModuleSource, member: readonly string[], path: Path): ModuleNode {
     const key = JSON.stringify([source, member]);
     if (isOwnModule(source) && !this.#modulesByKey.has(key)) this.refuse(path, refusalsOfText.ourselves);
@@ -214,7 +215,7 @@ export class GraphBuilder {
     return node;
   }
 
-  /** The folders of the packages that are referred to. */
+  /** Returns the directories of the referenced packages. */
   packageRoots(): PackageRoots {
     const [common, modules] = [new Set<string>(), new Set<string>()];
     for (const { source } of this.#modulesByKey.values()) {
@@ -228,7 +229,7 @@ export class GraphBuilder {
       if (root !== undefined) (this.sources.origins.isModule(scriptId) ? modules : common).add(root);
     }
     for (const root of this.sources.loaded.forEffect(this.functions.map(({ scriptId }) => scriptId))) modules.add(root);
-    // An import may lead to CommonJS.
+    // An import may resolve to CommonJS.
     for (const root of modules) if (!this.sources.loaded.hasModules(root)) common.add(root);
     return { common, modules };
   }
@@ -238,13 +239,13 @@ export class GraphBuilder {
     return node;
   }
 
-  /** The node of a package's export or top-level variable. */
+  /** Returns the node of a package's export or top-level variable. */
   exported({ member, ...found }: PackageMember, path: Path): ModuleNode {
     if (found.type !== 'import') return this.module(found, member, path);
     return this.module({ type: 'import', specifier: found.file, from: dirname(found.file) }, member, path);
   }
 
-  /** The node of a value that is known, that the replica has by itself, or that it finds in a package. */
+  /** Returns the node of a value that is already known, that every process has, or that the replica finds in a package. */
   reference(value: unknown, path: Path): Node | undefined {
     return this.#nodes.get(value) ?? this.#reference(value as object, path);
   }
@@ -254,7 +255,7 @@ export class GraphBuilder {
     return node === undefined ? undefined : this.register(value, node);
   }
 
-  /** A member that the module got only after loading isn't in the replica's copy. */
+  /** A member that was added after the module loaded isn't in the replica's copy. */
   asLoaded(value: unknown, member: PackageMember | undefined): PackageMember | undefined {
     return member !== undefined && this.state?.isNew(value, member) === true ? undefined : member;
   }
@@ -279,7 +280,7 @@ function rootOf(path: Path): Path {
   return root;
 }
 
-/** Whether a module is one of clipper-ts itself. */
+/** Whether a module is part of clipper-ts itself. */
 const isOwnModule = (source: ModuleSource): boolean =>
   source.type === 'import'
     ? /^clipper-ts(?:\/|$)/.test(source.specifier) || isOwnCode(source.specifier)

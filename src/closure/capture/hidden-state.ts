@@ -5,7 +5,7 @@ import { classOf } from './private-fields.ts';
 import { ownName } from './properties.ts';
 import { hiddenState, refusalByClass } from './refusals.ts';
 
-/** Classes whose instances travel as plain properties, unless a reader of their kind takes them. */
+/** Classes whose instances travel as plain properties unless a more specific reader handles them. */
 const plain = new Set([
   ...['Object', 'Error', 'EvalError', 'RangeError', 'ReferenceError', 'SyntaxError', 'TypeError', 'URIError', 'AggregateError'],
   ...['Function', 'Array', 'Map', 'Set', 'Date', 'RegExp', 'Boolean', 'Number', 'String', 'Symbol', 'BigInt', 'Promise'],
@@ -14,7 +14,7 @@ const plain = new Set([
   '(Object.getPrototypeOf(Object.getPrototypeOf((async function* () {}).prototype)))',
 ]);
 
-/** Why the own properties of an instance are not all there is to it. */
+/** Says why an instance has more state than its own properties. */
 export function refusalOf(builder: GraphBuilder, value: object): ReturnType<typeof hiddenState> | undefined {
   const { intrinsics, builtins } = builder.sources;
   for (let each = Reflect.getPrototypeOf(value); each !== null; each = Reflect.getPrototypeOf(each)) {
@@ -29,7 +29,7 @@ export function refusalOf(builder: GraphBuilder, value: object): ReturnType<type
   return undefined;
 }
 
-/** `["EventEmitter", "prototype"]` of `node:events`; the module itself is the class of emitters. */
+/** Names a builtin's class: `["EventEmitter", "prototype"]` of `node:events`. The module itself is the EventEmitter class. */
 function builtinName({ name, member }: BuiltinMember): string {
   const [first] = member;
   if (name === 'node:events' && (first === 'prototype' || first === 'EventEmitter')) return 'EventEmitter of node:events';
@@ -38,20 +38,20 @@ function builtinName({ name, member }: BuiltinMember): string {
 
 const nodesClasses = new WeakMap<object, { readonly name: string | undefined }>();
 
-/** The name of a class of Node's that no module exports, such as that of timers, by its prototype. */
+/** Returns the name of a class that Node doesn't export (such as that of timers), by its prototype. */
 export function nodesClass({ sources: { inspector, origins } }: GraphBuilder, prototype: object): string | undefined {
   const known = nodesClasses.get(prototype);
   if (known !== undefined) return known.name;
   const owner = classOf(prototype);
   const { scriptId } = owner === undefined || types.isProxy(owner) ? {} : inspector.facts(owner);
   const isNodes = owner !== undefined && (scriptId === undefined || origins.owner(scriptId) === 'node');
-  // A bound function or one of another realm is native as well.
+  // A bound function and one from another realm are native too, but have no script.
   const name = isNodes && scriptId !== undefined ? ownName(owner) || 'a class of Node' : undefined;
   nodesClasses.set(prototype, { name });
   return name;
 }
 
-/** The name of the class of an object or prototype, read without running anything of its. */
+/** Returns the name of the class of an object or prototype without running any of its code. */
 export function classNameOf(value: object): string {
   const prototype = Object.hasOwn(value, 'constructor') ? value : Reflect.getPrototypeOf(value);
   const owner: unknown = prototype === null ? undefined : Reflect.getOwnPropertyDescriptor(prototype, 'constructor')?.value;

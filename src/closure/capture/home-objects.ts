@@ -10,7 +10,7 @@ import { refusalsOfText } from './refusals.ts';
 
 const textOf = (fn: Function): string => Function.prototype.toString.call(fn);
 
-/** The class that a method belongs to, as far as a scope of the method holds it. */
+/** Returns the class that a method belongs to, if one of the method's scopes holds it. */
 export function homeOf(builder: GraphBuilder, method: Function, { scopes }: FunctionFacts): Function | undefined {
   return functionsIn(scopes).find((each) => isOwner(builder, each, method));
 }
@@ -30,21 +30,21 @@ function owns(builder: GraphBuilder, object: unknown, fn: Function): boolean {
   return members.has(fn);
 }
 
-/** The values and accessors of an object's own properties. */
+/** Returns the values and accessors of an object's own properties. */
 function membersOf(object: object): ReadonlySet<unknown> {
   const descriptors: readonly PropertyDescriptor[] = Object.values(Object.getOwnPropertyDescriptors(object));
   return new Set(descriptors.flatMap(({ value, get, set }): readonly unknown[] => [value, get, set]));
 }
 
-/** Resolves private names and `super` in a function's text, which only the class or object around it defines. */
+/** Resolves private names and `super` in a function's text. Only the enclosing class or object defines them. */
 export function captureHome(builder: GraphBuilder, node: FunctionNode, at: FunctionAtHand): void {
   const { outerPrivateNames, usesOuterSuper } = node.syntax;
   if (outerPrivateNames.length > 0) captureHost(builder, node, at);
-  // A member of a class is found by the object that has it, which may be captured later than the function.
+  // A method's home is found through the object that has it, which may be captured later than the function.
   if (usesOuterSuper) builder.afterwards(() => captureSuper(builder, node, at));
 }
 
-/** The class in whose text a function stands that uses private names of it. */
+/** Finds the class whose text contains this function. Its private names belong to that class. */
 function captureHost(builder: GraphBuilder, node: FunctionNode, at: FunctionAtHand): void {
   const text = textOf(at.fn);
   const isHost = (each: Function): boolean => {
@@ -53,7 +53,7 @@ function captureHost(builder: GraphBuilder, node: FunctionNode, at: FunctionAtHa
   };
   const near = [...classesAround(builder, at), ...functionsIn(at.facts.scopes)];
   const far = (): readonly Function[] => everyFunction(builder).filter(isHost);
-  // Classes of one text may be several, of which that is meant which has the method.
+  // Several classes may have the same text; prefer the one that has this method.
   const found = near.find(isHost) ?? far().find((each) => isOwner(builder, each, at.fn)) ?? far()[0];
   const host = found === undefined ? undefined : builder.value(found, { parent: node.path, label: `class ${found.name}` });
   if (isNode(host) && host.kind === 'function' && host !== node) {
@@ -66,7 +66,7 @@ function captureHost(builder: GraphBuilder, node: FunctionNode, at: FunctionAtHa
 const isOwner = (builder: GraphBuilder, each: Function, method: Function): boolean =>
   owns(builder, each, method) || owns(builder, Object.getOwnPropertyDescriptor(each, 'prototype')?.value, method);
 
-/** The classes of the `this` that an arrow took from around it. */
+/** Returns the classes of the `this` that an arrow function captured. */
 function classesAround(builder: GraphBuilder, { fn }: FunctionAtHand): readonly Function[] {
   const self = builder.outerThis.get(fn);
   if (typeof self === 'function') return [self, ...ancestors(self)];
@@ -86,7 +86,7 @@ const everyFunction = (builder: GraphBuilder): readonly Function[] =>
     .flatMap((prototype) => builder.sources.inspector.heirsOf(prototype))
     .filter((each): each is Function => typeof each === 'function' && !types.isProxy(each));
 
-/** The object that `super` looks members up in: the prototype of the object that the method was written in. */
+/** Captures the object in which `super` looks up members: the prototype of the object that the method was written in. */
 function captureSuper(builder: GraphBuilder, node: FunctionNode, at: FunctionAtHand): void {
   const home = node.syntax.form === 'method' ? methodHome(builder, at.fn) : arrowHome(builder, at);
   if (home === undefined) return builder.refuse(node.path, refusalsOfText.super);
@@ -108,7 +108,10 @@ function methodHome(builder: GraphBuilder, fn: Function): object | undefined {
   return undefined;
 }
 
-/** The object whose method an arrow was made in: one on the chain of its `this`, by the text of its members. */
+/**
+ * Returns the object whose method created an arrow function: an object on the chain of the arrow's `this` with a member whose
+ * text contains the arrow's.
+ */
 function arrowHome(builder: GraphBuilder, { fn }: FunctionAtHand): object | undefined {
   const text = textOf(fn);
   let self = builder.outerThis.get(fn);
@@ -116,7 +119,7 @@ function arrowHome(builder: GraphBuilder, { fn }: FunctionAtHand): object | unde
     if (types.isProxy(self)) return undefined;
     const owner = typeof self === 'function' ? self : Object.getOwnPropertyDescriptor(self, 'constructor')?.value;
     const isClass = typeof owner === 'function' && textOf(owner).startsWith('class');
-    // A field or the constructor of a class is in the text of that only.
+    // An arrow in a field initializer or constructor appears only in the class's text.
     if (isClass && owner !== fn && textOf(owner).includes(text)) return self as object;
     const members: readonly PropertyDescriptor[] = Object.values(Object.getOwnPropertyDescriptors(self));
     const isAround = (member: unknown): boolean => typeof member === 'function' && member !== fn && textOf(member).includes(text);

@@ -7,7 +7,7 @@ import { memberKeys } from './module-views.ts';
 import { addUse, type NameAtHand, pathOf } from './name-uses.ts';
 import { capturePatches } from './patches.ts';
 
-/** An import of a package or builtin becomes an import again; false for names of the user's own modules. */
+/** Captures an import of a package or builtin as an import. Returns false for names from the user's own modules. */
 export function captureImport(builder: GraphBuilder, node: FunctionNode, at: NameAtHand & { scope: Scope }): boolean {
   if (at.scope.type !== 'module') return false;
   const { origins, builtins } = builder.sources;
@@ -18,7 +18,7 @@ export function captureImport(builder: GraphBuilder, node: FunctionNode, at: Nam
   if (builtin === undefined && !origins.isPackage(imported.specifier, file)) return false;
   const path = pathOf(node, at.name);
   const raw = readVariable(at.scope, at.name);
-  // Node decides the value of an import of a CommonJS package; bundlers differ in the default export.
+  // Node decides the value of an import of a CommonJS package; bundlers differ on its default export.
   if (origins.isInterop(raw) && captureInterop(builder, node, { ...at, raw: raw as object, from: dirname(file) })) return true;
   const isKnown = origins.packageExports(raw) !== undefined || origins.isInterop(raw);
   const exported = isKnown ? builder.value(raw, path) : undefined;
@@ -26,7 +26,7 @@ export function captureImport(builder: GraphBuilder, node: FunctionNode, at: Nam
     builtin === undefined
       ? { type: 'import', specifier: imported.specifier, from: dirname(file) }
       : { type: 'builtin', name: builtin };
-  // The replica reads imports before it repeats changes inside packages.
+  // The replica evaluates imports before it reapplies changes inside packages.
   const now = builtin === undefined ? builder.state?.now(raw, path) : undefined;
   const value = now === undefined ? (exported ?? builder.module(source, memberOf(imported, source), path)) : now.value;
   if (typeof raw === 'function' && builtin === undefined && isNode(value) && value.kind === 'module') {
@@ -36,7 +36,10 @@ export function captureImport(builder: GraphBuilder, node: FunctionNode, at: Nam
   return true;
 }
 
-/** The members of a CommonJS package's namespace, if nothing else of it is used; the default export as Node defines it. */
+/**
+ * Captures the members of a CommonJS package's namespace if nothing else of it is used. The default export is the one that Node
+ * defines.
+ */
 function captureInterop(
   builder: GraphBuilder,
   node: FunctionNode,

@@ -5,7 +5,7 @@ import { moduleVariable } from './environments.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 import { readProperty } from './properties.ts';
 
-/** The namespace of one of the user's own modules; those of packages are found by the import's name. */
+/** Captures the namespace of one of the user's own modules. Package namespaces are found by the import's name. */
 export function captureNamespace(builder: GraphBuilder, value: object, path: Path): Node {
   const builtin = builder.sources.builtins.find(Reflect.get(value, 'default'));
   if (builtin !== undefined) return builder.register(value, builder.module({ type: 'builtin', name: builtin.name }, [], path));
@@ -24,7 +24,7 @@ export function captureNamespace(builder: GraphBuilder, value: object, path: Pat
   return node;
 }
 
-/** An export as the variable behind it, if that is known. */
+/** Ties an export to the variable behind it, if that variable is known, so that the export stays live. */
 function liveExport(
   builder: GraphBuilder,
   namespace: object,
@@ -39,7 +39,7 @@ function liveExport(
   return { ...property, accessor: true, live };
 }
 
-/** One export of a namespace; undefined while its module is still to initialise it. */
+/** Reads one export of a namespace. Returns undefined if its module hasn't initialized it yet. */
 function readExport(namespace: object, key: string): PropertyDescriptor | undefined {
   try {
     return { value: Reflect.get(namespace, key) as unknown, writable: true, enumerable: true, configurable: true };

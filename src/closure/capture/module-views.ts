@@ -7,20 +7,21 @@ import type { FreeName } from '../syntax/syntax.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 import { readProperty } from './properties.ts';
 
-/** The members that are read of a name, if that is its only use. */
+/** Returns the members read from a name, if the name has no other use. */
 export function memberKeys({ uses }: FreeName): ReadonlySet<string> | undefined {
   const keys = uses.map(({ member }) => member?.key);
   return keys.includes(undefined) ? undefined : new Set(keys as string[]);
 }
 
 /**
- * The members to capture of an object that stands for a module of the user's own, as compilers to CommonJS write it:
- * `import_state.counter`. Undefined if all of it must travel, as for exports that may be each other's `this`.
+ * Returns the members to capture of an object that stands for one of the user's own modules, as compilers to CommonJS write it
+ * (`import_state.counter`). Returns undefined if the whole object must travel, for example if one export may be the `this` of
+ * another.
  */
 export function viewedMembers(builder: GraphBuilder, value: unknown, free: FreeName): ReadonlySet<string> | undefined {
   const keys = memberKeys(free);
   if (keys === undefined) return undefined;
-  // CommonJS's own `module`, of which only the exports are the user's.
+  // CommonJS's own `module`. Only its `exports` are the user's.
   if (value instanceof Module) return keys.size === 1 && keys.has('exports') ? keys : undefined;
   if (!isModuleView(builder, value)) return undefined;
   const { origins, intrinsics } = builder.sources;
@@ -34,8 +35,8 @@ export function viewedMembers(builder: GraphBuilder, value: unknown, free: FreeN
 }
 
 /**
- * The members to capture of a plain object whose only use is reading them, so that everything else stays
- * behind. Undefined if all of it must travel.
+ * Returns the members to capture of a plain object that is used only by reading members, so that the rest stays behind. Returns
+ * undefined if the whole object must travel.
  */
 export function usedMembers(builder: GraphBuilder, value: unknown, free: FreeName): ReadonlySet<string> | undefined {
   const keys = readKeys(free);
@@ -44,7 +45,7 @@ export function usedMembers(builder: GraphBuilder, value: unknown, free: FreeNam
   if (builder.known(value) !== undefined || intrinsics.find(Reflect.getPrototypeOf(value)) !== 'Object.prototype')
     return undefined;
   const own = Object.getOwnPropertyNames(value);
-  // Of very large ones to list the rest costs more than to look.
+  // For a very large object, listing the remaining keys costs more than checking.
   if (own.length <= keys.size || mayCopyEnvironment(own)) return undefined;
   const called = new Set(free.uses.flatMap(({ member }) => (member?.isCalled === true ? [member.key] : [])));
   const isMember = (key: string): boolean => {
@@ -54,11 +55,11 @@ export function usedMembers(builder: GraphBuilder, value: unknown, free: FreeNam
   return [...keys].every(isMember) ? keys : undefined;
 }
 
-/** Whether an object may hold the environment of the process, which is refused as a whole. */
+/** Whether an object may hold a copy of the process's environment, which is refused as a whole. */
 const mayCopyEnvironment = (keys: readonly string[]): boolean =>
   keys.length >= 5 && 2 * keys.filter((key) => key in process.env).length > keys.length;
 
-/** The members that are read of a name, also by patterns. */
+/** Returns the members read from a name, including those read through destructuring. */
 function readKeys({ uses }: FreeName): ReadonlySet<string> | undefined {
   const keys = uses.flatMap(({ member, pattern }): readonly (string | undefined)[] => pattern ?? [member?.key]);
   return keys.length === 0 || keys.includes(undefined) ? undefined : new Set(keys as string[]);
@@ -79,7 +80,7 @@ function isModuleView(builder: GraphBuilder, value: unknown): value is object {
   );
 }
 
-/** The node of a module object with (at least) these members; accessors travel as such, so that they stay live. */
+/** Returns the node of a module object with at least these members. Accessors travel as accessors, so they stay live. */
 export function viewOf(
   builder: GraphBuilder,
   value: object,

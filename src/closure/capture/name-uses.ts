@@ -7,23 +7,23 @@ import type { FreeName } from '../syntax/syntax.ts';
 import type { VariablePlace } from './environments.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 
-/** A function while it is read. */
+/** A function that is being read. */
 export interface FunctionAtHand {
   readonly fn: Function;
   readonly facts: FunctionFacts;
   readonly scriptId: string;
-  /** Names of variables whose declaration was not reached yet. */
+  /** Names of variables that are still in their temporal dead zone. */
   readonly uninitialized?: ReadonlySet<string>;
 }
 
-/** Node, jest and others make a `require` for each file; these are its members. */
+/** Node, jest and others create a `require` per file. They all have these members. */
 export const isRequire = (fn: Function): boolean =>
   ['resolve', 'main', 'extensions', 'cache'].every((member) => Object.hasOwn(fn, member));
 
 export const scopeOf = ({ scopes }: FunctionFacts, name: string): Scope | undefined =>
   scopes.find(({ type, variables }) => type !== 'global' && Object.hasOwn(variables, name));
 
-/** The `require` that a variable holds. */
+/** Returns the `require` that a variable holds. */
 export function heldRequire(facts: FunctionFacts, name: string): NodeRequire | undefined {
   const scope = scopeOf(facts, name);
   const value = scope === undefined ? undefined : peekVariable(scope, name);
@@ -56,6 +56,6 @@ export function addUse(
   builder.environments.add({ ...use, uninitialized: uninitialized?.has(name) === true });
 }
 
-/** The scope with the top-level variables of a function's module. */
+/** Returns the scope with the top-level variables of a function's module. */
 export const topScope = ({ scopes }: FunctionFacts): Scope | undefined =>
   scopes.findLast(({ type }) => type === 'closure' || type === 'module');

@@ -12,7 +12,10 @@ interface NativeAtHand {
 
 const util = 'process.getBuiltinModule("node:util")';
 
-/** Functions that `node:util` wraps around others: the scope that identifies one, and the values in it. */
+/**
+ * Functions that Node wraps around others, by the description of the scope that identifies the wrapper: how to create the
+ * wrapper, and how to read the wrapped values from the scope.
+ */
 const makers: Readonly<
   Record<
     string,
@@ -37,7 +40,7 @@ const makers: Readonly<
 
 const isText = (value: unknown): boolean => typeof value === 'string';
 
-/** The wrapper that an emitter's `once` puts around a listener; its `this` has the emitter, the event and the listener. */
+/** The wrapper that an emitter's `once` puts around a listener. Its `this` holds the emitter, the event and the listener. */
 const onceWrapper = `(function onceWrapper() {
   if (this.fired) return;
   this.target.removeListener(this.type, this.wrapFn);
@@ -45,7 +48,7 @@ const onceWrapper = `(function onceWrapper() {
   return this.listener.apply(this.target, arguments);
 })`;
 
-/** The same from Node 24 on: a closure, whose listener is its member, and whose emitter calls it as its own method. */
+/** The same wrapper as of Node 24: a closure that has the listener as a member and that the emitter calls as its own method. */
 const onceMaker = `((type, fired) => function wrapper(...args) {
   if (fired) return;
   fired = true;
@@ -61,7 +64,7 @@ function captureOnce(builder: GraphBuilder, fn: Function, { scope, path }: { sco
   return node;
 }
 
-/** Captures a function of the language's or Node's that was not found by name. */
+/** Captures a function of the language or Node that couldn't be found by name. */
 export function captureNative(builder: GraphBuilder, fn: Function, { facts, path }: NativeAtHand): Node | undefined {
   const known = findDeep(builder, fn, path);
   if (known !== undefined) return known;
@@ -83,7 +86,7 @@ export function captureNative(builder: GraphBuilder, fn: Function, { facts, path
   });
 }
 
-/** Searches the slow places: lazily loaded globals, members of members, and other realms. */
+/** Searches the slow places: lazily loaded globals, nested members, and other realms. */
 export function findDeep(builder: GraphBuilder, value: object, path: Path): Node | undefined {
   const { intrinsics, builtins } = builder.sources;
   if (typeof value === 'function' && intrinsics.find(Reflect.getPrototypeOf(value)) === undefined) intrinsics.learnRealm(value);

@@ -14,14 +14,14 @@ import { captureData, fillShell } from './properties.ts';
 import { readReduced } from './reduced.ts';
 import { hiddenState, refusalByKind, standardStream } from './refusals.ts';
 
-/** A reader of one kind of object; undefined if the object is of another kind. */
+/** Captures one kind of object. Returns undefined if the object is of another kind. */
 type Reader = (builder: GraphBuilder, value: object, path: Path) => Node | undefined;
 
 const readers: readonly Reader[] = [captureArray, captureCollection, captureView, captureBuffer, captureMade, capturePrototype];
 
-/** Captures an object that is no function, by value. */
+/** Captures an object that isn't a function, by value. */
 export function captureObject(builder: GraphBuilder, value: object, path: Path): Node | undefined {
-  // Proxies first: to look at one would run its handler.
+  // Check for proxies first: reading anything from one would run its handler.
   const usual = types.isProxy(value) ? undefined : builder.sources.intrinsics.find(Reflect.getPrototypeOf(value));
   if (usual === 'Object.prototype') {
     return capturePrototype(builder, value, path) ?? captureByProperties(builder, value, path);
@@ -59,14 +59,14 @@ function readByKind(builder: GraphBuilder, value: object, path: Path): Node | un
   return undefined;
 }
 
-/** An object that consists of its prototype and properties only. */
+/** Captures an object that consists only of its prototype and its properties. */
 function readInstance(builder: GraphBuilder, value: object, path: Path): Node | undefined {
   const stream = standardStream(value);
   if (stream !== undefined) return builder.register(value, builder.intrinsic(stream, path));
   const hidden = refusalOf(builder, value);
   if (hidden !== undefined) return builder.refuse(path, hidden);
   const node = captureByProperties(builder, value, path);
-  // A class at once, so that methods which are captured by themselves are known as the class's.
+  // Capture the class right away, so that its separately captured methods are recognized as members.
   const prototype = Reflect.getPrototypeOf(value);
   if (prototype !== null && classOf(prototype) !== undefined) builder.value(prototype, { parent: path, label: 'prototype' });
   return node;
@@ -82,7 +82,7 @@ function captureByProperties(builder: GraphBuilder, value: object, path: Path): 
   }
   const node = builder.register(value, viewed ?? argumentsNode(builder, path));
   builder.later(() => {
-    // Some members may have been asked for before the whole, in another order.
+    // Some members may have been captured earlier, in another order.
     node.properties.length = 0;
     fillShell(builder, node, value, { usualPrototype: 'Object.prototype' });
   });
@@ -125,7 +125,7 @@ function captureCollection(builder: GraphBuilder, value: object, path: Path): No
   return node;
 }
 
-/** The prototype of a class or constructor function is a part of that. */
+/** Captures the `prototype` object of a class or constructor function as a member of that function. */
 function capturePrototype(builder: GraphBuilder, value: object, path: Path): Node | undefined {
   const owner: unknown = Reflect.getOwnPropertyDescriptor(value, 'constructor')?.value;
   if (typeof owner !== 'function' || Reflect.getOwnPropertyDescriptor(owner, 'prototype')?.value !== value) return undefined;

@@ -9,11 +9,11 @@ export const secretsOption = z
 export const CaptureOptions = z.strictObject({ secrets: secretsOption });
 /** Options of a capture. */
 export interface CaptureOptions {
-  /** What to do about captured values that look like credentials: `warn` by default. */
+  /** What to do about captured values that look like credentials. Default: `warn`. */
   readonly secrets?: 'warn' | 'refuse' | 'allow';
 }
 
-/** Reports the progress of a capture, and cancels it. */
+/** Reports the progress of a capture and cancels it. */
 export interface CaptureWatch {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: (message: string) => void;

@@ -9,7 +9,7 @@ import { topScope } from './name-uses.ts';
 import { capturePatches } from './patches.ts';
 import { ownName } from './properties.ts';
 
-/** A method of a package's class, static or not, as a member of that. */
+/** Captures a method of a package's class, static or not, as a member of the class. */
 export function capturePackageMethod(
   builder: GraphBuilder,
   fn: Function,
@@ -30,7 +30,7 @@ export function capturePackageMethod(
   return builder.register(fn, { ...builder.shell(path), kind: 'member', owner, key, role: 'value' });
 }
 
-/** Whether the methods of a class come with it: if it is a package's, or its text has them. */
+/** Whether a class brings its methods along: it belongs to a package, or its text defines them. */
 function bringsMembers(node: Value): boolean {
   if (!isNode(node)) return false;
   if (node.kind === 'member') return bringsMembers(node.owner);
@@ -42,7 +42,7 @@ export function capturePackageFunction(builder: GraphBuilder, fn: Function, node
   return builder.register(fn, node);
 }
 
-/** A function of a package as the top-level variable that holds it. */
+/** Returns the place of a package's function: the top-level variable that holds it. */
 export function insideMember(
   { sources: { origins } }: GraphBuilder,
   fn: Function,

@@ -11,7 +11,7 @@ import { classOf } from './private-fields.ts';
 import { ownName } from './properties.ts';
 import { heldInHeap } from './refusals.ts';
 
-/** The private top-level state of a package's module, by which its classes find the state of their instances. */
+/** A private top-level value of a package's module, through which the module's classes find the state of their instances. */
 interface Kept {
   readonly value: object | symbol;
   readonly inside: PackageMember;
@@ -20,17 +20,20 @@ interface Kept {
 const isWeak = (value: unknown): value is WeakMap<object, unknown> | WeakSet<object> =>
   types.isWeakMap(value) || types.isWeakSet(value);
 
-/** The part of its own module that a package's class can reach. */
+/** What a package's class can reach of its own module. */
 interface Surroundings {
-  /** The symbols and weak collections that the module keeps to itself at its top level. */
+  /** Symbols and weak collections that the module keeps private at its top level. */
   readonly kept: readonly Kept[];
-  /** Whether there is a memory of WebAssembly or asm.js. */
+  /** Whether the class can reach the memory of WebAssembly or asm.js. */
   readonly hasHeap: boolean;
 }
 
 const nothing: Surroundings = { kept: [], hasHeap: false };
 
-/** By class, for the process if nothing is left to be loaded, else for one capture. */
+/**
+ * Results by class. `settled` is valid for the whole process: every variable in reach has a value. Otherwise a variable may
+ * still be set, so the result is valid for one capture only.
+ */
 const settled = new WeakMap<Function, Surroundings>();
 const surroundings = new WeakMap<GraphBuilder, Map<Function, Surroundings>>();
 
@@ -66,7 +69,10 @@ function readSurroundings({ sources: { inspector, origins } }: GraphBuilder, own
   return found;
 }
 
-/** The classes of an instance, up to those of the language and of Node; to look behind a proxy would run its handler. */
+/**
+ * Returns an instance's classes, up to the first one of the language or Node. Stops at a proxy: looking behind it would run its
+ * handler.
+ */
 export function ownClasses({ sources: { intrinsics, builtins } }: GraphBuilder, instance: object): readonly Function[] {
   const classes: Function[] = [];
   for (let each = Reflect.getPrototypeOf(instance); each !== null && !types.isProxy(each); each = Reflect.getPrototypeOf(each)) {
@@ -78,8 +84,8 @@ export function ownClasses({ sources: { intrinsics, builtins } }: GraphBuilder, 
 }
 
 /**
- * Refuses an instance whose class is a package's and can reach a memory of WebAssembly or asm.js: what the instance holds
- * are addresses in there, as emscripten and wasm-bindgen write classes.
+ * Refuses an instance whose class belongs to a package and can reach the memory of WebAssembly or asm.js. Such an instance
+ * holds addresses in that memory; emscripten and wasm-bindgen generate classes of this form.
  */
 export function refusalByHeap(builder: GraphBuilder, instance: object): Refusal | undefined {
   const owner = ownClasses(builder, instance).find((each) => surroundingsOf(builder, each).hasHeap);
@@ -87,9 +93,9 @@ export function refusalByHeap(builder: GraphBuilder, instance: object): Refusal 
 }
 
 /**
- * Makes what identifies the state of an instance known as the package's own, whose class comes from the bundle: the symbols
- * that are keys of it, and the weak collections that hold it, as compilers write private members, with what they hold.
- * Called when the instance has its node, and before its properties are read.
+ * Registers the values that identify an instance's private state as the package's own, since the bundled package provides the
+ * class: symbols used as keys, and the weak collections that hold the instance, with what they hold for it. Compilers implement
+ * private members this way. Call this after the instance has its node and before its properties are read.
  */
 export function captureKept(builder: GraphBuilder, instance: object, node: Node): void {
   for (const owner of ownClasses(builder, instance)) {
@@ -132,7 +138,7 @@ function keptBy(builder: GraphBuilder, node: ModuleNode): NonNullable<ModuleNode
   return node.kept;
 }
 
-/** A memory, the exports of an instance of WebAssembly, or emscripten's module object. */
+/** Whether a value is a memory, the exports of a WebAssembly instance, or emscripten's module object. */
 function isHeap(value: unknown): boolean {
   if (typeof value !== 'object' || value === null || types.isProxy(value)) return false;
   if (isMemory(value)) return true;

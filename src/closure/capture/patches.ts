@@ -3,12 +3,12 @@ import { isNode, type ModuleNode } from '../graph/nodes.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 import { readProperty } from './properties.ts';
 
-/** Scripts of functions that were looked at; undefined for those without one. */
+/** Script IDs of functions that were looked up. `id` is undefined for a function without a script. */
 const scripts = new WeakMap<Function, { readonly id: string | undefined }>();
 
 /**
- * Notes what other modules put on a function of a package or on its prototype: plugins, methods that are added when they
- * are first needed. The module in the bundle lacks them, as nothing there leads to those others.
+ * Notes what other modules added to a package's function or its prototype, such as plugins or methods that are installed on
+ * first use. The module in the bundle lacks them, because it doesn't import those other modules.
  */
 export function capturePatches(builder: GraphBuilder, node: ModuleNode, value: object): void {
   if (types.isModuleNamespaceObject(value) || types.isProxy(value) || builder.state?.isPaired(value) === true) return;
@@ -20,7 +20,7 @@ export function capturePatches(builder: GraphBuilder, node: ModuleNode, value: o
   const onPrototype = patchesOf(builder, value, prototype);
   if (onPrototype.length === 0) return;
   const member = builder.value(prototype, { parent: node.path, label: 'prototype' });
-  // One that travels by value has them already.
+  // A prototype that travels by value has them already.
   if (!isNode(member) || member.kind === 'object') return;
   builder.extras.push(member);
   for (const patch of onPrototype) member.properties.push(readProperty(builder, patch.key, { ...patch, owner: member.path }));
@@ -31,7 +31,10 @@ interface Patch {
   readonly descriptor: PropertyDescriptor;
 }
 
-/** Of a function, members from another script than its own; of an object, members of the user's. */
+/**
+ * Returns the members that were added. For a function: those from another script. For any other object: those from the user's
+ * code.
+ */
 function patchesOf(builder: GraphBuilder, owner: object, object: object): Patch[] {
   const fn = typeof owner === 'function' ? (owner as Function) : undefined;
   const own = fn === undefined ? undefined : scriptOf(builder, fn);

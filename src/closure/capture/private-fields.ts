@@ -5,7 +5,7 @@ import type { GraphBuilder } from './graph-builder.ts';
 
 const privatesByPrototype = new WeakMap<object, boolean>();
 
-/** Whether any class on an object's prototype chain, but for Node's own, has private names in its text. */
+/** Whether any class on an object's prototype chain, other than Node's, has private names in its text. */
 export function mayHavePrivates({ intrinsics, builtins }: Sources, value: object): boolean {
   const passed: object[] = [];
   let found = false;
@@ -22,17 +22,17 @@ export function mayHavePrivates({ intrinsics, builtins }: Sources, value: object
   return found;
 }
 
-/** Whether there may be private names in the text of a class. */
+/** Whether the text of a class may contain private names. */
 export const hasPrivateNames = (owner: Function): boolean => /#[\p{ID_Start}_$]/u.test(Function.prototype.toString.call(owner));
 
-/** The class of which an object is the prototype. */
+/** Returns the class that an object is the prototype of. */
 export function classOf(prototype: object): Function | undefined {
   const owner: unknown = Reflect.getOwnPropertyDescriptor(prototype, 'constructor')?.value;
   const isItsOwn = typeof owner === 'function' && Object.getOwnPropertyDescriptor(owner, 'prototype')?.value === prototype;
   return isItsOwn ? owner : undefined;
 }
 
-/** The classes of an object, that of the base first. */
+/** Returns the classes of an object, base class first. */
 export function classesOf(object: object): Function[] {
   const classes: Function[] = [];
   for (let each = Reflect.getPrototypeOf(object); each !== null; each = Reflect.getPrototypeOf(each)) {
@@ -43,8 +43,8 @@ export function classesOf(object: object): Function[] {
 }
 
 /**
- * Reads the private state of an instance into its node. Returns the names of private fields that belong to no class
- * whose text travels; those can't be given back.
+ * Reads the private state of an instance into its node. Returns the names of private fields whose class doesn't travel as text;
+ * those fields can't be restored.
  */
 export function capturePrivates(builder: GraphBuilder, node: Node, object: object): readonly string[] {
   const facts = builder.sources.inspector.privateState(object);
@@ -52,7 +52,7 @@ export function capturePrivates(builder: GraphBuilder, node: Node, object: objec
   const fields = [...facts.fields];
   const states: PrivateState[] = [];
   for (const each of classesOf(object)) {
-    // The classes of all captured values are known now; a base class of a package's class stays in the package.
+    // All captured classes are known by now. The base class of a package's class stays in the package.
     const owner = builder.known(each);
     if (owner?.kind !== 'function' || owner.syntax.class === undefined) continue;
     const { privateFields, privateMethods } = owner.syntax.class;
@@ -65,7 +65,7 @@ export function capturePrivates(builder: GraphBuilder, node: Node, object: objec
   return fields.map(({ name }) => name);
 }
 
-/** Reads the private static fields of a class, which its text declares. */
+/** Reads the private static fields that a class declares. */
 export function captureStaticPrivates(builder: GraphBuilder, node: FunctionNode, fn: Function): void {
   const names = new Set(node.syntax.class?.privateStatics.map(({ name }) => name));
   if (names.size === 0) return;

@@ -5,23 +5,23 @@ import type { Path } from '../graph/path.ts';
 import { isNative } from '../heap/intrinsics.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 
-/** A function's name, read without running a static `get name()`; empty if it isn't a string. */
+/** Returns a function's name without running a static `get name()`. Empty if the name isn't a string. */
 export function ownName(fn: Function): string {
   const name: unknown = Object.getOwnPropertyDescriptor(fn, 'name')?.value;
   return typeof name === 'string' ? name : '';
 }
 
-/** Options of reading an object's own properties and prototype. */
+/** Options for reading an object's own properties and prototype. */
 export interface ShellOptions {
-  /** The prototype that its kind is made with, as an intrinsic's expression. */
+  /** The default prototype of this kind of object, as an intrinsic's expression. */
   readonly usualPrototype?: string | undefined;
-  /** Keys that its kind brings along. */
+  /** Returns true for keys that this kind of object has by itself. */
   readonly skip?: (key: string | symbol, descriptor: PropertyDescriptor) => boolean;
 }
 
 /**
- * Reads an object or array into its node: in the compact form if all its properties are plain, else one by one. There
- * may be millions of them, so little is made here that isn't kept.
+ * Reads an object or array into its node: in compact form if all properties are plain, otherwise property by property. There
+ * may be millions of objects, so this allocates little that isn't kept.
  */
 export function captureData(builder: GraphBuilder, node: DataNode, object: object): void {
   const usualPrototype = node.kind === 'array' ? 'Array.prototype' : 'Object.prototype';
@@ -37,10 +37,12 @@ export function captureData(builder: GraphBuilder, node: DataNode, object: objec
   builder.later(() => fillShell(builder, node, object, { usualPrototype, skip }));
 }
 
-/** Keys of objects that look alike are kept once. */
+/** The keys of the last object. Consecutive objects with the same keys share one array. */
 let lastKeys: readonly string[] = [];
 
-/** Takes the values of plain properties; objects among them become nodes later. False if one isn't plain. */
+/**
+ * Reads plain properties into the node. Objects among the values become nodes later. Returns false if a property isn't plain.
+ */
 function readPlain(builder: GraphBuilder, node: DataNode, object: object): boolean {
   const own = Reflect.ownKeys(object);
   const isArray = node.kind === 'array';
@@ -93,7 +95,10 @@ export function fillProperties(builder: GraphBuilder, node: Shell, { object, key
   }
 }
 
-/** A property as a program sees it: from Node 22 on, V8 keeps an object's stack behind an accessor of its own. */
+/**
+ * Returns a property as a program sees it. As of Node 22, V8 implements an error's `stack` as an own accessor, which is read
+ * here as a data property.
+ */
 function describe(object: object, key: string | symbol): PropertyDescriptor | undefined {
   const found = Reflect.getOwnPropertyDescriptor(object, key);
   if (key !== 'stack' || typeof found?.get !== 'function' || !isStackGetter(found.get)) return found;
@@ -101,7 +106,7 @@ function describe(object: object, key: string | symbol): PropertyDescriptor | un
   return { value: Reflect.apply(found.get, object, []), writable: true, enumerable, configurable };
 }
 
-/** V8's has no name; a bound function has one, and a proxy would run its handler. */
+/** V8's own getter has no name. A bound function has one, and a proxy is excluded because reading it would run its handler. */
 const isStackGetter = (get: Function): boolean => !types.isProxy(get) && ownName(get) === '' && isNative(get);
 
 export function readProperty(
@@ -123,7 +128,7 @@ export function readProperty(
   };
 }
 
-/** Notes the prototype of an object if it isn't the `usual` one, given as an intrinsic's expression. */
+/** Notes an object's prototype unless it is the `usual` one, given as an intrinsic's expression. */
 export function fillPrototype(
   builder: GraphBuilder,
   node: Shell,

@@ -4,14 +4,17 @@ import { memoryBytes, memoryMaker, pageBytes, type WasmMemory, wasmBytes } from 
 
 type Values = readonly (string | number | bigint | boolean | symbol | object | undefined)[];
 
-/** How an object with internal state is made again: a maker and its arguments. */
+/** How to recreate an object with internal state: a maker and its arguments. */
 export interface Recipe {
   readonly maker: string;
   readonly prototype: string;
   readonly values: Values;
 }
 
-/** The recipe of objects of one class: the maker, if not the constructor, and its arguments; undefined if they can't be read. */
+/**
+ * How to recreate objects of one class. `maker` defaults to the constructor. `values` returns its arguments, or undefined if
+ * they can't be read.
+ */
 interface Kind {
   readonly maker?: string;
   readonly values: (value: never, inspector: HeapInspector) => Values | undefined;
@@ -40,7 +43,7 @@ const durationUnits = [
   'nanoseconds',
 ] as const;
 
-/** By the name of the class. */
+/** By class name. */
 const kinds: Readonly<Record<string, Kind>> = {
   DOMException: { values: ({ message, name }: DOMException) => [message, name] },
   Headers: { values: (value: Headers) => [[...value]] },
@@ -62,7 +65,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   'Intl.PluralRules': intl,
   'Intl.RelativeTimeFormat': intl,
   'Intl.Segmenter': intl,
-  // Its text has no milliseconds apart from seconds.
+  // A Duration's text merges milliseconds into seconds, so its units are read one by one.
   'Temporal.Duration': { values: (value: Duration) => durationUnits.map((unit) => value[unit]) },
   'Temporal.Instant': temporal('Instant'),
   'Temporal.PlainDate': temporal('PlainDate'),
@@ -85,17 +88,17 @@ const kinds: Readonly<Record<string, Kind>> = {
 
 const errorNames = ['EvalError', 'RangeError', 'ReferenceError', 'SyntaxError', 'TypeError', 'URIError', 'AggregateError'];
 
-/** The recipe of an object whose closest built-in prototype is known; undefined if there is none. */
+/** Returns the recipe of an object by its closest built-in prototype, or undefined if there is no recipe. */
 export function recipeOf(value: object, base: string | undefined, inspector: HeapInspector): Recipe | undefined {
   const name = base?.endsWith('.prototype') ? base.slice(0, -'.prototype'.length) : '';
   const kind = Object.hasOwn(kinds, name) ? kinds[name] : undefined;
-  // Before the errors: a DOMException is one from Node 26 on.
+  // Must run before the check for errors: as of Node 26, a DOMException is an Error.
   if (kind === undefined) return recipeOfSlots(value, name);
   const values = kind.values(value as never, inspector);
   return values && { maker: kind.maker ?? `new ${name}`, prototype: `${name}.prototype`, values };
 }
 
-/** For objects that are recognised by their internal slots, whatever their prototype. */
+/** Handles objects that are recognized by their internal slots, whatever their prototype. */
 function recipeOfSlots(value: object, name: string): Recipe | undefined {
   if (types.isDate(value)) {
     return { maker: 'new Date', prototype: 'Date.prototype', values: [Date.prototype.getTime.call(value)] };
@@ -127,7 +130,7 @@ interface UrlPattern extends Readonly<Record<(typeof patternParts)[number], stri
   test(input: object): boolean;
 }
 
-/** No property tells whether a pattern ignores case, so it is tried on a URL. */
+/** No property tells whether a pattern ignores case, so match it against a sample URL. */
 function urlPatternValues(pattern: UrlPattern): Values | undefined {
   const parts = Object.fromEntries(patternParts.map((part) => [part, pattern[part]]));
   const sample = Object.fromEntries(patternParts.map((part) => [part, sampleOf(pattern[part])]));
@@ -138,7 +141,7 @@ function urlPatternValues(pattern: UrlPattern): Values | undefined {
   return ignoreCase && pattern.hasRegExpGroups ? undefined : [parts, { ignoreCase }];
 }
 
-/** A text that a part of a pattern without groups of regular expressions matches. */
+/** Returns a text that matches a part of a pattern, unless the part has regular expression groups. */
 const sampleOf = (part: string): string =>
   part
     .replace(/\\(.)|[{}]|\*/g, '$1')

@@ -6,7 +6,7 @@ import { classNameOf } from './hidden-state.ts';
 import { reduce } from './reducers.ts';
 import type { Reduced } from './reducers-known.ts';
 
-/** The result of a class's reducer travels in place of the instance; undefined if the class has no reducer. */
+/** Captures the result of a class's reducer in place of the instance. Returns undefined if the class has no reducer. */
 export function readReduced(builder: GraphBuilder, value: object, path: Path): { readonly node: Node | undefined } | undefined {
   let reduced: Reduced | undefined;
   try {

@@ -1,13 +1,13 @@
-/**
- * How an instance is made again: the replica calls `rebuild(...args)` and uses the result as the instance.
- */
+/** How to recreate an instance: the replica calls `rebuild(...args)` and uses the result as the instance. */
 // biome-ignore lint/suspicious/noExplicitAny: the arguments of every function are accepted
 export type Reduced<T = unknown> = readonly [rebuild: (...args: any[]) => T, ...args: unknown[]];
 
 interface KnownReducer {
   /** The files that define the class. */
   readonly files: RegExp;
-  /** `loaded`: the exports of those CommonJS modules of the process whose file matches; `file`: that which defines the class. */
+  /**
+   * `loaded` returns the exports of the loaded CommonJS modules whose file matches. `file` is the file that defines the class.
+   */
   reduce(instance: never, loaded: (file: RegExp | string) => readonly unknown[], file: string): Reduced;
 }
 
@@ -28,7 +28,7 @@ interface TensorFlow {
 }
 
 const tensorFlow = /[\\/]@tensorflow[\\/]tfjs/;
-/** Packages that register backends as they load, which nothing refers to. */
+/** Packages that register a backend when they load. Nothing refers to them. */
 const backends = /[\\/]@tensorflow[\\/]tfjs(-backend-\w+)?[\\/]dist[\\/][^\\/]+$/;
 
 const makeTensor = (tf: TensorFlow, values: ArrayLike<unknown>, shape: readonly number[], dtype: string): Tensor =>
@@ -40,7 +40,7 @@ const makeVariable = (
   [trainable, name]: readonly [boolean, string],
 ): Variable => tf.variable(tf.tensor(...tensor), trainable, name, tensor[2]);
 
-/** Reducers of well-known packages, by the name of the class: those whose objects are only keys of state kept elsewhere. */
+/** Reducers of well-known packages, by class name, for classes whose instances are only keys to state kept elsewhere. */
 export const knownReducers: ReadonlyMap<string, KnownReducer> = new Map<string, KnownReducer>([
   [
     'Tensor',

@@ -5,10 +5,10 @@ import { classOf } from './private-fields.ts';
 import { ownName } from './properties.ts';
 import { knownReducers, type Reduced } from './reducers-known.ts';
 
-/** Returns how an instance travels. Called during capture; it must not change the instance. */
+/** Returns how an instance travels. Runs during capture and must not change the instance. */
 export type Reduce<T = unknown> = (instance: T) => Reduced<T>;
 
-/** The key of a method by which a class of one's own says how its instances travel; see registerReducer. */
+/** The key of a method with which your own class defines how its instances travel. See `registerReducer`. */
 export const reduceSymbol: unique symbol = Symbol.for('clipper.reduce') as never;
 
 type AnyReduce = (instance: never) => Reduced;
@@ -16,10 +16,10 @@ type AnyReduce = (instance: never) => Reduced;
 const registered = new Map<object, AnyReduce>();
 
 /**
- * Registers how instances of a class travel, and of its subclasses, whose state can't be read from outside: as a
- * function and its arguments, which are captured like any other value. Throws E_INVALID_OPTION for anything but a class.
+ * Registers how instances of a class and its subclasses travel if their state can't be read from outside: as a function and its
+ * arguments, which are captured like any other value. Throws E_INVALID_OPTION if `Class` isn't a class.
  *
- * The idea is that of `copyreg` and `__reduce__` of Python's pickle.
+ * Modeled on `copyreg` and `__reduce__` of Python's pickle.
  */
 // biome-ignore lint/suspicious/noExplicitAny: classes with any constructor, also protected ones
 export function registerReducer<T>(Class: abstract new (...args: any[]) => T, reduce: Reduce<T>): void {
@@ -30,7 +30,7 @@ export function registerReducer<T>(Class: abstract new (...args: any[]) => T, re
   registered.set(prototype, reduce);
 }
 
-/** How an object travels, if its class has a reducer. Throws what the reducer throws. */
+/** Returns how an object travels, if its class has a reducer. Rethrows what the reducer throws. */
 export function reduce(sources: Sources, value: object): Reduced | undefined {
   for (let each = Reflect.getPrototypeOf(value); each !== null; each = Reflect.getPrototypeOf(each)) {
     if (types.isProxy(each)) return undefined;
@@ -45,7 +45,7 @@ function ownHook(prototype: object): AnyReduce | undefined {
   return typeof hook === 'function' ? (instance: never) => hook.call(instance) as Reduced : undefined;
 }
 
-/** Reducers for well-known packages that keep the state of their objects out of reach. */
+/** Returns the built-in reducer of a well-known package whose objects keep their state out of reach. */
 function knownReducer({ inspector, origins }: Sources, prototype: object): AnyReduce | undefined {
   const owner = classOf(prototype);
   const known = owner === undefined ? undefined : knownReducers.get(ownName(owner));

@@ -3,7 +3,7 @@ import type { Refusal } from '../graph/problem.ts';
 
 const inSetup = 'open or create it in `setup`, which runs in the replica and whose result is passed to the function';
 
-/** Node classes whose instances hold resources of this process, by module; only loaded modules are looked at. */
+/** Node classes whose instances hold resources of this process, by module. Only loaded modules are checked. */
 const liveClasses: ReadonlyArray<readonly [module: string, names: readonly string[]]> = [
   ['node:net', ['Socket', 'Server', 'BlockList']],
   ['node:tls', ['TLSSocket', 'Server']],
@@ -23,7 +23,7 @@ const liveClasses: ReadonlyArray<readonly [module: string, names: readonly strin
   ],
 ];
 
-/** Whether an object inherits from a class, without running the handler of a Proxy that it may inherit from. */
+/** Like `instanceof`, but doesn't run the handler of a Proxy on the prototype chain. */
 function isInstance(value: unknown, prototype: object): boolean {
   for (let each = value as object | null; each !== null && !types.isProxy(each); each = Reflect.getPrototypeOf(each)) {
     if (each === prototype) return true;
@@ -46,7 +46,7 @@ const byType: ReadonlyArray<readonly [test: (value: unknown) => boolean, what: s
   [(value) => isInstance(value, keyObject()), 'a KeyObject', 'read the key in `setup`'],
 ];
 
-/** Whether a value is of a kind that is bound to this process. */
+/** Refuses a value whose kind is bound to this process. */
 export function refusalByKind(value: object): Refusal | undefined {
   const found = byType.find(([test]) => test(value));
   return found === undefined ? undefined : { what: found[1], fix: found[2] };
@@ -54,7 +54,7 @@ export function refusalByKind(value: object): Refusal | undefined {
 
 let liveNames: Map<object, string> | undefined;
 
-/** Whether a value's class is one of Node's that hold handles. `prototype` is any on the value's chain. */
+/** Refuses a value whose class is one of Node's that hold handles. Call it with each prototype on the value's chain. */
 export function refusalByClass(prototype: object): Refusal | undefined {
   liveNames ??= listLiveClasses();
   const name = liveNames.get(prototype);
@@ -73,7 +73,7 @@ function listLiveClasses(): Map<object, string> {
   return names;
 }
 
-/** Whether an object is one of the process's own streams, which every process has. */
+/** Returns the expression of a standard stream, which every process has, or undefined for any other object. */
 export function standardStream(value: object): string | undefined {
   const fd: unknown = Object.getOwnPropertyDescriptor(value, 'fd')?.value;
   if (fd === 1 && value === process.stdout) return 'process.stdout';
@@ -87,18 +87,18 @@ export const hiddenState = (what: string): Refusal => ({
   fix: inSetup,
 });
 
-/** For a program that packages were bundled into, which travel by reference only from node_modules. */
+/** For a program with packages bundled into it. Packages travel by reference only from node_modules. */
 export const keptExternal = (program: string, fix: string): string =>
   `keep packages external when you bundle ${program} (esbuild: --packages=external; Rollup and Vite: \`external\`), ` +
   `for in there they can't be told from your own code; if this is your own, ${fix}`;
 
-/** For an instance of which only addresses are in JavaScript. */
+/** For an instance that holds only addresses on the JavaScript side. */
 export const heldInHeap = (what: string): Refusal => ({
   what: `${what}, whose state is in the memory of WebAssembly or asm.js of its package`,
   fix: inSetup,
 });
 
-/** Needs of a function's text that the process can't provide. */
+/** Refusals for what a function's text needs and the process can't provide. */
 export const refusalsOfText = {
   super: {
     what: 'a function that uses `super`, and the object that it was written in is gone',

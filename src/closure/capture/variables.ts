@@ -11,10 +11,10 @@ import { addUse, type FunctionAtHand, heldRequire, type NameAtHand, pathOf, scop
 import { refusalsOfText } from './refusals.ts';
 import { captureWeak, keepsWeakly } from './weak-collections.ts';
 
-/** Whether V8 throws for a variable that was never initialised; before Node 22 it shows such a variable as undefined. */
+/** Whether V8 throws for an uninitialized variable. Before Node 22, it shows such a variable as undefined. */
 const throwsForUninitialized = Number(process.versions.node.split('.')[0]) >= 22;
 
-/** The free names of a function that stand for variables whose declaration was not reached. */
+/** Returns the free names of a function whose variables are still in their temporal dead zone. */
 function findUninitialized(builder: GraphBuilder, { syntax }: FunctionNode, { fn, facts }: FunctionAtHand): ReadonlySet<string> {
   const names = [...syntax.freeNames.keys()];
   if (throwsForUninitialized) return new Set(names.filter((name) => isUnreadable(scopeOf(facts, name), name)));
@@ -36,7 +36,7 @@ function findUninitialized(builder: GraphBuilder, { syntax }: FunctionNode, { fn
 export function captureVariables(builder: GraphBuilder, node: FunctionNode, given: FunctionAtHand): void {
   const at = { ...given, uninitialized: findUninitialized(builder, node, given) };
   for (const [name, free] of node.syntax.freeNames) {
-    // Code in `eval` may assign it.
+    // Code in `eval` may assign the variable.
     captureName(builder, node, { ...at, name, free: { ...free, written: free.written || node.syntax.usesEval } });
   }
   if (node.syntax.usesEval) captureAllNames(builder, node, at);
@@ -49,12 +49,12 @@ export function captureVariables(builder: GraphBuilder, node: FunctionNode, give
   }
 }
 
-/** `super` in an arrow needs the object that it is looked up for. */
+/** `super` in an arrow function needs `this` to find its home object. */
 const needsThis = ({ kind, usesOuterSuper }: FunctionSyntax): boolean => kind === 'arrow' && usesOuterSuper;
 
 /**
- * Code in `eval` may use every visible variable: captures those of the enclosing functions, and those of the module that the
- * text names anywhere, also in strings.
+ * Code in `eval` may use every visible variable. Captures all variables of the enclosing functions, and those of the module
+ * whose names occur anywhere in the text, even in strings.
  */
 function captureAllNames(builder: GraphBuilder, node: FunctionNode, at: FunctionAtHand): void {
   const words = new Set(node.syntax.text.match(/[\p{L}_$][\p{L}\d_$]*/gu));
@@ -79,8 +79,8 @@ function captureName(builder: GraphBuilder, node: FunctionNode, at: NameAtHand):
 }
 
 /**
- * Whether every `require`, or what stands for `import`, of a text is a call that the bundle answers, so that the function itself
- * isn't needed.
+ * Whether every use of `require` (or of a bundler's replacement for `import`) is a call whose result the bundle provides, so
+ * that the function itself isn't needed.
  */
 const isReplaced = (builder: GraphBuilder, { syntax }: FunctionNode, { uses }: FreeName): boolean =>
   uses.every(({ start }) => {
@@ -109,7 +109,7 @@ function captureGlobalMembers(builder: GraphBuilder, node: FunctionNode, at: Nam
   }
 }
 
-/** The module of a namespace is known here. */
+/** Notes the module that a namespace belongs to, which only the import tells. */
 function noteNamespace(
   { sources: { origins }, namespaceScripts }: GraphBuilder,
   raw: unknown,
@@ -120,7 +120,10 @@ function noteNamespace(
   if (script !== undefined) namespaceScripts.set(raw as object, script);
 }
 
-/** Whether a package's variable can be a reference to the bundled package's: its value comes from the package's own code. */
+/**
+ * Whether a package's variable can be a reference into the bundled package: nothing captured assigns it, and its value has an
+ * identity.
+ */
 const isShareable = (value: unknown, { written }: FreeName): boolean =>
   !written && (typeof value === 'function' || typeof value === 'symbol' || (typeof value === 'object' && value !== null));
 
@@ -150,8 +153,8 @@ function captureScoped(builder: GraphBuilder, node: FunctionNode, at: NameAtHand
 }
 
 /**
- * Of the namespace of the user's own ES module, each member is captured as the variable that it is, so that it stays
- * live. False if the namespace has another use than `state.count`.
+ * Captures each used member of the namespace of the user's own ES module as the variable behind it, so that it stays live.
+ * Returns false if the namespace is used other than as in `state.count`.
  */
 function captureNamespaceMembers(
   builder: GraphBuilder,
@@ -174,7 +177,7 @@ function captureNamespaceMembers(
   return true;
 }
 
-/** Whether the variable exists once for its module, or may exist once for each call of a function around it. */
+/** Returns whether the variable exists once for its module, or once per call of an enclosing function. */
 function placeOf(builder: GraphBuilder, { name, scope, scriptId }: NameAtHand & { scope: Scope }): VariablePlace {
   const { origins } = builder.sources;
   if (scope.type === 'script') return { type: 'unique', key: `script ${name}` };

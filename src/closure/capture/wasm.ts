@@ -1,6 +1,6 @@
 import type { HeapInspector } from '../heap/inspector.ts';
 
-/** As much of WebAssembly as is used here; only browsers' type libraries have it all. */
+/** The parts of WebAssembly used here. Only the browser type libraries declare all of it. */
 const { WebAssembly } = globalThis as unknown as {
   readonly WebAssembly: {
     readonly Module: {
@@ -20,8 +20,8 @@ const surfaceOf = (module: object): string =>
   JSON.stringify([WebAssembly.Module.exports(module), WebAssembly.Module.imports(module)]);
 
 /**
- * The bytes that a WebAssembly module was compiled from: those that V8 keeps for debuggers and that give a module with
- * the same exports and imports. Undefined if there are none, or several that differ.
+ * Returns the bytes that a WebAssembly module was compiled from: those kept by V8 for debuggers that produce a module with the
+ * same exports and imports. Returns undefined if there are none, or several that differ.
  */
 export function wasmBytes(inspector: HeapInspector, module: object): Uint8Array | undefined {
   const surface = surfaceOf(module);
@@ -30,11 +30,11 @@ export function wasmBytes(inspector: HeapInspector, module: object): Uint8Array 
   return first !== undefined && found.every((each) => Buffer.from(first).equals(each)) ? first : undefined;
 }
 
-/** The expression of a function that makes a memory of its pages and contents. */
+/** An expression for a function that creates a memory from its page count and contents. */
 export const memoryMaker =
   '((initial, bytes) => { const memory = new WebAssembly.Memory({ initial }); new Uint8Array(memory.buffer).set(bytes); return memory; })';
 
-/** The contents of a memory up to the last byte that is not zero. */
+/** Returns the contents of a memory up to the last nonzero byte. */
 export function memoryBytes({ buffer }: WasmMemory): Uint8Array {
   const bytes = new Uint8Array(buffer);
   return bytes.slice(0, bytes.findLastIndex((byte) => byte !== 0) + 1);

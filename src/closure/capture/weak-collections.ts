@@ -3,14 +3,14 @@ import type { MapNode, SetNode, Value } from '../graph/nodes.ts';
 import type { Path } from '../graph/path.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 
-/** Code that compilers write for private members of classes keeps them in weak collections. */
+/** Matches the code that compilers emit for private class members, which they store in weak collections. */
 const lowered = /__(private(Get|Set|Add|Method|In)|classPrivateField(Get|Set|In)|accessor)\b|\b_\w+\.(get|has)\(this\)/;
 
-/** Whether a package's code, rather than the user, holds the weak collection. */
+/** Whether a weak collection is held by a package's code or by compiled private members, and not by the user. */
 export const keepsWeakly = (value: unknown, { text, isPackage }: { text: string; isPackage: boolean }): value is object =>
   (types.isWeakMap(value) || types.isWeakSet(value)) && (isPackage || lowered.test(text));
 
-/** Captures a weak collection with those entries whose keys travel too; the others are of no use to the replica. */
+/** Captures a weak collection with the entries whose keys also travel. The replica could never reach the others. */
 export function captureWeak(builder: GraphBuilder, value: object, path: Path): Value {
   const known = builder.known(value);
   if (known !== undefined) return known;
@@ -32,7 +32,7 @@ interface WeakEntries {
   readonly isMap: boolean;
 }
 
-/** Adds the entries of a weak collection whose keys travel, as more and more is known to. */
+/** Adds the entries of a weak collection whose keys travel. Repeats as more keys become known. */
 export function captureWeakEntries(
   builder: GraphBuilder,
   { entries, isMap }: WeakEntries,

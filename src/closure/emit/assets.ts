@@ -11,7 +11,7 @@ export interface Asset {
 /** Data of at least this size gets its own file. */
 const assetBytes = 4_096;
 
-/** The captured parts of a buffer; the gaps between them are zero. */
+/** Returns the captured parts of a buffer. The gaps between them are zero. */
 function bytesOf(node: BufferNode): Uint8Array {
   const { start, end } = extentOf(node);
   const all = new Uint8Array(node.buffer, start, end - start);
@@ -23,7 +23,7 @@ function bytesOf(node: BufferNode): Uint8Array {
   return bytes;
 }
 
-/** Puts captured binary data into files beside the module, small data into its text. */
+/** Writes large captured binary data to files next to the module, and small data into the module's text. */
 export class AssetWriter {
   readonly assets: Asset[] = [];
   readonly #read: string;
@@ -36,7 +36,7 @@ export class AssetWriter {
     this.#fs = names.fresh('fs');
   }
 
-  /** The expression of an ArrayBuffer with the captured range. */
+  /** Returns the expression of an ArrayBuffer with the captured contents. */
   expression(node: BufferNode): string {
     if (node.maximum === undefined) return this.#fixed(node);
     const bytes = `new Uint8Array(${this.#fixed(node)})`;
@@ -55,7 +55,7 @@ export class AssetWriter {
     return `${this.#read}("${name}")`;
   }
 
-  /** The expression of a file's bytes as a Buffer. */
+  /** Returns the expression that reads a file as a Buffer. */
   file(asset: Asset): string {
     this.assets.push(asset);
     return `${this.#fs}.readFileSync(new URL("./assets/${asset.name}", ${this.#format.here}))`;

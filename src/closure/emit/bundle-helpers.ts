@@ -1,17 +1,17 @@
-// Code of the bundle's own: emit-helpers.ts writes the text of these functions into it. They use nothing from outside
-// themselves, and name no functions within, so that no compiler makes them need a helper in turn.
+// These functions run in the bundle: helpers.ts writes their text into it. They use nothing from outside themselves, and
+// contain no named functions, for which a compiler might insert a helper call.
 
-/** Makes the restorer of instances' private state. `note` is called while constructors must do nothing else. */
+/** Creates the object that restores private state. `note` tells constructors that they must do nothing else. */
 export function makeRestorer(note: (isRestoring: boolean) => void) {
-  // A value that any pattern of parameters can be given, so that no default of the user's is run.
+  // Fits any parameter pattern, so that no user code in a default value runs.
   const any: object = new Proxy(() => {}, {
     get: (_target, key) => (key === Symbol.iterator ? () => Array(64).fill(any).values() : any),
     has: () => true,
   });
   return {
     /**
-     * An instance of a base class with the class's private members, and of its fields those that it is to have: `keys`
-     * are its own. Made as `new` would make it, it shares its form with others, which engines count on.
+     * Creates an instance of a base class with the class's private members and, of its public fields, only those in `keys`.
+     * Constructing it as `new` would lets engines share its hidden class with other instances.
      */
     create(Class: Function, prototype: object | null, keys: readonly (string | symbol)[]): object {
       const owner: unknown = prototype === null ? undefined : Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value;
@@ -27,7 +27,7 @@ export function makeRestorer(note: (isRestoring: boolean) => void) {
         note(false);
       }
     },
-    /** Gives an object the private members of a subclass, which puts them on whatever its superclass returns. */
+    /** Adds a subclass's private members to an object. A derived class adds them to whatever its superclass returns. */
     install(Class: Function, target: object): void {
       const parent = Reflect.getPrototypeOf(Class);
       const before = new Set(Reflect.ownKeys(target));
@@ -56,7 +56,7 @@ type Form = readonly [
   make: (columns: unknown[][], index: number, rows: readonly Row[]) => Row,
 ];
 
-/** Reads the rows of a data table; see table.ts for its form. `others`: values to put in from outside. */
+/** Reads the rows of a data table (see table.ts). `others` lists the values to fill in from outside the table. */
 export function readTable(bytes: Buffer, forms: readonly Form[]) {
   const rows: Row[] = [];
   const others: [row: Row, key: string | number, other: number][] = [];
@@ -87,7 +87,7 @@ export function readTable(bytes: Buffer, forms: readonly Form[]) {
   for (const [first, key, numbers] of later) {
     for (let at = 0; at < numbers.length; at++) {
       const value = rows[numbers[at] as number];
-      // An assignment to this key would set the prototype.
+      // Assigning to this key would set the prototype.
       if (key === '__proto__') Object.defineProperty(rows[first + at], key, { value });
       else (rows[first + at] as Row)[key] = value;
     }
@@ -95,7 +95,7 @@ export function readTable(bytes: Buffer, forms: readonly Form[]) {
   return { rows, others };
 }
 
-/** Puts values from outside the table into rows, and sets prototypes. */
+/** Fills in the values from outside the table, and sets prototypes. */
 export function completeTable(
   { rows, others }: ReturnType<typeof readTable>,
   values: readonly unknown[],

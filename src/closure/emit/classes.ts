@@ -2,7 +2,7 @@ import type { FunctionNode, Value } from '../graph/nodes.ts';
 import type { Edit } from './edit.ts';
 import type { Helpers } from './helpers.ts';
 
-/** The edits in the text of a class, besides names. `hosted`: functions to be made inside it. */
+/** Returns the edits to a class's text, except renames. `hosted`: functions to create inside the class. */
 export function classEdits(
   node: FunctionNode,
   { helpers, print, hosted }: { helpers: Helpers; print: (value: Value) => string; hosted: readonly string[] },
@@ -12,10 +12,10 @@ export function classEdits(
   const { heritage, statics, privateStatics, computedKeys } = parts;
   return [
     ...(heritage === undefined ? [] : [{ ...heritage, text: `(${print(node.heritage)})` }]),
-    // A semicolon, since the member before may have relied on its line end.
+    // The semicolon ends the previous member, which may have relied on the line break.
     ...[...statics, ...privateStatics].map(({ start, end }) => ({ start, end, text: ';' })),
     ...computedKeys.map(({ start, end }) => {
-      // A member that was taken off the class since has no key that anyone could know.
+      // A member that was deleted from the class has no known key.
       const key = node.computedKeys.get(start);
       return { start, end, text: key === undefined ? 'Symbol()' : print(key) };
     }),
@@ -23,7 +23,10 @@ export function classEdits(
   ];
 }
 
-/** A static block that exposes what only the inside of the class can reach, and lets instances be made empty. */
+/**
+ * Returns edits that add a static block, which exposes what only the class's inside can reach, and that make instances
+ * restorable.
+ */
 function insideEdits(node: FunctionNode, helpers: Helpers, hosted: readonly string[]): Edit[] {
   const { syntax, inside } = node;
   const parts = syntax.class;

@@ -14,19 +14,19 @@ import { childrenOf, literalProperties } from './values.ts';
 
 /** The contents of a bundle, before packages are bundled into it. */
 export interface EmittedClosure {
-  /** The entry, and the files of the bundle that it imports. */
+  /** The entry module, and the bundle's files that it imports. */
   readonly files: readonly EmittedFile[];
   readonly assets: readonly Asset[];
   readonly packages: readonly PackageImport[];
 }
 
-/** Deeper literals are split, so that no parser runs out of stack. */
+/** Deeper literals are split so that no parser overflows its stack. */
 const maxDepth = 50;
 
 /**
- * Writes a captured closure as an ES module that exports its roots. Every captured variable becomes a variable of the
- * module, under its own name or a new one, so that functions which shared a variable share it again and run as fast as
- * they did. Values are written before their holders; cycles are closed at the end.
+ * Writes a captured closure as an ES module that exports its roots. Every captured variable becomes a variable of the module,
+ * under its own name or a new one, so functions that shared a variable still share it and run as fast as before. Values are
+ * written before whatever holds them; cycles are closed at the end.
  */
 export function emitClosure(captured: CapturedClosure): EmittedClosure {
   const emitter = new Emitter(captured);
@@ -48,7 +48,7 @@ class Emitter {
   readonly #seen = new Set<Node>();
   readonly #queue: Value[] = [];
   readonly #declared = new Set<Binding>();
-  /** The variable that a value was captured as, if it is never assigned. */
+  /** The variable that a value was captured as, if that variable is never assigned. */
   readonly #homes = new Map<Node, Binding>();
 
   constructor(captured: CapturedClosure) {
@@ -98,7 +98,7 @@ class Emitter {
     };
   }
 
-  /** The rows of the table come first, and their values of other kinds last. */
+  /** The table's rows come first. Their values of other kinds are filled in last. */
   #writeTable(table: DataTable): void {
     const [all, rows] = [this.#names.fresh('table'), this.#names.fresh('rows')];
     const file = this.#assets.file(table.asset('table.jsonl'));
@@ -124,7 +124,7 @@ class Emitter {
     for (const { binding } of this.#captured.live) if (binding !== undefined) yield binding;
   }
 
-  /** Writes a value and all it needs, innermost first; on an explicit stack, for chains may be long. */
+  /** Writes a value and everything it needs, innermost first. Uses an explicit stack, since chains may be long. */
   #write(root: Value): void {
     if (!isNode(root) || isRow(root) || this.#seen.has(root)) return;
     const stack = [this.#open(root)];
@@ -142,7 +142,7 @@ class Emitter {
     return { node, needs: this.#needs(node) };
   }
 
-  /** The nodes that must be written before this one; its other references are queued. */
+  /** Yields the nodes that must be written before this one. Queues its other references. */
   *#needs(node: Node): Generator<Value, void> {
     if (node.kind === 'function') {
       yield* this.#functionNeeds(node);
@@ -156,7 +156,7 @@ class Emitter {
     if (node.kind === 'module') this.#queue.push(...(node.kept ?? []).flat());
     if (node.kind === 'call') yield* this.#callNeeds(node.target);
     for (const value of childrenOf(node)) {
-      // A bound function may need the very object that holds it, and a member's properties are not part of it.
+      // A bound function may need the very object that holds it. A member's properties aren't part of the member.
       const holdsBound = isNode(value) && value.kind === 'bound' && !isMadeOf(node);
       const later = holdsBound || (node.kind === 'member' && value !== node.owner && value !== node.key);
       if (later) this.#queue.push(value);
@@ -164,7 +164,7 @@ class Emitter {
     }
   }
 
-  /** A function that is called at once needs its variables, as do the functions that it may call. */
+  /** A function that is called right away needs its variables, and so do the functions that it may call. */
   *#callNeeds(target: Value): Generator<Value, void> {
     const called = new Set([target]);
     for (const value of called) {
@@ -177,7 +177,9 @@ class Emitter {
     }
   }
 
-  /** A function can be made before the values of its variables; a class needs its superclass and computed keys. */
+  /**
+   * A function can be created before the values of its variables exist. A class needs its superclass and computed keys first.
+   */
   *#functionNeeds(node: FunctionNode): Generator<Value, void> {
     const { values, names } = definitionNeeds(node);
     yield* values;
@@ -203,7 +205,7 @@ class Emitter {
       node.privates === undefined &&
       (node.kind !== 'function' || node.deleted.length === 0);
     if (node.kind === 'function') for (const each of node.inside.hosted) this.#nameHosted(each);
-    // A function that stands in a class is made with that.
+    // A function inside a class is created along with the class.
     if (node.kind === 'function' && node.host !== undefined && this.#printer.isWritten(node)) {
       this.#nameFunction(node, inferredName(node, this.#printer.print(node), false));
       if (!isWhole) this.#completions.push(() => this.#printer.completion(node, literal, late));
@@ -218,7 +220,7 @@ class Emitter {
     if (!isWhole) this.#completions.push(() => this.#printer.completion(node, literal, late));
   }
 
-  /** Gives a node its own variable, or the one that it was captured as. */
+  /** Gives a node its own variable, or the variable that it was captured as. */
   #name(node: Node, text: string): void {
     const home = this.#homes.get(node);
     if (home !== undefined) this.#declared.add(home);
@@ -231,12 +233,12 @@ class Emitter {
     if (node.inside.slots.size > 0) this.#statements.push(`let ${this.#helpers.slotsOf(node)};`);
     if (this.#makeFunction(node, name)) return;
     const inferred = inferredName(node, name, this.#format.isSloppy);
-    // The comma keeps an anonymous function from being named after the variable.
+    // The comma expression keeps an anonymous function from being named after the variable.
     this.#statements.push(`const ${name} = ${inferred === name && node.name === '' ? `(0, ${text})` : text};`);
     this.#nameFunction(node, inferred);
   }
 
-  /** False if no factory makes the function, or if it needs itself in its own variable. */
+  /** Returns false if no factory creates the function, or if the function is one of its own variables. */
   #makeFunction(node: FunctionNode, name: string): boolean {
     const values = this.#factories.ownValues(node);
     const isMade = (value: Value): boolean => value !== node && this.#printer.isWritten(value);
@@ -255,7 +257,7 @@ class Emitter {
     this.#statements.push(`Object.defineProperty(${name}, "name", { value: ${JSON.stringify(node.name)}, configurable: true });`);
   }
 
-  /** Declares the variable of a function that the text of a class will assign. */
+  /** Declares the variable of a function that a class's text will assign. */
   #nameHosted(node: FunctionNode): void {
     const home = this.#homes.get(node);
     if (home !== undefined) this.#declared.add(home);
@@ -267,19 +269,19 @@ class Emitter {
   #declare(binding: Binding): void {
     if (binding.uninitialized || this.#declared.has(binding)) return;
     this.#declared.add(binding);
-    // Engines inline constants, which keeps captured ones as fast as they were.
+    // Engines inline constants, so this keeps captured constants as fast as before.
     const keyword = binding.written ? 'let' : 'const';
     this.#statements.push(`${keyword} ${this.#names.of(binding)} = ${this.#printer.print(binding.value)};`);
   }
 }
 
-/** Whether a node's own properties must wait until its private fields are there. */
+/** Whether a node's own properties must wait until its private fields exist. */
 const hasInstanceState = ({ privates = [] }: Node): boolean => privates.some(({ isStatic }) => !isStatic);
 
-/** Nodes that can't be made before their values. */
+/** Nodes that can't be created before their values. */
 const isMadeOf = ({ kind }: Node): boolean => kind === 'bound' || kind === 'made' || kind === 'change' || kind === 'call';
 
-/** Nodes that are found rather than made. */
+/** Nodes that are looked up, not created. */
 const isByName = ({ kind }: Node): boolean => kind === 'intrinsic' || kind === 'module' || kind === 'member';
 
 const canBeInline = ({ kind, privates }: Node): boolean => kind !== 'function' && kind !== 'symbol' && privates === undefined;

@@ -2,18 +2,18 @@ import type { CapturedClosure } from '../graph/closure.ts';
 import type { Binding, FunctionNode, Value } from '../graph/nodes.ts';
 import type { Names } from './names.ts';
 
-/** Makes the functions of one text that differ only in some of their own variables. */
+/** Creates functions with the same text that differ only in some of their own variables. */
 interface Factory {
-  /** The functions' own variables, by the name in their text. */
+  /** Variables that differ between the functions, by the name in their text. */
   readonly own: readonly string[];
-  /** The function whose text and names it uses. */
+  /** The function whose text and names the factory uses. */
   readonly model: FunctionNode;
   name: string | undefined;
 }
 
 /**
- * Functions that one place of a program creates repeatedly share their code in the engine, and its optimisations.
- * They are made by one function in the bundle too, which is given the variables that only they see.
+ * Functions that one place of a program creates repeatedly share their code and its optimizations in the engine. To keep that,
+ * one function in the bundle creates them, with the variables that only they see as arguments.
  */
 export class Factories {
   readonly #factories = new Map<FunctionNode, Factory>();
@@ -35,7 +35,7 @@ export class Factories {
     }
   }
 
-  /** The values of a function's own variables, if a factory makes it. */
+  /** Returns the values of a function's own variables, if a factory creates the function. */
   ownValues(node: FunctionNode): readonly Value[] | undefined {
     return this.#factories.get(node)?.own.map((name) => node.captures.get(name)?.value);
   }
@@ -45,7 +45,7 @@ export class Factories {
     return own.flatMap((name) => node.captures.get(name)?.binding ?? []);
   }
 
-  /** The name of a function's factory, and the statement that makes it if it is new. */
+  /** Returns the name of a function's factory, and the statement that creates the factory on first use. */
   use(node: FunctionNode, expression: (model: FunctionNode) => string): { readonly name: string; readonly statement?: string } {
     const factory = this.#factories.get(node);
     if (factory === undefined) throw new TypeError('This function has no factory');
@@ -74,7 +74,10 @@ function groups(functions: readonly FunctionNode[]): Iterable<readonly FunctionN
   return [...found.values()].flatMap((byPlace) => [...byPlace.values()].filter(({ length }) => length > 1));
 }
 
-/** The names of variables in which functions of one text differ; undefined if other functions see one of them too. */
+/**
+ * Returns the names of the variables in which functions of one text differ, or undefined if other functions use one of them
+ * too.
+ */
 function ownVariables(
   alike: readonly FunctionNode[],
   uses: ReadonlyMap<Binding | undefined, number>,

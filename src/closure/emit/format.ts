@@ -8,9 +8,9 @@ export interface EmittedFile {
 
 export const entryName = 'closure.mjs';
 
-/** How the emitted code is written down as modules. */
+/** How the emitted code is laid out as modules. */
 export abstract class ModuleFormat {
-  /** Whether code is sloppy unless it says otherwise. */
+  /** Whether code is sloppy by default. */
   abstract readonly isSloppy: boolean;
   protected readonly names: Names;
   protected readonly head: string[] = [];
@@ -22,16 +22,16 @@ export abstract class ModuleFormat {
     this.#here = names.fresh('bundleUrl');
   }
 
-  /** The variable with the URL of the module. */
+  /** The name of the variable that holds the module's URL. */
   get here(): string {
     this.#usesHere = true;
     return this.#here;
   }
 
-  /** Gives a builtin module, or a CommonJS file of the bundle, a name. */
+  /** Binds a builtin module, or a CommonJS file of the bundle, to a name. */
   abstract import(local: string, specifier: string): void;
 
-  /** The files with this code, which export the values of these expressions. */
+  /** Returns the files that contain this code and export the values of these expressions. */
   abstract files(body: readonly string[], exports: ReadonlyMap<string, string>): readonly EmittedFile[];
 
   protected hereStatement(url: string): readonly string[] {
@@ -39,7 +39,7 @@ export abstract class ModuleFormat {
   }
 }
 
-/** An ES module: all of its code is strict. */
+/** An ES module. All of its code is strict. */
 export class EsModule extends ModuleFormat {
   readonly isSloppy = false;
 
@@ -57,7 +57,7 @@ export class EsModule extends ModuleFormat {
   }
 }
 
-/** A CommonJS module, in which functions may be sloppy, behind an entry that is an ES module all the same. */
+/** A CommonJS module, in which functions may be sloppy, behind an entry that is still an ES module. */
 export class SloppyModule extends ModuleFormat {
   readonly isSloppy = true;
 
@@ -68,7 +68,7 @@ export class SloppyModule extends ModuleFormat {
   files(body: readonly string[], exports: ReadonlyMap<string, string>): readonly EmittedFile[] {
     const values = [...exports].map(([name, value]) => `${name}: ${value}`).join(', ');
     const head = [...this.head, ...this.hereStatement('require("node:url").pathToFileURL(__filename).href')];
-    // The names that CommonJS gives to a module are not those of the functions' own modules.
+    // Hide this file's CommonJS variables: in a captured function, these names refer to its own module.
     const open = 'module.exports = (function (require, module, exports, __filename, __dirname) {';
     const closure = this.names.fresh('closure');
     const entry = [
@@ -84,7 +84,9 @@ export class SloppyModule extends ModuleFormat {
   }
 }
 
-/** `require` for files: their errors reach the importer of the entry, and nothing analyses the names they export. */
+/**
+ * Loads files with `require`: their errors reach whoever imports the entry, and Node doesn't have to detect their export names.
+ */
 function importStatement(names: Names, local: string, specifier: string): string {
   if (specifier.startsWith('node:')) return `import ${local} from ${JSON.stringify(specifier)};`;
   const create = names.fresh('createRequire');

@@ -15,11 +15,11 @@ export interface Surroundings {
   readonly helpers: Helpers;
   readonly print: (value: Value) => string;
   readonly sources: SourceMapper;
-  /** Whether code around it is sloppy. */
+  /** Whether the surrounding code is sloppy. */
   readonly isSloppy: boolean;
 }
 
-/** A function's text as an expression in the emitted module, with captured names as they are called there. */
+/** Returns a function's text as an expression of the emitted module, with captured variables renamed as in the module. */
 export function functionExpression(node: FunctionNode, around: Surroundings): string {
   const { syntax } = node;
   const expression = inObject(node, { text: editedText(node, around), print: around.print });
@@ -27,7 +27,7 @@ export function functionExpression(node: FunctionNode, around: Surroundings): st
   const strict = needsStrict ? `(() => { "use strict"; return ${expression}; })()` : expression;
   const shadowed = [...node.captures].filter(([name, capture]) => syntax.usesEval && isRenamed(name, capture, around));
   if (shadowed.length === 0) return strict;
-  // Evaluated code finds a variable by the name it had.
+  // Code in `eval` refers to a variable by its original name.
   const given = shadowed.map(([, { value }]) => around.print(value));
   return `((${shadowed.map(([name]) => name).join(', ')}) => ${strict})(${given.join(', ')})`;
 }
@@ -39,7 +39,7 @@ const isRenamed = (name: string, { binding }: Capture, { names }: Surroundings):
   name !== 'arguments' &&
   names.of(binding) !== name;
 
-/** A method needs an object around it, whose prototype its `super` refers to. */
+/** A method needs an object around it. The object's prototype is what `super` refers to. */
 function inObject(node: FunctionNode, { text, print }: { text: string; print: (value: Value) => string }): string {
   const { syntax, superPrototype } = node;
   if (syntax.form === 'expression') return text;
@@ -48,12 +48,12 @@ function inObject(node: FunctionNode, { text, print }: { text: string; print: (v
   return syntax.role === 'value' ? `${object}[${key}]` : `Object.getOwnPropertyDescriptor(${object}, ${key}).${syntax.role}`;
 }
 
-/** The name that the expression gives its function when it is assigned to the variable `identifier`. */
+/** Returns the name that a function gets when its expression is assigned to the variable `identifier`. */
 export function inferredName(node: FunctionNode, identifier: string, isSloppy: boolean): string {
   const { id, form, kind, usesEval } = node.syntax;
   if (form === 'method') return node.name;
   if (id !== undefined) return id.name;
-  // A function inside another is not named after the variable.
+  // A function wrapped in another isn't named after the variable.
   return (isSloppy && !node.isSloppy && kind !== 'class') || usesEval ? '' : identifier;
 }
 
@@ -69,7 +69,7 @@ function editedText(node: FunctionNode, around: Surroundings): string {
     const text = metaText(node.url, span.key, around.isSloppy);
     return text === undefined ? [] : [{ ...span, text }];
   });
-  // A renamed `require` inside a replaced call goes with the call.
+  // A renamed `require` inside a replaced call disappears with the call.
   const inner = [...nameEdits(node, around), ...keys].filter(
     (each) => !calls.some((call) => call.start <= each.start && each.end <= call.end),
   );
@@ -100,7 +100,7 @@ function nameEdits({ syntax, captures }: FunctionNode, { names }: Surroundings):
 }
 
 function renamed({ freeNames }: FunctionSyntax, name: string, given: string): Edit[] {
-  // A member of a namespace is its own variable.
+  // A member of a namespace is a variable of its own.
   const [object = name, member] = name.split('.');
   const uses = freeNames.get(object)?.uses ?? [];
   if (member !== undefined) {
@@ -109,7 +109,9 @@ function renamed({ freeNames }: FunctionSyntax, name: string, given: string): Ed
   return uses.map(({ start, end, shorthand }) => ({ start, end, text: shorthand ? `${name}: ${given}` : given }));
 }
 
-/** An arrow's `super` can't be set from outside: its members are looked up for its original `this`. */
+/**
+ * An arrow's `super` can't be set from outside, so its members are looked up on the object explicitly, for the original `this`.
+ */
 function superEdits({ syntax, superPrototype, captures }: FunctionNode, { print, names }: Surroundings): Edit[] {
   const self = captures.get('this')?.binding;
   if (syntax.outerSupers.length === 0 || self === undefined) return [];
@@ -138,7 +140,7 @@ function superEdit(
   ];
 }
 
-/** The `import.meta` of the text's original module, not the bundle's. */
+/** Returns the text for `import.meta` of the function's original module, not the bundle's. */
 function metaText(url: string | undefined, key: string | undefined, isSloppy: boolean): string | undefined {
   if (url === undefined) return undefined;
   if (key === 'url') return JSON.stringify(url);
@@ -149,7 +151,7 @@ function metaText(url: string | undefined, key: string | undefined, isSloppy: bo
   return `({ url: ${JSON.stringify(url)} })${key === undefined ? '' : `[${JSON.stringify(key)}]`}`;
 }
 
-/** Applies edits that don't overlap; of those at one place, insertions come first. */
+/** Applies edits, which must not overlap. At the same offset, insertions come first. */
 function applyEdits(text: string, edits: Edit[], mark: (offset: number) => string): string {
   const parts: string[] = [];
   let at = 0;
@@ -161,7 +163,7 @@ function applyEdits(text: string, edits: Edit[], mark: (offset: number) => strin
   return parts.join('') + mark(at) + text.slice(at);
 }
 
-/** What must be written before a function: the modules in its text, and a class's superclass and computed keys. */
+/** Returns what must be written before a function: the modules in its text, and a class's superclass and computed keys. */
 export function definitionNeeds(node: FunctionNode): { readonly values: readonly Value[]; readonly names: readonly string[] } {
   const { heritage, moduleCalls, computedKeys, superPrototype, inside, syntax } = node;
   const evaluated = syntax.usesEval ? [...node.captures].filter(([name]) => name !== 'this') : [];

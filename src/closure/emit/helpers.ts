@@ -4,7 +4,7 @@ import type { Names } from './names.ts';
 
 const helpers = { completeTable, readTable };
 
-/** The bundle's helper code; only the used parts are written. */
+/** The bundle's helper code. Only the helpers in use are written. */
 export class Helpers {
   readonly #names: Names;
   readonly #used = new Map<keyof typeof helpers, string>();
@@ -15,21 +15,21 @@ export class Helpers {
     this.#names = names;
   }
 
-  /** The name of a helper function. */
+  /** Returns the name of a helper function. */
   name(helper: keyof typeof helpers): string {
     const name = this.#used.get(helper) ?? this.#names.fresh(helper);
     this.#used.set(helper, name);
     return name;
   }
 
-  /** The variable that holds the setters of a class's private fields. */
+  /** Returns the variable that holds the setters of a class's private fields. */
   slotsOf(owner: FunctionNode): string {
     const name = this.#slots.get(owner) ?? this.#names.fresh(`privatesOf${/^[\w$]+$/.test(owner.name) ? owner.name : ''}`);
     this.#slots.set(owner, name);
     return name;
   }
 
-  /** Restores private state: an object of functions, and a variable that is true while they run. */
+  /** Restores private state: an object with functions, and a variable that is true while they run. */
   get restorer(): { readonly restoring: string; readonly object: string } {
     this.#restorer ??= { restoring: this.#names.fresh('restoring'), object: this.#names.fresh('restorer') };
     return this.#restorer;

@@ -12,7 +12,7 @@ export interface PackageImport {
   readonly member: readonly string[];
 }
 
-/** Collects the emitted module's imports from builtins and packages. */
+/** Collects the emitted module's imports of builtins and packages. */
 export class ModuleImports {
   readonly packages: PackageImport[] = [];
   readonly #names: Names;
@@ -21,7 +21,7 @@ export class ModuleImports {
 
   readonly #isEvaluated: boolean;
 
-  /** `isEvaluated`: whether packages are evaluated also if the entry takes nothing from them. */
+  /** `isEvaluated`: whether packages are evaluated even if the entry uses nothing from them. */
   constructor(names: Names, isEvaluated: boolean) {
     this.#names = names;
     this.#isEvaluated = isEvaluated;

@@ -6,17 +6,17 @@ const reservedWords =
     ' ',
   );
 
-/** Gives the variables of the emitted module names that mean nothing else in any captured function's text. */
+/** Names the emitted module's variables so that no name means anything else in the text of a captured function. */
 export class Names {
-  /** Names that must keep their meaning: the environment's, and those that functions use uncaptured. */
+  /** Names that must keep their meaning: those of the environment, and those that functions use without capturing them. */
   readonly #reserved = new Set([...reservedWords, ...Object.getOwnPropertyNames(globalThis)]);
-  /** Names that occur in any text: a renamed variable could be shadowed there. */
+  /** Names that occur in any text, where they could shadow a renamed variable. */
   readonly #occurring = new Set<string>();
   readonly #taken = new Set<string>();
-  /** How far the numbers behind a name have come. */
+  /** The last number appended to each name. */
   readonly #counts = new Map<string, number>();
   readonly #bindings = new Map<Binding, string>();
-  /** Variables that throw when they are used, and the object that they are members of. */
+  /** Variables that throw when used, and the object whose members they become. */
   readonly #uninitialized = new Set<string>();
   #uninitializedObject: string | undefined;
 
@@ -35,7 +35,7 @@ export class Names {
     return this.#bindings.get(binding) ?? this.#name(binding);
   }
 
-  /** A name that nothing else has, as close to the wish as can be. */
+  /** Returns an unused name, as close to the requested one as possible. */
   fresh(wish: string): string {
     const base = /^[A-Za-z_$][\w$]*$/.test(wish) ? wish : 'value';
     for (let count = (this.#counts.get(base) ?? 0) + 1; ; count++) {
@@ -46,7 +46,7 @@ export class Names {
     }
   }
 
-  /** The statements that make variables throw which were never initialised. */
+  /** Returns the statements that make never-initialized variables throw. */
   statements(): string[] {
     const members = [...this.#uninitialized].map((name) => {
       const fail = `{ throw new ReferenceError("Cannot access '${name}' before initialization"); }`;
@@ -61,7 +61,7 @@ export class Names {
       this.#uninitialized.add(binding.name);
       return `${this.#uninitializedObject}.${binding.name}`;
     }
-    // A member of a namespace is called after its key.
+    // A member of a namespace is named after its key.
     const name = binding.name.split('.').at(-1) ?? binding.name;
     const keeps = !this.#reserved.has(name) && !this.#taken.has(name);
     const given = keeps ? this.#take(name) : this.fresh(name === 'this' ? 'self' : name);
@@ -75,7 +75,7 @@ export class Names {
   }
 }
 
-/** A word for a node whose variable has no name of the user's. */
+/** Suggests a name for a node that has no variable name of the user's. */
 export const wishFor = (node: Node): string => {
   if (node.kind === 'function' && node.name !== '') return node.name;
   return node.kind === 'view' ? node.type.toLowerCase() : node.kind;

@@ -20,10 +20,10 @@ import type { SourceMapper } from './source-map.ts';
 import { isRow } from './table.ts';
 import { isPlain, type Print, printArray, printDescriptor, printKey, printMember, printPrimitive } from './values.ts';
 
-/** How a node that is written already is referred to. */
+/** How to refer to a node that has been written. */
 export interface Written {
   readonly text: string;
-  /** How deep a literal it is; 0 for a name. */
+  /** Nesting depth of the literal, or 0 for a name. */
   readonly depth: number;
 }
 
@@ -36,14 +36,14 @@ interface PrinterParts {
   readonly sources: SourceMapper;
 }
 
-/** Prints expressions and statements of nodes, whose parts have been written before. */
+/** Prints expressions and statements of nodes whose parts have been written. */
 export class Printer {
   readonly #modules: ModuleImports;
   readonly #assets: AssetWriter;
   readonly #surroundings: Surroundings;
   readonly #format: ModuleFormat;
   readonly #written = new Map<Node, Written>();
-  /** The variable that holds the rows of the table of data. */
+  /** The variable that holds the rows of the data table. */
   table = '';
   readonly print: Print = (value) => this.#reference(value);
   readonly isWritten = (value: Value): boolean => !isNode(value) || isRow(value) || this.#written.has(value);
@@ -68,7 +68,7 @@ export class Printer {
     throw new ClipperError('E_NOT_CAPTURABLE', message);
   }
 
-  /** The expression that makes a node; `literal` are the properties that it is to hold. */
+  /** Returns the expression that creates a node. `literal`: the properties that the expression includes. */
   expression(node: Node, literal: readonly Property[]): string {
     const { print } = this;
     const base = node.privates?.find(({ owner }) => owner.syntax.class?.isDerived === false);
@@ -109,7 +109,7 @@ export class Printer {
     }
   }
 
-  /** The statements that complete a node beyond its expression. Printed after everything is written. */
+  /** Returns the statements that complete a node after its expression. Call it once everything is written. */
   completion(
     node: Node,
     literal: readonly Property[],
@@ -133,14 +133,14 @@ export class Printer {
     return `Object.getOwnPropertyDescriptor(${this.print(owner)}, ${this.print(key)}).${role}`;
   }
 
-  /** An instance of a class that has private state and no superclass. */
+  /** Creates an instance of a base class with private state. */
   #created(node: Node, owner: FunctionNode): string {
     const prototype = node.prototype === undefined ? 'Object.prototype' : this.print(node.prototype);
     const keys = node.properties.map(({ key }) => this.print(key)).join(', ');
     return `${this.#surroundings.helpers.restorer.object}.create(${this.print(owner)}, ${prototype}, [${keys}])`;
   }
 
-  /** Statements that give a node the private members of its subclasses; their values come with the completion. */
+  /** Returns statements that add the private members of a node's subclasses. The completion sets their values. */
   installations({ privates = [] }: Node, name: string): string[] {
     return privates
       .filter(({ owner, isStatic }) => !isStatic && owner.syntax.class?.isDerived === true)
@@ -181,14 +181,14 @@ export class Printer {
     return `${name}.${entry.length === 1 ? 'add' : 'set'}(${entry.map(this.print).join(', ')});`;
   }
 
-  /** Members that the bundled module defines itself stay. */
+  /** Keeps members that the bundled module defines itself. */
   #ofPackage(node: Node, name: string, { key }: Property): string {
     const owner = node.kind === 'member' ? node.owner : node;
     if (!isNode(owner) || owner.kind !== 'module') return '';
     return `if (!Object.hasOwn(${name}, ${this.print(key)})) `;
   }
 
-  // An assignment would run setters of a prototype, or be refused by a frozen one.
+  // An assignment would run a prototype's setter, or fail if the prototype is frozen.
   #property(node: Node, name: string, property: Property): string {
     const { binding } = property.live ?? {};
     if (binding !== undefined) {

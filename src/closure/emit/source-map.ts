@@ -2,11 +2,11 @@ import { encode, type SourceMapSegment } from '@jridgewell/sourcemap-codec';
 import type { FunctionNode } from '../graph/nodes.ts';
 import type { EmittedFile } from './format.ts';
 
-/** Marks the beginning of a stretch of a function's own text in emitted code; no source text has this character. */
+/** Marks where a span of a function's own text begins in emitted code. A text that contains this character isn't mapped. */
 const mark = '\u{f1f1f}';
 const marks = new RegExp(`${mark}(\\d+):(\\d+)${mark}`, 'gu');
 
-/** Places that a stack trace may point to: words, such as the name of a called function. */
+/** Matches the positions that a stack trace may point to: words, such as the name of a called function. */
 const words = /[\p{L}\d_$#]+/gu;
 
 /** Records the origins of functions' texts while code is emitted, and writes them as a source map. */
@@ -14,7 +14,7 @@ export class SourceMapper {
   readonly #functions: FunctionNode[] = [];
   readonly #numbers = new Map<FunctionNode, number>();
 
-  /** Marks a stretch of a function's text that is about to be emitted, which begins at an offset of that. */
+  /** Returns a mark for a span of a function's text that begins at this offset. Put the mark before the span. */
   mark(node: FunctionNode, offset: number): string {
     if (node.origin === undefined || node.syntax.text.includes(mark)) return '';
     const number = this.#numbers.get(node) ?? this.#functions.push(node) - 1;
@@ -22,7 +22,7 @@ export class SourceMapper {
     return `${mark}${number}:${offset}${mark}`;
   }
 
-  /** Takes the marks out of a file; with a second file, its source map, if it had any. */
+  /** Removes the marks from a file. If there were any, also returns the file's source map. */
   finish({ name, text }: EmittedFile): readonly EmittedFile[] {
     const sources: string[] = [];
     const lines: SourceMapSegment[][] = [];
@@ -52,7 +52,7 @@ export class SourceMapper {
     if (origin === undefined) return;
     let { line, column } = at;
     let from = 0;
-    // The rest of the stretch after the function's own text was added by us.
+    // The rest of the span wasn't in the function's text; the emitter added it.
     const own = stretch.slice(0, commonLength(stretch, syntax.text.slice(offset)));
     for (const { index } of own.matchAll(words)) {
       const skipped = own.slice(from, index);
@@ -76,7 +76,7 @@ interface Stretch {
   readonly at: Positions;
 }
 
-/** The line and column that emitted text has come to. */
+/** The line and column that the emitted text has reached. */
 class Positions {
   line = 0;
   column = 0;

@@ -2,12 +2,12 @@ import { type DataNode, isNode, type Node, type Value } from '../graph/nodes.ts'
 import type { Asset } from './assets.ts';
 import { printKey } from './values.ts';
 
-/** From this many values on, data goes into a table, which is faster to write and load than code. */
+/** With this many values, data goes into a table, which is faster to write and load than code. */
 const tableValues = 5_000;
-/** Lines of the table are read one by one, so none of them is long. */
+/** The table is parsed line by line, so this limits how long a line gets. */
 const rowsInLine = 20_000;
 
-/** Rows of one form, all of which can be made once those of the batches before are. */
+/** Rows of one form. They can be created once the rows of earlier batches exist. */
 interface Batch {
   /** Undefined for arrays. */
   readonly keys: readonly string[] | undefined;
@@ -17,25 +17,25 @@ interface Batch {
 
 /** How a column of objects, or an array, is written. */
 type Mode =
-  /** Values as JSON has them, and the others apart. */
+  /** Values that JSON can represent. All others are listed separately. */
   | 'values'
-  /** Numbers of rows that are there already. */
+  /** Numbers of rows that already exist. */
   | 'rows'
-  /** Numbers of rows of which some come later. */
+  /** Numbers of rows, some of which come later. */
   | 'later';
 
 /**
- * Plain data as a table in a file of JSON lines. Rows hold primitives and each other by number, mostly of rows before
- * them, so that each is made in one go; other values are put in once the bundle has made them.
+ * Plain data as a table in a JSON Lines file. Rows hold primitives, and refer to other rows by number. Most of these come
+ * before them, so that each row is created in one go. Other values are filled in once the bundle has created them.
  */
 export class DataTable {
-  /** Values of another kind that rows hold. */
+  /** Values of other kinds that rows hold. */
   readonly others: Node[] = [];
   readonly #otherNumbers = new Map<Node, number>();
   readonly #batches: readonly Batch[];
   readonly #forms = new Map<string, number>();
 
-  /** A table of the objects that no code reads while it makes other values; undefined if there are few. */
+  /** Returns a table of the objects that no code reads while it creates other values, or undefined if there are too few. */
   static of(data: readonly DataNode[], inText: readonly Value[]): DataTable | undefined {
     const kept = reachableData(inText);
     const rows = data.filter((node) => canBeRow(node) && !kept.has(node));
@@ -49,7 +49,7 @@ export class DataTable {
     for (const { nodes } of this.#batches) for (const node of nodes) node.row = row++;
   }
 
-  /** The table's file. Finds the other values, and the forms, on the way. */
+  /** Returns the table's file. Collects the other values and the forms along the way. */
   asset(name: string): Asset {
     const lines: Buffer[] = [];
     for (const batch of this.#batches) {
@@ -60,12 +60,12 @@ export class DataTable {
     return { name, bytes: Buffer.concat(lines) };
   }
 
-  /** For each form its keys, how its columns are written, and the function that makes a row of them. */
+  /** Returns for each form: its keys, the mode of each column, and the function that creates a row from the columns. */
   forms(): string {
     return `[${[...this.#forms.keys()].join(', ')}]`;
   }
 
-  /** Ranges of rows whose prototype is another than usual. */
+  /** Returns the ranges of rows whose prototype isn't the default. */
   prototypes(): { readonly start: number; readonly end: number; readonly prototype: Value }[] {
     return this.#batches.flatMap(({ nodes, prototype }) => {
       const start = nodes[0]?.row ?? 0;
@@ -73,7 +73,7 @@ export class DataTable {
     });
   }
 
-  /** `[form, count, columns, rest]`; the rest follows as column, row, kind and content. */
+  /** Returns `[form, count, columns, rest]`. `rest` is a flat list of column, row, kind and content. */
   #line({ keys }: Batch, nodes: readonly DataNode[]): readonly unknown[] {
     const rest: unknown[] = [];
     const first = nodes[0]?.row ?? 0;
@@ -134,7 +134,7 @@ function modeOf(values: readonly Value[], first: number): Mode {
   return mode;
 }
 
-/** The mode of all arrays of a line. */
+/** Returns the mode shared by all arrays of a line. */
 const commonMode = (arrays: readonly (readonly Value[])[], first: number): Mode =>
   arrays.every((values) => modeOf(values, first) === 'rows') ? 'rows' : 'values';
 
@@ -150,7 +150,7 @@ const isJson = (value: Value): boolean =>
 export const isRow = (value: Value): value is DataNode =>
   isNode(value) && (value.kind === 'object' || value.kind === 'array') && value.row >= 0;
 
-/** Plain data that can be reached from values through plain data. */
+/** Returns the plain data that is reachable from values through plain data only. */
 function reachableData(values: readonly Value[]): Set<DataNode> {
   const found = new Set<DataNode>();
   const pending = [...values];
@@ -163,12 +163,12 @@ function reachableData(values: readonly Value[]): Set<DataNode> {
   return found;
 }
 
-/** More batches than this take longer to read than rows that are put together later. */
+/** With more batches than this, reading them takes longer than linking rows afterwards. */
 const manyBatches = 10_000;
 
 /**
- * Parts rows by form, prototype and height, which is one more than that of the highest row that they hold, as far as
- * cycles allow. Objects were found from the top down, so heights are known from the end on.
+ * Splits rows into batches by form, prototype and height. A row's height is one more than that of the highest row that it
+ * holds, as far as cycles allow. Objects were found top down, so heights are computed from the end.
  */
 function batchesOf(rows: readonly DataNode[]): readonly Batch[] {
   const heights = new Int32Array(rows.length);
@@ -201,7 +201,7 @@ function partRows(rows: readonly DataNode[], heights: Int32Array): readonly Batc
   return [...batches.values()].sort((a, b) => a.height - b.height);
 }
 
-/** Numbers the forms of rows; neighbours are mostly alike, so that the last one is tried first. */
+/** Numbers the forms of rows. Neighbors mostly have the same form, so the last one is tried first. */
 class FormNumbers {
   readonly #numbers = new Map<string, number>();
   readonly #prototypes = new Map<Value, number>();

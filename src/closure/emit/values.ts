@@ -26,7 +26,7 @@ export function printMember(key: string | Node, print: Print): string {
   return identifier.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
 }
 
-/** A property descriptor for Object.defineProperty; flags left out are false, unless the property is there already. */
+/** Prints a property descriptor for `Object.defineProperty`. Omitted flags mean false, unless the property already exists. */
 export function printDescriptor(property: Property, isThere: boolean, print: Print): string {
   const { accessor, writable, enumerable, configurable, get, set, value } = property;
   const flags = Object.entries({ writable: !accessor && writable, enumerable, configurable })
@@ -36,7 +36,7 @@ export function printDescriptor(property: Property, isThere: boolean, print: Pri
   return accessor ? `{ get: ${print(get)}, set: ${print(set)}${flags.join('')} }` : `{ value: ${print(value)}${flags.join('')} }`;
 }
 
-/** Whether a property is as an assignment would make it. */
+/** Whether a property looks as if it had been assigned. */
 export const isPlain = ({ accessor, writable, enumerable, configurable }: Property): boolean =>
   !accessor && writable && enumerable && configurable;
 
@@ -45,8 +45,8 @@ const index = /^(0|[1-9]\d{0,9})$/;
 const isElement = ({ key }: Property): boolean => typeof key === 'string' && index.test(key) && Number(key) < 2 ** 32 - 1;
 
 /**
- * The properties that a node's literal can hold: of an object those before the first that must be defined later, so that
- * their order is kept; of an array its elements. The rest is written by statements.
+ * Returns the properties that a node's literal can include. For an object, these are the ones before the first that must be
+ * defined later, to keep their order. For an array, these are its elements. Statements define the rest.
  */
 export function literalProperties(node: Node, isWritten: (value: Value) => boolean): readonly Property[] {
   const fits = (property: Property): boolean =>
@@ -68,7 +68,7 @@ export function printArray({ length }: ArrayNode, elements: readonly Property[],
   return `[${texts.join(', ')}${texts.at(-1) === '' ? ',' : ''}]`;
 }
 
-/** The values that a node holds, in the order in which they are written. */
+/** Yields the values that a node holds, in the order in which they are written. */
 export function* childrenOf(node: Node): Generator<Value, void> {
   yield node.prototype;
   if (node.kind === 'map') for (const entry of node.entries) yield* entry;

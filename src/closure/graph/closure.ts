@@ -7,36 +7,36 @@ export interface LoadedFile {
   readonly isModule: boolean;
 }
 
-/** A captured value that should not be in a bundle, and its place. */
+/** A captured value that should not be in a bundle, and where it is. */
 export interface Secret extends Problem {
   readonly holder: Node;
-  /** The key under which the holder leads to it; undefined: the holder itself. */
+  /** The key under which the holder refers to the secret. Undefined if the holder itself is the secret. */
   readonly key: string | number | undefined;
 }
 
-/** Everything that a function needs to run elsewhere. Written by capture, read by emit and report. */
+/** Everything a function needs to run elsewhere. Capture writes it; emit and report read it. */
 export interface CapturedClosure {
-  /** The exports of the bundle's entry, by name. */
+  /** The exports of the bundle's entry module, by name. */
   readonly roots: ReadonlyMap<string, Value>;
   readonly functions: readonly FunctionNode[];
-  /** Objects and arrays of plain properties, which may be very many. */
+  /** Objects and arrays with only plain properties. There may be millions. */
   readonly data: readonly DataNode[];
-  /** Variables that namespaces of modules show. */
+  /** Captures of the variables behind the exports of module namespaces. */
   readonly live: readonly Capture[];
-  /** Values to write although nothing refers to them. */
+  /** Values to write even though nothing refers to them. */
   readonly extras: readonly Value[];
-  /** Values that code reads which makes other values. */
+  /** Values that the bundle passes to the calls that create other values. */
   readonly evaluated: readonly Value[];
-  /** The changes to make in packages; also among the extras. */
+  /** The changes to apply to packages. Also among the extras. */
   readonly changes: readonly ChangeNode[];
-  /** Objects of the user's own modules with all their exports. */
+  /** Objects of the user's own modules that travel with all their exports. */
   readonly wholeModules: ReadonlySet<Node>;
-  /** Values that should not travel, although they can. */
+  /** Values that can travel but should not. */
   readonly warnings: readonly Problem[];
-  /** Where captured credentials are. */
+  /** The captured credentials. */
   readonly secrets: readonly Secret[];
-  /** The folder of the user's package, from which packages are bundled. */
+  /** The directory of the user's package. Packages are bundled from there. */
   readonly projectDir: string;
-  /** The modules that this process evaluated of the packages that the closure refers to, in the order in which it loaded them. */
+  /** The modules that this process evaluated from the packages the closure refers to, in load order. */
   readonly packageFiles: readonly LoadedFile[];
 }

@@ -1,7 +1,7 @@
 import type { ArrayNode, Integrity, ObjectNode, PrivateState, Property, Value } from './nodes.ts';
 import type { Path } from './path.ts';
 
-/** Every object in the compact form has this list. */
+/** All objects in compact form share this list. */
 const noProperties: Property[] = Object.freeze([]) as never;
 
 abstract class CompactNode implements Path {

@@ -1,6 +1,6 @@
 import { isNode, type Node, type Value } from './nodes.ts';
 
-/** How one node leads to a value. */
+/** How a node refers to a value. */
 export type Role =
   | 'variable'
   | 'property'
@@ -15,10 +15,10 @@ export type Role =
   | 'key'
   | 'part';
 
-/** A value that a node leads to; `key` names it among those of its role. */
+/** Called for each value that a node refers to. `key` identifies the value within its role. */
 export type VisitEdge = (value: Value, role: Role, key: string | number) => void;
 
-/** Visits a node's references. There may be millions, so nothing is allocated for each. */
+/** Visits a node's references. There may be millions, so it allocates nothing per reference. */
 export function forEachEdge(node: Node, visit: VisitEdge): void {
   if (node.kind === 'array') {
     const values = node.values ?? [];

@@ -2,25 +2,25 @@ import type { CapturedClosure } from './closure.ts';
 import { forEachEdge } from './edges.ts';
 import { extentOf, isNode, type Node, type Value } from './nodes.ts';
 
-/** Binary data of at least this size lies in a file of its own. */
+/** Binary data of at least this size gets its own file. */
 const assetBytes = 4_096;
 
-/** Nobody wants to see less of their own code, or less than these of their data, however deep it lies. */
+/** Data below this size is left out of the report unless it contains code, modules, binary files or noted nodes. */
 const remarkableBytes = 64 * 1_024;
 
 const largeValue = 2 ** 20;
 const largeAsset = 64 * 2 ** 20;
 
-/** A walk's numbers continue those of the walk before, so that marks need no reset. */
+/** Each walk continues numbering where the previous one stopped, so marks need no reset. */
 let nextMark = 1;
 
 /**
- * Every node of a graph once, breadth first, so that each belongs to the shortest way to it and the children of one stand
- * side by side. There may be millions: so their data lies in arrays, by their numbers.
+ * All nodes of a graph, once each, in breadth-first order: each belongs to the shortest path to it, and a node's children have
+ * consecutive numbers. There may be millions, so their data is in arrays indexed by node number.
  */
 export class GraphSizes {
   readonly nodes: Node[] = [];
-  /** The numbers of the roots, and of functions that only other code's text needs. */
+  /** The numbers of the roots, and of functions that only another function's text needs. */
   readonly roots: number[] = [];
   readonly #firstMark = nextMark;
   readonly #numbers = new Map<Node, number>();
@@ -31,7 +31,7 @@ export class GraphSizes {
   readonly #assets: Float64Array;
   readonly #remarkable: Uint8Array;
 
-  /** `noted`: nodes of which there is something to tell. */
+  /** `noted`: nodes that the report has a remark about. */
   constructor({ roots, functions, changes }: CapturedClosure, noted: ReadonlySet<Node>) {
     for (const root of [...roots.values(), ...changes, ...functions]) {
       if (!isNode(root) || this.numberOf(root) !== undefined) continue;
@@ -51,22 +51,22 @@ export class GraphSizes {
     return node.mark >= this.#firstMark ? node.mark - this.#firstMark : undefined;
   }
 
-  /** Where the numbers of a node's children begin and end. */
+  /** Returns the range of a node's child numbers; `end` is exclusive. */
   childrenOf(number: number): { readonly start: number; readonly end: number } {
     return { start: this.#starts[number] ?? 0, end: this.#ends[number] ?? 0 };
   }
 
-  /** The bytes that a node with its parts adds to the bundle's text, and to its files of binary data. */
+  /** Returns the bytes that a node and everything below it add to the bundle's text and to its binary files. */
   bytesOf(number: number): { readonly value: number; readonly asset: number } {
     return { value: this.#values[number] ?? 0, asset: this.#assets[number] ?? 0 };
   }
 
-  /** Whether there is anything in or below a node that is worth a line. */
+  /** Whether a node, or anything below it, is worth a line in the report. */
   isRemarkable(number: number): boolean {
     return this.#remarkable[number] === 1;
   }
 
-  /** The excess of the innermost node that holds more than should travel; undefined for others. */
+  /** Returns which limit a node exceeds, if it is the innermost node that exceeds it. Undefined for all others. */
   excessOf(number: number): 'value' | 'asset' | undefined {
     const { value, asset } = this.bytesOf(number);
     if (value <= largeValue && asset <= largeAsset) return undefined;

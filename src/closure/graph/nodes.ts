@@ -4,7 +4,7 @@ import type { FunctionOrigin } from './source-place.ts';
 
 export type Primitive = undefined | null | boolean | number | bigint | string;
 
-/** A captured value: a primitive itself, anything else as a node of the graph. */
+/** A captured value: a primitive as is, anything else as a node of the graph. */
 export type Value = Primitive | Node;
 
 export interface Property {
@@ -12,51 +12,51 @@ export interface Property {
   readonly value: Value;
   readonly get: Value;
   readonly set: Value;
-  /** Whether `get` and `set` hold, rather than `value` and `writable`. */
+  /** Whether `get` and `set` apply, and not `value` and `writable`. */
   readonly accessor: boolean;
   readonly writable: boolean;
   readonly enumerable: boolean;
   readonly configurable: boolean;
-  /** The variable that it shows, of the namespace of a module. */
+  /** For an export of a module namespace, the variable behind it. */
   readonly live?: Capture;
 }
 
 export type Integrity = 'extensible' | 'fixed' | 'sealed' | 'frozen';
 
-/** The parts that every captured object has. Written while the heap is read, read-only afterwards. */
+/** What every captured object has. Written while the heap is read, read-only afterwards. */
 export interface Shell {
   readonly path: Path;
-  /** How many places refer to it. */
+  /** The number of places that refer to it. */
   references: number;
-  /** The prototype, if it isn't the usual one of its kind. */
+  /** The prototype, unless it is the default one for this kind. */
   prototype: Value;
   properties: Property[];
   integrity: Integrity;
-  /** Its private fields, by the class that declares them, that of the base first. */
+  /** Private fields by declaring class, base class first. */
   privates: readonly PrivateState[] | undefined;
 }
 
-/** An object's private state of one class, which only the class's own text can reach. */
+/** An object's private state from one class. Only that class's own text can access it. */
 export interface PrivateState {
   readonly owner: FunctionNode;
-  /** Whether they are the class's own static fields, which are there once the class is. */
+  /** Whether these are the class's own static fields, which exist as soon as the class does. */
   readonly isStatic: boolean;
-  /** Values by the field's name, with its `#`. */
+  /** Values by field name, including the `#`. */
   readonly fields: readonly (readonly [name: string, value: Value])[];
 }
 
-/** A value that is found by name in the replica's process: a global, a member of one, a well-known symbol. */
+/** A value that the replica's process has under a name: a global, a member of one, or a well-known symbol. */
 export interface IntrinsicNode extends Shell {
   readonly kind: 'intrinsic';
   readonly expression: string;
 }
 
-/** Something that a module exports, or the module itself. */
+/** A module, or something that it exports. */
 export interface ModuleNode extends Shell {
   readonly kind: 'module';
   readonly source: ModuleSource;
   readonly member: readonly string[];
-  /** For a weak collection: captured instances to add, with their values in a WeakMap. */
+  /** For a weak collection: the captured instances to add, with their values for a WeakMap. */
   kept?: [key: Value, value?: Value][];
 }
 
@@ -65,32 +65,33 @@ export const allCalls = '*';
 export type ModuleSource =
   /** A builtin, by its `node:` name. */
   | { readonly type: 'builtin'; readonly name: string }
-  /** An ES module; `specifier` is resolved from the folder `from` as an import there would be. */
+  /** An ES module. `specifier` is resolved like an import in the directory `from`. */
   | { readonly type: 'import'; readonly specifier: string; readonly from: string }
-  /** A CommonJS module by its file; stands for `module.exports`. */
+  /** The `module.exports` of a CommonJS module, by file. */
   | { readonly type: 'require'; readonly file: string }
   /**
-   * What a package's module keeps to itself: its top-level variables as members, or those of the function whose body begins
-   * `at` an offset of the text; `set x` is a function that assigns `x`. Of a class whose body begins there, `get #x` and `set #x`
-   * are functions that take an instance. Of a function that is called several times the variables are those of its first call;
-   * `allCalls` as the first member stands for the list of all, and the others for what is wanted of each.
+   * What a package's module keeps private. Without `at`, the members are the module's top-level variables; with `at`, those of
+   * the function whose body begins at that offset of the text. The member `set x` is a function that assigns `x`. For a class
+   * body at that offset, `get #x` and `set #x` are functions that take an instance. If a function is called several times, the
+   * members are the variables of its first call, unless the first member is `allCalls`: then the value is a list with one entry
+   * per call, and the other members say which variables each entry has.
    */
   | { readonly type: 'inside'; readonly file: string; readonly isModule: boolean; readonly at?: number };
 
 /**
- * An object or array of which there may be millions, so it is its own path and, if all properties are plain, holds only
- * keys and values.
+ * An object or array. There may be millions, so each is its own path and holds only keys and values if all its properties are
+ * plain.
  */
 interface DataShell extends Shell, Path {
-  /** The values of properties that are all as an assignment makes them; undefined: `properties` has them. */
+  /** Values of properties that look as if assigned (writable, enumerable, configurable). Undefined if `properties` has them. */
   values: Value[] | undefined;
-  /** Its number in the table of data; -1: it is written as code. */
+  /** Row number in the data table, or -1 if it is written as code. */
   row: number;
-  /** Its number in the last walk over the graph that counted it. */
+  /** Its number in the last graph walk that visited it. */
   mark: number;
-  /** The key of each of the `values`. */
+  /** Returns the key of the value at this index of `values`. */
   keyOf(index: number): string;
-  /** Puts the properties down one by one. */
+  /** Converts `values` to `properties`. */
   expand(): void;
 }
 
@@ -106,7 +107,7 @@ export interface ArrayNode extends DataShell {
 
 export type DataNode = ObjectNode | ArrayNode;
 
-/** A part of another node: a class's prototype, or a function that stands in the text of a class. */
+/** A part of another node: a class's prototype, or a function in the text of a class. */
 export interface MemberNode extends Shell {
   readonly kind: 'member';
   readonly owner: Value;
@@ -119,25 +120,27 @@ export interface SymbolNode extends Shell {
   readonly description: string | undefined;
 }
 
-/** A value that is made by an expression with captured arguments: dates, regular expressions, boxed primitives, errors, URLs. */
+/**
+ * A value created by an expression with captured arguments: a date, regular expression, boxed primitive, error, URL and so on.
+ */
 export interface MadeNode extends Shell {
   readonly kind: 'made';
-  /** For example `new Date`. */
+  /** For example, `new Date`. */
   readonly maker: string;
   readonly values: readonly Value[];
 }
 
-/** A change to make in a package once it is loaded. */
+/** A change to apply to a package after it has loaded. */
 export interface ChangeNode extends Shell {
   readonly kind: 'change';
-  /** A function that does it. */
+  /** The expression of a function that applies the change. */
   readonly maker: string;
   readonly values: readonly Value[];
-  /** The name of each value there; empty for values that give the place. */
+  /** The name of each value. Empty for values that only locate the change. */
   readonly names: readonly string[];
 }
 
-/** A value that a call makes again. */
+/** A value that a call recreates. */
 export interface CallNode extends Shell {
   readonly kind: 'call';
   readonly target: Value;
@@ -146,7 +149,7 @@ export interface CallNode extends Shell {
 
 export interface MapNode extends Shell {
   readonly kind: 'map';
-  /** Whether it is a WeakMap, of which those entries travel whose keys do. */
+  /** Whether it is a WeakMap. Only entries whose keys travel are captured. */
   readonly isWeak: boolean;
   readonly entries: [Value, Value][];
 }
@@ -161,13 +164,13 @@ export interface SetNode extends Shell {
 export interface BufferNode extends Shell {
   readonly kind: 'buffer';
   readonly buffer: ArrayBuffer;
-  /** Up to how many bytes it can be resized, if it can. */
+  /** The maximum length in bytes, if the buffer is resizable. */
   readonly maximum: number | undefined;
-  /** The parts that captured views cover, if nothing else of it may travel; undefined: all of it. */
+  /** The parts that captured views cover, if nothing else may travel. Undefined if the whole buffer travels. */
   ranges: { readonly start: number; readonly end: number }[] | undefined;
 }
 
-/** Where in an ArrayBuffer the part begins and ends that travels; the beginning fits any element type. */
+/** Returns the part of an ArrayBuffer that travels. `start` is aligned for any element type. */
 export function extentOf({ buffer, ranges }: BufferNode): { readonly start: number; readonly end: number } {
   if (ranges === undefined) return { start: 0, end: buffer.byteLength };
   const start = Math.min(buffer.byteLength, ...ranges.map((range) => range.start));
@@ -176,7 +179,7 @@ export function extentOf({ buffer, ranges }: BufferNode): { readonly start: numb
 
 export interface ViewNode extends Shell {
   readonly kind: 'view';
-  /** For example `Float64Array`, `DataView` or `Buffer`. */
+  /** For example, `Float64Array`, `DataView` or `Buffer`. */
   readonly type: string;
   readonly buffer: BufferNode;
   readonly byteOffset: number;
@@ -195,40 +198,40 @@ export interface FunctionNode extends Shell {
   readonly kind: 'function';
   readonly name: string;
   readonly syntax: FunctionSyntax;
-  /** The variables it uses, by the name in its text; `this` if an arrow function uses it. */
+  /** The variables it uses, by the name in its text, and `this` if an arrow function uses it. */
   readonly captures: Map<string, Capture>;
-  /** The value of each `require` and `import` call in the text; undefined leaves the call as it is. */
+  /** The value of each `require` and `import` call in the text. Undefined leaves the call as is. */
   readonly moduleCalls: Value[];
-  /** The superclass, if the text has one. */
+  /** The superclass, if the text has an `extends` clause. */
   heritage: Value;
   /** The URL of its script, for `import.meta` in its text. */
   readonly url: string | undefined;
-  /** The object in its `prototype`, for the parts that the text doesn't define. */
+  /** Its `prototype` object, for the parts that the text doesn't define. */
   prototypeMember: MemberNode | undefined;
-  /** The values of computed keys in a class's text, by their start. */
+  /** The values of computed keys in a class's text, by start offset. */
   readonly computedKeys: Map<number, Value>;
-  /** Keys of members that its text gives and that were deleted since. */
+  /** Keys of members that the text defines and that were deleted later. */
   readonly deleted: (readonly [owner: 'self' | 'prototype', key: string])[];
-  /** For a class: methods in its text that were changed since. */
+  /** For a class: methods of its text that were changed later. */
   readonly changedMembers: MemberNode[];
   readonly scriptId: string;
-  /** Where its text stands among the scripts of the process: the same for functions of one code. */
+  /** Where its text is among the scripts of the process. Functions created from the same code share it. */
   readonly place: string;
-  /** The origin of its text; undefined for code that was in no file. */
+  /** The origin of its text. Undefined for code that isn't from a file. */
   readonly origin: FunctionOrigin | undefined;
   /** Whether it runs in sloppy mode. */
   readonly isSloppy: boolean;
   /** What a class must expose from its inside. */
   readonly inside: ClassInside;
-  /** The class in whose text it must stand, as it uses private names of that. */
+  /** The class whose text must contain this function, because the function uses its private names. */
   host: FunctionNode | undefined;
-  /** Where its `super` looks members up, if it stands in no class of the bundle. */
+  /** The object in which `super` looks up members, if the function isn't inside a class of the bundle. */
   superPrototype: Value;
 }
 
 /** The parts of a class's inside that other values need. */
 export interface ClassInside {
-  /** Whether instances are restored through it, without its initialisers and constructor being run. */
+  /** Whether instances are restored through it, without running its field initializers and constructor. */
   restores: boolean;
   /** Private fields that are set from outside. */
   readonly slots: Set<string>;
@@ -239,7 +242,7 @@ export interface ClassInside {
 /** A variable as one function sees it. */
 export interface Capture {
   readonly value: Value;
-  /** Decided once all functions are known; see environments.ts. */
+  /** Set once all functions are known. See environments.ts. */
   binding: Binding | undefined;
 }
 
@@ -249,7 +252,7 @@ export interface Binding {
   readonly value: Value;
   /** Whether any captured function assigns it. */
   readonly written: boolean;
-  /** Whether its declaration was not reached yet, so that to use it throws. */
+  /** Whether the variable is still in its temporal dead zone, so that reading it throws. */
   readonly uninitialized: boolean;
 }
 

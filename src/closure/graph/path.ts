@@ -1,9 +1,9 @@
 import { withoutSecrets } from './secret-rules.ts';
 
-/** How a value was reached: steps from the root, innermost last. */
+/** How a value was reached: a linked list of steps that starts at the innermost one. */
 export interface Path {
   readonly parent: Path | undefined;
-  /** The step in words, or the key of the property that was followed. */
+  /** The step as text, or the key of the property that was followed. */
   readonly label: string | symbol;
   readonly isKey?: boolean;
 }
@@ -24,7 +24,7 @@ export function printPath(path: Path): string {
     labels.push(step.isKey === true ? keyLabel(label) : String(label));
   }
   labels.reverse();
-  // The ends of a long chain say enough.
+  // For a long path, its beginning and end are enough.
   if (labels.length > 2 * shownEnd) labels.splice(shownEnd, labels.length - 2 * shownEnd, '…');
   return labels.join(' → ');
 }

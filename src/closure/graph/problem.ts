@@ -1,6 +1,6 @@
 import type { Path } from './path.ts';
 
-/** Why a value can't travel, and the fix. */
+/** Why a value can't travel, and how to fix it. */
 export interface Refusal {
   readonly what: string;
   readonly fix: string;
@@ -11,7 +11,7 @@ export interface Problem extends Refusal {
   readonly path: string;
 }
 
-/** The same, with its place in the graph. */
+/** A problem with its place in the graph. */
 export interface FoundProblem extends Problem {
   readonly at: Path;
 }

@@ -1,4 +1,4 @@
-/** Shapes of credentials that are known by their beginning. */
+/** Credentials that are recognizable by a prefix. */
 const shapes: ReadonlyArray<readonly [what: string, starts: readonly string[], body: string]> = [
   ['an AWS access key id', ['AKIA', 'ASIA'], '[0-9A-Z]{16}'],
   ['a GitHub token', ['ghp_', 'gho_', 'ghu_', 'ghs_', 'ghr_'], '[A-Za-z0-9]{30,255}'],
@@ -30,7 +30,7 @@ const patterns = shapes.map(([what, starts, body]) => {
   };
 });
 
-/** By the first two characters, so that nearly all strings are told apart by these. */
+/** Patterns by their first two characters, which rule out nearly every string. */
 const byPair: (readonly (typeof patterns)[number][] | undefined)[] = new Array<undefined>(0x4000).fill(undefined);
 for (const pattern of patterns) {
   for (const pair of pattern.pairs) byPair[pair] = [...(byPair[pair] ?? []), pattern];
@@ -39,12 +39,12 @@ const urlWithPassword = /^[a-z][a-z\d+.-]{1,30}:\/\/[^\s/:@]*:([^\s/@]+)@[^\s/]/
 const shortest = 12;
 const colon = 58;
 
-/** A number for the first two characters; beyond the table for non-ASCII ones. */
+/** Encodes the first two characters as an index of `byPair`. Non-ASCII characters give an index past its end. */
 function pairAt(text: string): number {
   return text.charCodeAt(0) * 0x80 + text.charCodeAt(1);
 }
 
-/** The kind of credential that a text's shape shows; undefined if none. */
+/** Returns the kind of credential that a text's shape suggests, or undefined. */
 export function shapeOf(text: string): string | undefined {
   if (text.length < shortest) return undefined;
   const pair = pairAt(text);
@@ -55,12 +55,12 @@ export function shapeOf(text: string): string | undefined {
   return password === undefined || isPlaceholder(password) ? undefined : 'a URL with a password';
 }
 
-/** Whether a scheme stands at the beginning. */
+/** Whether the text starts with a URL scheme. */
 function mayBeUrl(text: string): boolean {
   for (let index = 0; index < 32; index++) {
     const code = text.charCodeAt(index);
     if (code === colon) return text.startsWith('://', index);
-    // Letters, digits, + - . and nothing else.
+    // Only letters, digits, `+`, `-` and `.` are allowed (the range also lets `,` and `/` through).
     if (!((code | 32) >= 97 && (code | 32) <= 122) && !(code >= 43 && code <= 57)) return false;
   }
   return false;
@@ -68,7 +68,7 @@ function mayBeUrl(text: string): boolean {
 
 const anyStart = new RegExp(shapes.flatMap(([, starts]) => starts.map(escaped)).join('|'));
 
-/** Credentials of a known shape in a program's text, by their start. */
+/** Finds credentials of a known shape in a program's text. */
 export function shapesIn(text: string): { readonly what: string; readonly start: number; readonly value: string }[] {
   if (!anyStart.test(text)) return [];
   return patterns.flatMap(({ what, inText }) =>
@@ -76,7 +76,7 @@ export function shapesIn(text: string): { readonly what: string; readonly start:
   );
 }
 
-/** A text that may be shown: of a credential in it, such as the key of a Map, no more than the beginning. */
+/** Makes a text safe to show: of each credential in it, such as a Map's key, only the first characters remain. */
 export function withoutSecrets(text: string): string {
   const entry = /^(?:Map entry )?/.exec(text)?.[0] ?? '';
   const rest = text.slice(entry.length);
@@ -84,7 +84,7 @@ export function withoutSecrets(text: string): string {
   return shapesIn(text).reduce((shown, { value }) => shown.replaceAll(value, `${value.slice(0, 4)}…`), text);
 }
 
-/** Whether a name claims to hold a credential; 'maybe': words that also name data, such as the tokens of a text. */
+/** Whether a name says that it holds a credential. `maybe`: the word also names ordinary data, such as the tokens of a text. */
 type Claim = 'secret' | 'maybe' | 'none';
 
 const secretNames =
@@ -94,7 +94,10 @@ const endings = /(?: (?:prod|production|dev|staging|live|value|string|text|plain
 const claims = new Map<string, Claim>();
 const maxClaims = 10_000;
 
-/** Whether a variable or key of this name holds a credential, in any spelling: `apiKey`, `API_KEY`, `db-password`. */
+/**
+ * Returns whether the name of a variable or key suggests a credential. Accepts any spelling: `apiKey`, `API_KEY`,
+ * `db-password`.
+ */
 export function claimOf(name: string): Claim {
   const known = claims.get(name);
   return known === undefined ? learnClaim(name) : known;
@@ -114,7 +117,7 @@ function learnClaim(name: string): Claim {
   return claim;
 }
 
-/** Whether a text under a credential's name is a real one, not a placeholder. */
+/** Whether a text under a credential's name looks like a real credential and not a placeholder. */
 export function isCredible(text: string, claim: Claim): boolean {
   if (claim === 'none' || text.length < 8 || text.length > 8_192 || /\s/.test(text.trim())) return false;
   const hasDigit = /\d/.test(text);
@@ -130,17 +133,17 @@ const placeholders =
 
 const isPlaceholder = (text: string): boolean => placeholders.test(text) || new Set(text).size <= 2;
 
-/** The name of a credential, a header or an environment variable; a file or URL that holds one. */
+/** The name of a credential, header or environment variable, or the file or URL where a credential is stored. */
 const isNameOrPlace = (text: string): boolean =>
   /^[A-Z][A-Z\d]*(?:_[A-Z\d]+)+$/.test(text) ||
   (/^[A-Za-z._:-]+$/.test(text) && /key|token|secret|passw|auth|credential/i.test(text)) ||
   /^(?:[a-z][a-z\d+.-]*:\/\/|\.{0,2}\/(?!.*[+=])|~\/|[A-Z]:\\)/i.test(text) ||
   /\.(?:pem|key|crt|json|ya?ml|txt|env|pub|ts|js)$/i.test(text);
 
-/** Not one repeated character, as in a manual's placeholder for a token. */
+/** Excludes texts with few distinct characters, such as a placeholder token in a manual. */
 const isVaried = (text: string): boolean => new Set(text.slice(-16)).size >= 6;
 
-/** Bits for each character. */
+/** In bits per character. */
 function entropy(text: string): number {
   const counts = new Map<string, number>();
   for (const each of text) counts.set(each, (counts.get(each) ?? 0) + 1);

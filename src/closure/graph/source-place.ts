@@ -1,16 +1,16 @@
-/** A place in a script; 0 is the first line and column. */
+/** A zero-based position in a script. */
 export interface Place {
   readonly line: number;
   readonly column: number;
 }
 
-/** A place in a file of the user's. */
+/** A position in one of the user's files. */
 export interface Original extends Place {
-  /** Absolute, as a URL. */
+  /** An absolute URL. */
   readonly source: string;
 }
 
 export interface FunctionOrigin {
-  /** Where the character at an offset of the function's text stood in the user's file. */
+  /** Maps an offset in the function's text to its position in the user's file. */
   original(offset: number): Original | undefined;
 }

@@ -4,29 +4,29 @@ import { runInThisContext } from 'node:vm';
 
 /** A value as a member of one of Node's builtin modules. */
 export interface BuiltinMember {
-  /** With its `node:` prefix. */
+  /** Includes the `node:` prefix. */
   readonly name: string;
   readonly member: readonly string[];
 }
 
-/** Stands for `util.promisify.custom`, under which some functions hold their promisified form. */
+/** The key for `util.promisify.custom`, under which some functions store their promisified form. */
 const promisifiedKey = '@@nodejs.util.promisify.custom';
 
-/** Modules whose members other than functions belong to this process. */
+/** Modules with members that belong to this process, unless they are functions. */
 const live: Readonly<Record<string, (key: string) => boolean>> = {
   'node:process': () => true,
   'node:worker_threads': (key) => key === 'workerData',
 };
 
-/** Members that their module makes when they are first asked for. */
+/** Members that their module creates on first access. */
 const lazy: Readonly<Record<string, string>> = { 'node:async_hooks': 'AsyncLocalStorage' };
 
-/** Modules with members that are objects full of functions of their own. */
+/** Members of modules that are objects with functions of their own. */
 const nested = new Set(['posix', 'win32', 'promises', 'strict', 'types', 'webcrypto']);
 
 const isOpen = (member: readonly string[]): boolean => member.at(-1) === 'prototype' || nested.has(member.at(-1) ?? '');
 
-/** Finds functions and objects of Node's builtin modules by identity, in those modules that the process has loaded. */
+/** Finds functions and objects of Node's builtin modules by identity. Covers the modules that the process has loaded. */
 export class Builtins {
   readonly #members = new Map<unknown, BuiltinMember>();
   #loadedCount = 0;
@@ -36,13 +36,13 @@ export class Builtins {
     return this.#members.get(value);
   }
 
-  /** The builtin that a specifier names, with its prefix. */
+  /** Returns the builtin that a specifier names, with its prefix. */
   named(specifier: string): string | undefined {
     const name = specifier.replace(/^node:/, '');
     return builtinModules.includes(name) ? `node:${name}` : undefined;
   }
 
-  /** Indexes the built-in modules that were loaded since the last time. */
+  /** Indexes the builtin modules that were loaded since the last call. */
   refresh(): void {
     const names = this.#loaded();
     if (names.length === this.#loadedCount) return;
@@ -55,13 +55,13 @@ export class Builtins {
     const names = this.#loaded();
     if (names.length === this.#deepCount) return;
     this.#deepCount = names.length;
-    // Objects elsewhere may be tables that hold the user's modules.
+    // Other objects may be tables that hold the user's modules.
     for (const name of names)
       this.#add(name, (member, value) => member.length < 3 && (typeof value === 'function' || isOpen(member)));
   }
 
   #loaded(): readonly string[] {
-    // Under jest `process` is a copy that was made earlier.
+    // Under jest, `process` is a copy that was made earlier.
     const { moduleLoadList: loaded } = runInThisContext('process') as { moduleLoadList: readonly string[] };
     const names = loaded.map((entry) => entry.replace(/^NativeModule /, ''));
     return names.filter((name) => builtinModules.includes(name) && !name.startsWith('_')).map((name) => `node:${name}`);

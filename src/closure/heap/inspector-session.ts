@@ -6,7 +6,7 @@ import { checkRuntime, unsupported } from '../../util/runtime.ts';
 export interface RemoteObject {
   readonly objectId?: string;
   readonly value?: unknown;
-  /** A number or bigint that JSON doesn't have. */
+  /** A number or bigint that JSON can't represent. */
   readonly unserializableValue?: string;
 }
 
@@ -20,14 +20,14 @@ export interface Properties {
   readonly privateProperties?: readonly { readonly name: string; readonly value?: RemoteObject }[];
 }
 
-/** The group of all remote handles, which keep their objects in memory until released. */
+/** The group of all remote handles. Handles keep their objects in memory until the group is released. */
 const objectGroup = 'clipper-ts';
 
 const slotKey = 'clipper-ts.inspected';
-/** The slot, as an expression that every realm understands. */
+/** The slot, as an expression that works in every realm. */
 export const slotText = `globalThis[Symbol.for(${JSON.stringify(slotKey)})]`;
 
-/** Passes values between this code and the inspector; reachable from every realm. */
+/** Passes values between this code and the inspector. Reachable from every realm. */
 export interface Slot {
   value: unknown;
   extra?: unknown;
@@ -36,7 +36,7 @@ export interface Slot {
 /** Throws E_UNSUPPORTED_RUNTIME if this process has no inspector, or may not use it. */
 function connect(): Session {
   checkRuntime();
-  // Loaded here, since a Node that was built without it fails to load it.
+  // Loaded lazily: a Node that was built without the inspector can't load it.
   const inspector = process.getBuiltinModule('node:inspector');
   try {
     const session = new inspector.Session();
@@ -52,11 +52,11 @@ function connect(): Session {
   }
 }
 
-/** A session with the inspector of this very thread: commands, and values passed by reference in both directions. */
+/** An inspector session on the current thread. Sends commands and passes values by reference in both directions. */
 export class InspectorSession implements Disposable {
   readonly slot: Slot = { value: undefined };
   readonly #session = connect();
-  // Under jest this code runs in a second realm, while the inspector evaluates in the main one.
+  // Under jest, this code runs in a second realm, while the inspector evaluates in the main one.
   readonly #realms: readonly object[] = [globalThis, runInThisContext('globalThis') as object];
 
   constructor() {
@@ -81,7 +81,7 @@ export class InspectorSession implements Disposable {
     return this.post<Properties>('Runtime.getProperties', { objectId, ownProperties: true });
   }
 
-  /** The inspector's handle of a value. */
+  /** Returns the inspector's handle of a value. */
   remote(value: unknown): string {
     this.slot.value = value;
     const { result } = this.post<{ result: RemoteObject }>('Runtime.evaluate', {
@@ -91,7 +91,7 @@ export class InspectorSession implements Disposable {
     return result.objectId ?? '';
   }
 
-  /** The value behind an inspector's handle. */
+  /** Returns the value behind an inspector handle. */
   real(objectId: string): unknown {
     this.post('Runtime.callFunctionOn', {
       objectId,
@@ -100,7 +100,7 @@ export class InspectorSession implements Disposable {
     return this.slot.extra;
   }
 
-  /** The value that the inspector described. */
+  /** Returns the value that the inspector described. */
   actual({ objectId, value, unserializableValue }: RemoteObject): unknown {
     if (objectId !== undefined) return this.real(objectId);
     if (unserializableValue === undefined) return value;
@@ -112,12 +112,12 @@ export class InspectorSession implements Disposable {
     this.post('Runtime.releaseObjectGroup', { objectGroup });
   }
 
-  /** Gives a command of which the failure is expected. */
+  /** Sends a command that is expected to fail. */
   attempt(method: string, params: object): void {
     this.#session.post(method, params);
   }
 
-  /** In its own thread a session answers before `post` returns. */
+  /** On its own thread, a session calls back before `post` returns. */
   post<T>(method: string, params: object = {}): T {
     let answer: unknown;
     let failure: Error | null = null;

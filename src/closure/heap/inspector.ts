@@ -6,7 +6,7 @@ import type { Scope } from './scopes.ts';
 export interface FunctionFacts {
   /** Undefined for functions without JavaScript source. */
   readonly scriptId: string | undefined;
-  /** Where in the script its parameters begin; 0 is the first line and column. */
+  /** Zero-based position in the script where its parameters begin. */
   readonly location: { readonly line: number; readonly column: number };
   /** Innermost first. */
   readonly scopes: readonly Scope[];
@@ -21,7 +21,7 @@ export interface BoundFacts {
 
 export interface PrivateFacts {
   readonly fields: readonly { readonly name: string; readonly value: unknown }[];
-  /** Whether there are neither fields nor methods nor accessors. */
+  /** Whether there are no private fields, methods or accessors. */
   readonly isEmpty: boolean;
 }
 
@@ -29,11 +29,11 @@ export interface Script {
   readonly id: string;
   readonly url: string;
   readonly isModule: boolean;
-  /** The URL of its source map, which may contain the map; empty if there is none. */
+  /** The URL of its source map, which may be a data URL. Empty if there is none. */
   readonly sourceMapUrl: string;
 }
 
-/** A script, as the debugger tells of it. */
+/** A script as reported by the debugger. */
 interface Parsed {
   readonly scriptId: string;
   readonly url: string;
@@ -41,7 +41,7 @@ interface Parsed {
   readonly sourceMapURL?: string;
 }
 
-/** Scripts of the process by id; they never change, and to have them listed costs milliseconds. */
+/** Scripts of the process by ID. A script never changes, and listing scripts takes milliseconds. */
 const knownScripts = new Map<string, Script>();
 
 const scopeTypes: Readonly<Record<string, Scope['type']>> = {
@@ -54,7 +54,7 @@ const scopeTypes: Readonly<Record<string, Scope['type']>> = {
   Global: 'global',
 };
 
-/** An argument that survives any destructuring, so that a function's body is reached without running the user's code. */
+/** An argument that withstands any destructuring, so that a function's body is reached without running user code. */
 const anyArgument: object = new Proxy([], {
   get: (_target, key) => (key === Symbol.iterator ? endless : anyArgument),
   has: () => true,
@@ -74,7 +74,7 @@ function callText(fn: Function, isGenerator: boolean): string {
   return `fn(...args)${isGenerator ? '.next()' : ''}`;
 }
 
-/** A condition that isn't well formed would let the function run. */
+/** An invalid breakpoint condition would let the function run. */
 function isExpression(text: string): boolean {
   try {
     new VmScript(`"use strict"; () => ${text}`);
@@ -85,24 +85,24 @@ function isExpression(text: string): boolean {
 }
 
 /**
- * Reads functions of the running process through V8's inspector, in this thread and without opening a port. With
- * inspector-session.ts the only file that knows it; see https://chromedevtools.github.io/devtools-protocol/v8/.
+ * Reads functions of the running process through V8's inspector, on the current thread and without opening a port. Only this
+ * file and inspector-session.ts use the inspector protocol; see https://chromedevtools.github.io/devtools-protocol/v8/.
  */
 export class HeapInspector implements Disposable {
   readonly #session = new InspectorSession();
   #isDebugging = false;
   #isListed = false;
   #openings = 0;
-  /** While the debugger is open it tells of scripts as they are loaded. */
+  /** Stops listening for new scripts, which the debugger reports while it is open. */
   #unlisten: (() => void) | undefined;
 
-  /** Every script that is loaded, as of the first time that this is asked. */
+  /** All loaded scripts, as of the first access. */
   get scripts(): Iterable<Script> {
     if (!this.#isListed) this.#debugging(() => {});
     return knownScripts.values();
   }
 
-  /** The scripts that were listed last, which a script that was looked up since is one of. */
+  /** The scripts that are already known. Any script that was looked up is among them. */
   get listed(): Iterable<Script> {
     return knownScripts.values();
   }
@@ -118,7 +118,7 @@ export class HeapInspector implements Disposable {
     );
   }
 
-  /** The bytes of every WebAssembly module that was compiled. */
+  /** Returns the bytes of every compiled WebAssembly module. */
   wasmModules(): readonly Uint8Array<ArrayBuffer>[] {
     return this.#debugging(() => {
       const wasm = [...knownScripts.values()].filter(({ url }) => url.startsWith('wasm:'));
@@ -145,7 +145,7 @@ export class HeapInspector implements Disposable {
     return facts;
   }
 
-  /** The private fields that an object carries, those of its base class first, and whether it has private members at all. */
+  /** Returns the private fields of an object, those of the base class first, and whether it has any private members at all. */
   privateState(value: object): PrivateFacts {
     const { privateProperties = [], internalProperties = [] } = this.#session.properties(this.#session.remote(value));
     const fields = privateProperties.flatMap(({ name, value: remote }) =>
@@ -156,7 +156,7 @@ export class HeapInspector implements Disposable {
     return { fields, isEmpty: privateProperties.length === 0 && !hasMethods };
   }
 
-  /** The entries of a WeakMap, or the keys of a WeakSet. */
+  /** Returns the entries of a WeakMap, or the keys of a WeakSet. */
   weakEntries(value: object): readonly { readonly key: object; readonly value: unknown }[] {
     const entries = this.#internalProperties(value).get('[[Entries]]')?.objectId;
     if (entries === undefined) return [];
@@ -165,7 +165,7 @@ export class HeapInspector implements Disposable {
     return Array.from(listed, ({ key, value: held }) => ({ key: key ?? (held as object), value: held }));
   }
 
-  /** The names of an object's properties that are no elements, which may be too many to list. */
+  /** Returns the names of an object's properties other than its elements, which may be too many to list. */
   namedKeys(value: object): readonly string[] {
     const objectId = this.#session.remote(value);
     const params = { objectId, ownProperties: true, nonIndexedPropertiesOnly: true };
@@ -178,8 +178,8 @@ export class HeapInspector implements Disposable {
   }
 
   /**
-   * Every object of the heap that inherits from a prototype, and is safe to look at: web storage without a database ends
-   * the process at any look, in Node 26. Takes as long as a garbage collection.
+   * Returns every heap object that inherits from a prototype and is safe to inspect. In Node 26, any access to web storage
+   * without a database ends the process. Takes as long as a garbage collection.
    */
   heirsOf(prototype: object): readonly object[] {
     const prototypeObjectId = this.#session.remote(prototype);
@@ -191,9 +191,9 @@ export class HeapInspector implements Disposable {
   }
 
   /**
-   * Evaluates an expression in the scope of a function, without running the function: it is called with a breakpoint on
-   * its first statement, whose condition evaluates the expression and ends the call. The condition never holds, so that
-   * nothing pauses, also while a debugger is attached. Undefined if its body can't be reached (a class without a
+   * Evaluates an expression in the scope of a function without running the function. The function is called with a breakpoint
+   * on its first statement; the breakpoint's condition evaluates the expression and terminates the call. The condition is never
+   * true, so nothing pauses, even with a debugger attached. Returns undefined if the body can't be reached (a class without a
    * constructor) or the expression throws.
    */
   evaluateInside(fn: Function, expression: string): { readonly value: unknown } | undefined {
@@ -204,7 +204,7 @@ export class HeapInspector implements Disposable {
       try {
         found = { value: evaluate() };
       } catch {}
-      // Takes effect as the breakpoint is left, before the first statement.
+      // Takes effect when the breakpoint's condition returns, before the first statement runs.
       this.#session.post('Runtime.terminateExecution');
       return false;
     };
@@ -225,8 +225,8 @@ export class HeapInspector implements Disposable {
   }
 
   /**
-   * The debugger lists scripts as it opens. It is closed again, because while it is open our own expressions are kept too, until
-   * it was opened so often that it costs less to leave it open.
+   * Runs `work` with the debugger open; opening it lists all scripts. It is closed afterwards, because an open debugger also
+   * keeps this file's own expressions in memory. After many openings it is left open, since that becomes cheaper.
    */
   #debugging<T>(work: () => T): T {
     const wasOpen = this.#isDebugging;
@@ -263,7 +263,7 @@ export class HeapInspector implements Disposable {
     return this.#session.post('Debugger.setBreakpointOnFunctionCall', { objectId: this.#session.remote(fn), condition });
   }
 
-  /** A generator's body is reached by its first step only. */
+  /** Only the first `next()` of a generator reaches its body. */
   #breakInBody(fn: Function, condition: string): Breakpoint | undefined {
     const { value: start } = this.#internalProperties(fn).get('[[FunctionLocation]]') ?? {};
     const { locations } = this.#session.post<{ locations: readonly object[] }>('Debugger.getPossibleBreakpoints', {
@@ -274,7 +274,7 @@ export class HeapInspector implements Disposable {
     return location === undefined ? undefined : this.#session.post('Debugger.setBreakpoint', { location, condition });
   }
 
-  /** Calls a function that a breakpoint will end; the termination is reported as a failed command. */
+  /** Calls a function that a breakpoint terminates. The termination is reported as a failed command. */
   #call(fn: Function, isGenerator: boolean): void {
     this.#session.slot.value = { fn, args: new Array(16).fill(anyArgument) };
     this.#session.attempt('Runtime.evaluate', {

@@ -1,6 +1,6 @@
 import { runInThisContext } from 'node:vm';
 
-/** How a symbol that exists in every process is written, or undefined for one of the user's own. */
+/** Returns the expression of a symbol that exists in every process, or undefined for one of the user's own. */
 export function symbolExpression(symbol: symbol): string | undefined {
   const key = Symbol.keyFor(symbol);
   if (key !== undefined) return `Symbol.for(${JSON.stringify(key)})`;
@@ -8,10 +8,10 @@ export function symbolExpression(symbol: symbol): string | undefined {
   return Reflect.get(Symbol, name) === symbol ? `Symbol.${name}` : undefined;
 }
 
-/** Whether a function has no source text that anyone can see. */
+/** Whether a function has no visible source text. */
 export const isNative = (fn: Function): boolean => /\{\s*\[native code\]\s*\}$/.test(Function.prototype.toString.call(fn));
 
-/** Globals that hold the language's and Node's functions, but are no functions themselves. */
+/** Globals that hold functions of the language or Node but aren't functions themselves. */
 const namespaces = ['JSON', 'Math', 'Intl', 'Reflect', 'Atomics', 'WebAssembly', 'Temporal', 'console', 'process', 'Buffer'];
 const constants = new Set(['undefined', 'NaN', 'Infinity', 'globalThis', 'global', 'GLOBAL', 'root']);
 
@@ -32,34 +32,34 @@ const hidden = [
   'Object.getPrototypeOf(new Intl.Segmenter().segment(""))',
   'Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]()))',
   'Object.getPrototypeOf(Object.getPrototypeOf((async function* () {}).prototype))',
-  // From Node 22 on; before, the prototype of array iterators again.
+  // As of Node 22. Before, this is the prototype of array iterators again.
   'Object.getPrototypeOf(globalThis.Iterator?.from({ next() {} }) ?? [].values())',
   'Object.getPrototypeOf([].values().map?.((each) => each) ?? [].values())',
   'Object.getOwnPropertyDescriptor((function () { "use strict"; return arguments; })(), "callee").get',
 ];
 
-/** Objects of Node's that its accessors give. */
+/** Node's objects that are reachable through accessors. */
 const objects = ['process.env', 'process.argv', 'process.execArgv', 'process.versions', 'process.release', 'process.features'];
-/** To look at these warns, and may open a file. */
+/** Reading these prints a warning and may open a file. */
 const storages = ['localStorage', 'sessionStorage'];
 const lazyObjects = ['performance', 'crypto', 'crypto.subtle', 'navigator'];
 
-/** The global that a name means if no scope of a function declares it. */
+/** What a name means if no scope of a function declares it. */
 export type GlobalMeaning =
   /** Node or the language provides it in every process. */
   | { readonly kind: 'environment' }
-  /** The user put it on globalThis, or the REPL did for them. */
+  /** The user, or the REPL on the user's behalf, put it on `globalThis`. */
   | { readonly kind: 'user'; readonly value: unknown }
   | { readonly kind: 'undeclared' };
 
-/** Where the values of the language and of Node's globals are found by name; knows every realm that tests may run in. */
+/** Finds values of the language and Node's globals by name. Covers every realm that tests may run in. */
 export class Intrinsics {
   readonly #expressions = new Map<unknown, string>();
   readonly #realms: readonly object[] = [...new Set([globalThis as object, runInThisContext('globalThis') as object])];
   readonly #isNodes: (fn: Function) => boolean;
   #knowsLazy = false;
 
-  /** `isNodes` tells whether a function that has source text belongs to Node itself. */
+  /** `isNodes` tells whether a function with source text belongs to Node itself. */
   constructor(isNodes: (fn: Function) => boolean) {
     this.#isNodes = isNodes;
     for (const realm of this.#realms) {
@@ -69,7 +69,7 @@ export class Intrinsics {
     for (const expression of objects) this.#walk(new Function(`return ${expression}`)(), expression);
   }
 
-  /** The expression that gives this value in any process, for example `Array.prototype.push`. */
+  /** Returns the expression for this value in any process, for example `Array.prototype.push`. */
   find(value: unknown): string | undefined {
     return this.#expressions.get(value);
   }
@@ -87,7 +87,7 @@ export class Intrinsics {
     for (const expression of lazyObjects) this.#walk(new Function(`return globalThis.${expression}`)(), expression);
   }
 
-  /** Indexes the realm of a native function, such as one of another `vm` context. */
+  /** Indexes the realm of a native function, such as that of another `vm` context. */
   learnRealm(fn: Function): void {
     const make: unknown = Reflect.getPrototypeOf(fn)?.constructor.constructor;
     if (typeof make !== 'function' || this.find(make) !== undefined || !isNative(make)) return;
@@ -100,10 +100,10 @@ export class Intrinsics {
     if (realm === undefined) return { kind: 'undeclared' };
     const { get } = Object.getOwnPropertyDescriptor(realm, name) ?? {};
     const value: unknown = Reflect.get(realm, name);
-    // The REPL's own, which no other process has.
+    // These belong to the REPL; no other process has them.
     if (name === 'require' || name === '_' || name === '_error') return { kind: 'user', value };
     if (constants.has(name) || this.find(value) === name) return { kind: 'environment' };
-    // Node defines its heavier globals as accessors that load on first use.
+    // Node defines its larger globals as accessors that load on first use.
     const isLazy = get !== undefined && this.#isEnvironment(get) && process.getBuiltinModule?.(`node:${name}`) !== value;
     const isNodes = typeof value === 'function' && this.#isEnvironment(value);
     return isLazy || isNodes ? { kind: 'environment' } : { kind: 'user', value };
@@ -132,7 +132,7 @@ export class Intrinsics {
       const descriptor = Object.getOwnPropertyDescriptor(value, key) as PropertyDescriptor;
       const name = typeof key === 'symbol' ? symbolExpression(key) : JSON.stringify(key);
       if (name === undefined || key === 'constructor') continue;
-      // Neither the language nor Node uses such keys, but packages share state under them.
+      // Neither the language nor Node uses such keys, but packages share state through them.
       if (typeof key === 'symbol' && Symbol.keyFor(key) !== undefined && typeof descriptor.value === 'object') continue;
       const member = typeof key === 'string' && /^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${name}]`;
       this.#walk(descriptor.value, expression + member, depth + 1);

@@ -5,19 +5,19 @@ import type { HeapInspector } from './inspector.ts';
 import type { Origins } from './origins.ts';
 import { inPackage, installedRoot, moduleCache, packageRootOf } from './package-members.ts';
 
-/** The folders of packages, by which of their modules a closure refers to. */
+/** Package directories, by the module system of the modules that a closure refers to. */
 export interface PackageRoots {
   readonly common: ReadonlySet<string>;
   readonly modules: ReadonlySet<string>;
 }
 
-/** What a user's script loads for its side effects: folders of packages, and scripts of the user's own. */
+/** What a user's script loads for its side effects: package directories, and the user's own scripts. */
 interface Effects {
   readonly roots: readonly string[];
   readonly own: readonly string[];
 }
 
-/** By script id, in loading order: a module's imports come before it. */
+/** Maps a script ID to what the script loads for its side effects. Cached for the process. */
 const effects = new Map<string, Effects>();
 
 /** Knows which modules of packages the process evaluated. */
@@ -32,19 +32,41 @@ export class LoadedModules {
   }
 
   /**
-   * The modules of packages that this process evaluated, in the order in which it loaded them. The CommonJS ones and the ES
-   * modules of a package are copies of each other, of which the closure has one.
+   * Returns the modules of packages that this process evaluated, in load order. A package's CommonJS and ES modules are copies
+   * of each other; the closure uses one of them.
    */
   of({ common, modules }: PackageRoots): readonly LoadedFile[] {
     if (common.size + modules.size === 0) return [];
     const isOf = (roots: ReadonlySet<string>) => (file: string) =>
       /\.[cm]?js$/.test(file) && roots.has(packageRootOf(file) ?? '');
-    const required = Object.keys(moduleCache()).filter(isOf(common));
+    const required = this.#asEvaluated(Object.keys(moduleCache()).filter(isOf(common)));
     const imported = modules.size === 0 ? [] : [...this.#urls.keys()].filter(isOf(modules));
     return [
       ...required.map((file) => ({ file, isModule: false })),
       ...imported.filter((file) => !required.includes(file)).map((file) => ({ file, isModule: true })),
     ];
+  }
+
+  /**
+   * Returns CommonJS modules in the order of evaluation, which is when they are compiled. The cache lists those imported from
+   * ES modules in the order in which their files were read, which varies between runs.
+   */
+  #asEvaluated(files: readonly string[]): readonly string[] {
+    if (files.length < 2) return files;
+    const fileOf = new Map(files.flatMap((file) => [[file, file] as const, [pathToFileURL(file).href, file] as const]));
+    const compiled = new Map<string, number>();
+    for (const { id, url } of this.#inspector.listed) {
+      const file = fileOf.get(url);
+      // Node 20 also compiles an imported one when it reads it, to find its exports: the last time counts.
+      if (file !== undefined) compiled.set(file, Math.max(Number(id), compiled.get(file) ?? 0));
+    }
+    // A module without its own script keeps its place after the previous one.
+    let last = 0;
+    const ranked = files.map((file) => {
+      last = compiled.get(file) ?? last;
+      return { file, rank: last };
+    });
+    return ranked.sort((a, b) => a.rank - b.rank).map(({ file }) => file);
   }
 
   /** Whether any known ES module of a package was loaded. */
@@ -54,7 +76,8 @@ export class LoadedModules {
   }
 
   /**
-   * The exports of a loaded module; undefined for an ES module whose exports are not known yet, which are then added to `wanted`.
+   * Returns the exports of a loaded module, or undefined for an ES module whose exports aren't known yet. Such a module is
+   * added to `wanted`.
    */
   exportsOf(file: string, isModule: boolean): { readonly exports: unknown } | undefined {
     if (!isModule) return moduleCache()[file];
@@ -64,8 +87,8 @@ export class LoadedModules {
   }
 
   /**
-   * The packages that these scripts of the user, and the user's own modules that they import, load for their side effects:
-   * the folders of those.
+   * Returns the directories of the packages that these scripts load for their side effects, directly or through the user's own
+   * modules that they import.
    */
   forEffect(scriptIds: Iterable<string>): ReadonlySet<string> {
     const all = new Set<string>();
@@ -91,7 +114,7 @@ export class LoadedModules {
     return { roots: roots.filter(isThere), own: own.filter(isThere) };
   }
 
-  /** The ES modules of packages that were loaded: their URLs by their files, in the order of loading. */
+  /** Loaded ES modules of packages: URL by file, in load order. */
   get #urls(): ReadonlyMap<string, string> {
     this.#urlsByFile ??= new Map(
       [...this.#inspector.listed]

@@ -21,24 +21,24 @@ import {
 import { ScriptMap } from './script-map.ts';
 import { ScriptText } from './script-text.ts';
 
-/** Whose code a script is: only the user's own travels by value. */
+/** Who owns a script. Only the user's own code travels by value. */
 export type Owner = 'user' | 'package' | 'node';
 
-/** ES modules of packages, by URL. A namespace never changes, so one look is enough for the process. */
+/** Namespaces of ES modules by URL. A namespace never changes, so one lookup is enough for the whole process. */
 const namespaces = new Map<string, object | undefined>();
 
-/** By script id. */
+/** By script ID. */
 const tables = new Map<string, ModuleTable>();
 const texts = new LRUCache<string, ScriptText>({ max: 500 });
 const maps = new Map<string, ScriptMap | undefined>();
 
-/** How esbuild, Rolldown and webpack name the modules of packages in their output. */
+/** How esbuild, Rolldown and webpack mark the modules of packages in their output. */
 const bundlerComment = /^\s*(?:\/\/ |\/\/#region |\/\*\*\*\/ |!\*\*\* )?["']?\.?(?:[.\w-]*\/)*node_modules\/.*\.[cm]?js\b/m;
 
-/** Under jest, code of packages is loaded once more, and to import it here would load it anew. */
+/** Under jest, packages are loaded in a second realm; importing one from here would load it a third time. */
 const isMainRealm = runInThisContext('globalThis') === (globalThis as object);
 
-/** Knows which module of the process a script, a function or an exported object belongs to. */
+/** Knows which module a script, a function or an exported object belongs to. */
 export class Origins {
   readonly #inspector: HeapInspector;
   readonly #exports = new Map<unknown, string>();
@@ -56,7 +56,7 @@ export class Origins {
     }
   }
 
-  /** Looks up the namespaces in `wanted`, without evaluating any module again. */
+  /** Looks up the namespaces in `wanted` without evaluating any module again. */
   async learnNamespaces(): Promise<void> {
     const urls = [...this.wanted];
     this.wanted.clear();
@@ -68,7 +68,9 @@ export class Origins {
     }
   }
 
-  /** A package's function as an export of any package module; modules that are not known yet are added to `wanted`. */
+  /**
+   * Finds a package's function among the exports of all package modules. Modules that aren't known yet are added to `wanted`.
+   */
   reExported(fn: Function): PackageMember | undefined {
     const found = this.#exportedMember(fn);
     if (found === undefined) this.#wantNamespaces();
@@ -83,7 +85,7 @@ export class Origins {
     }
   }
 
-  /** Whether a function is Node's own, or has no text. */
+  /** Whether a function is Node's own, or has no script. */
   isOfNode(fn: Function): boolean {
     const { scriptId } = this.#inspector.facts(fn);
     return scriptId === undefined || this.owner(scriptId) === 'node';
@@ -99,23 +101,23 @@ export class Origins {
     return inPackage(url) ? 'package' : 'user';
   }
 
-  /** The file of a script; undefined for code that has none, such as the REPL's. */
+  /** Returns the file of a script, or undefined for code without one, such as the REPL's. */
   file(scriptId: string): string | undefined {
     const path = this.#script(scriptId)?.url.replace(/[?#].*$/, '') ?? '';
     if (path.startsWith('file:')) return fileURLToPath(path);
     return path.startsWith('/') || /^[A-Za-z]:\\/.test(path) ? path : undefined;
   }
 
-  /** The file of the CommonJS module whose `module.exports` this is. */
+  /** Returns the file of the CommonJS module with this `module.exports`. */
   exportsOf(value: unknown): string | undefined {
     return this.#exports.get(value);
   }
 
-  /** An object or symbol that a module of a package exports, or the `module.exports` of one. */
+  /** Finds an object or symbol that a package's module exports, or the module's `module.exports` itself. */
   packageExports(value: unknown): PackageMember | undefined {
     const file = this.#exports.get(value);
     if (file !== undefined) return inPackage(file) ? { type: 'require', file, member: [] } : undefined;
-    // A function that a package exports may be one that the user gave it.
+    // A function that a package exports may have been passed in by the user.
     if (typeof value === 'function') return undefined;
     const found = this.#exportedMember(value);
     if (found === undefined && types.isModuleNamespaceObject(value)) this.#wantNamespaces();
@@ -125,45 +127,45 @@ export class Origins {
   #exportedMember(value: unknown): PackageMember | undefined {
     const found = packageMembers.get(value);
     if (found === undefined) return namespaceMembers.get(value);
-    // The module may have been changed since it was indexed.
+    // The module may have changed since it was indexed.
     let now: unknown = moduleCache()[found.file]?.exports;
     for (const key of found.member) now = Object.getOwnPropertyDescriptor(Object(now), key)?.value;
     return now === value ? found : undefined;
   }
 
-  /** The namespace of a loaded ES module; one that is not known yet is added to `wanted`. */
+  /** Returns the namespace of a loaded ES module. A namespace that isn't known yet is added to `wanted`. */
   namespace(url: string): object | undefined {
     if (!namespaces.has(url) && isMainRealm) this.wanted.add(url);
     return namespaces.get(url);
   }
 
-  /** The imports of a user's script; of a CommonJS one, only those for side effects. */
+  /** Returns the imports of a user's script. For a CommonJS script, only those for side effects. */
   imports(scriptId: string): Pick<ModuleTable, 'effects' | 'specifiers'> {
     if (this.isModule(scriptId)) return this.#table(scriptId);
     const statements = this.text(scriptId).source.matchAll(/^\s*require\((["'])(.+?)\1\);?\s*$/gm);
     return { effects: [...statements].map(([, , specifier = '']) => specifier), specifiers: [] };
   }
 
-  /** `module.exports` of a loaded file of the user's own. */
+  /** Returns the loaded module of one of the user's own files. */
   userExports(file: string): { readonly exports: unknown } | undefined {
     return inPackage(file) ? undefined : moduleCache()[file];
   }
 
-  /** Whether this is the namespace of a CommonJS module that says it was an ES module, where bundlers differ from Node. */
+  /** Whether this is the namespace of a CommonJS module compiled from an ES module. Bundlers differ from Node on these. */
   isInterop(value: unknown): boolean {
     if (!types.isModuleNamespaceObject(value)) return false;
     const exports = readExport(value as object, 'default');
     return this.#exports.has(exports) && Object.hasOwn(exports as object, '__esModule');
   }
 
-  /** The exports of the loaded CommonJS modules with this file, or with one that matches. */
+  /** Returns the exports of the loaded CommonJS module with this file, or of all whose files match. */
   loaded(file: RegExp | string): readonly unknown[] {
     const cache = moduleCache();
     if (typeof file === 'string') return [cache[file]?.exports];
     return Object.keys(cache).flatMap((each) => (file.test(each) ? [cache[each]?.exports] : []));
   }
 
-  /** The namespace of a loaded ES module of the user's own, as another one's relative specifier names it. */
+  /** Returns the namespace of a loaded ES module of the user's own, by the specifier that another one uses. */
   userNamespace(scriptId: string, specifier: string): object | undefined {
     const url = this.#resolve(scriptId, specifier)?.url;
     if (url !== undefined && !namespaces.has(url)) this.wanted.add(url);
@@ -175,7 +177,7 @@ export class Origins {
     return file === undefined ? undefined : pathToFileURL(file).href;
   }
 
-  /** A package's function as a member of the module that defines it; undefined if that doesn't export it. */
+  /** Finds a package's function among the exports of the module that defines it. Undefined if that module doesn't export it. */
   packageFunction(fn: Function, scriptId: string): PackageMember | undefined {
     const file = this.file(scriptId);
     if (file === undefined) return undefined;
@@ -186,19 +188,19 @@ export class Origins {
     return memberOf(namespaces.get(url), fn, { type: 'import', file });
   }
 
-  /** A top-level variable of a package's module, which the module keeps to itself. */
+  /** Returns the place of a private top-level variable of a package's module. */
   inside(scriptId: string, name: string): PackageMember | undefined {
     const file = this.file(scriptId);
     if (file === undefined || this.owner(scriptId) !== 'package' || !this.text(scriptId).declares(name)) return undefined;
     return { type: 'inside', file, isModule: this.#script(scriptId)?.isModule === true, member: [name] };
   }
 
-  /** The import behind a name of an ES module; undefined for its own names. */
+  /** Returns the import behind a name of an ES module, or undefined for the module's own names. */
   importOf(scriptId: string, name: string): ImportedName | undefined {
     return this.#script(scriptId)?.isModule === true ? this.#table(scriptId).imports.get(name) : undefined;
   }
 
-  /** Whether a bare specifier, seen from a file, leads into an installed package. */
+  /** Whether a bare specifier resolves from a file to an installed package. */
   isPackage(specifier: string, from: string): boolean {
     if (/^[./#]|^file:/.test(specifier) || isBuiltin(specifier)) return false;
     const name = specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
@@ -209,13 +211,13 @@ export class Origins {
     }
   }
 
-  /** The variable behind an import of the user's own ES module, so that importer and exporter share it. */
+  /** Returns the variable behind an import from the user's own ES module, so that importer and exporter share it. */
   variableBehind(scriptId: string, { specifier, imported }: ImportedName): { scriptId: string; name: string } | undefined {
     const target = this.#resolve(scriptId, specifier);
     return target === undefined || imported === '*' ? undefined : this.exportedVariable(target.id, imported);
   }
 
-  /** The variable behind an export of one of the user's ES modules, which may be another module's. */
+  /** Returns the variable behind an export of one of the user's ES modules. It may belong to another module. */
   exportedVariable(scriptId: string, exported: string): { scriptId: string; name: string } | undefined {
     const table = this.#table(scriptId);
     const again = table.reExports.get(exported) ?? table.imports.get(table.exports.get(exported) ?? '');
@@ -229,12 +231,12 @@ export class Origins {
     return undefined;
   }
 
-  /** The script of one of the user's ES modules, as another one's specifier names it. */
+  /** Returns the script of one of the user's ES modules, by the specifier that another one uses. */
   moduleScript(scriptId: string, specifier: string): string | undefined {
     return this.#resolve(scriptId, specifier)?.id;
   }
 
-  /** Finds the origin of the text of a function with a place in a script. */
+  /** Finds where the text of a function came from, by the function's position in its script. */
   functionOrigin(scriptId: string, text: string, inside: Place): FunctionOrigin | undefined {
     const url = this.url(scriptId) ?? this.#replInput(scriptId);
     if (url === undefined) return undefined;
@@ -250,13 +252,16 @@ export class Origins {
     };
   }
 
-  /** REPL input, by the name that stacks show for it, as a URL that no file has. */
+  /** Returns a URL for REPL input, by the name that stack traces show for it. No file has such a URL. */
   #replInput(scriptId: string): string | undefined {
     const { url = '' } = this.#script(scriptId) ?? {};
     return /^REPL\d+$/.test(url) ? `repl:${url}` : undefined;
   }
 
-  /** The first file of these scripts into which a bundler put packages, by its source map or the comments that it left. */
+  /**
+   * Returns the first file among these scripts that has packages bundled into it, judged by its source map or the bundler's
+   * comments.
+   */
   bundledProgram(scriptIds: readonly string[]): string | undefined {
     for (const scriptId of new Set(scriptIds)) {
       const [file, url] = [this.file(scriptId), this.url(scriptId)];
@@ -273,7 +278,7 @@ export class Origins {
     return maps.get(scriptId);
   }
 
-  /** The source of a script, as V8 compiled it. */
+  /** Returns the source of a script as V8 compiled it. */
   text(scriptId: string): ScriptText {
     const known = texts.get(scriptId);
     if (known !== undefined) return known;
@@ -307,7 +312,7 @@ export class Origins {
   }
 }
 
-/** The file behind an alias (`#state`) or a linked package of the user's own. */
+/** Resolves an alias (`#state`) or a linked package of the user's own. */
 function resolved(specifier: string, from: string): string | undefined {
   try {
     return createRequire(from).resolve(specifier);
@@ -327,7 +332,7 @@ function memberOf(
     try {
       if (Reflect.get(exports, key) === value) return { ...where, member: [key] };
     } catch {
-      // A name that is still uninitialised is not the one we look for.
+      // A name that is still uninitialized isn't the one to find.
     }
   }
   return undefined;

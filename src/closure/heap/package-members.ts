@@ -12,23 +12,23 @@ export type PackageMember =
 
 type ModuleCache = Readonly<Record<string, { exports: unknown } | undefined>>;
 
-/** The CommonJS modules of the process. Under jest `require` is jest's, and so is its cache. */
+/** The CommonJS modules of the process. Under jest, both `require` and its cache are jest's. */
 export const moduleCache = (): ModuleCache =>
   (typeof require === 'function' ? require : createRequire(join(packageDir, 'package.json'))).cache as ModuleCache;
 
 export const inPackage = (path: string): boolean => /[\\/]node_modules[\\/]/.test(path);
 
-/** The folder of the package that a file is of; undefined for a file of no package. */
+/** Returns the directory of the package that contains a file, or undefined if no package does. */
 export const packageRootOf = (file: string): string | undefined =>
   /^.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+/.exec(file)?.[0];
 
-/** The name of the package that a file is of. */
+/** Returns the name of the package that contains a file. */
 export const packageNameOf = (file: string): string =>
   packageRootOf(file)
     ?.split(/[\\/]node_modules[\\/]/)
     .at(-1) ?? file;
 
-/** The installed folder of the package that an import resolves to. */
+/** Returns the installed directory of the package that an import resolves to. */
 export function installedRoot({ specifier, from }: { specifier: string; from: string }): string | undefined {
   if (isAbsolute(specifier)) return packageRootOf(specifier);
   const name = specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
@@ -39,7 +39,7 @@ export function installedRoot({ specifier, from }: { specifier: string; from: st
   }
 }
 
-/** Exported objects and symbols of packages; functions are found by their place in a script. */
+/** Exported objects and symbols of packages. Functions are found by their position in a script. */
 export const packageMembers = new Map<unknown, PackageMember>();
 
 const indexed = new WeakSet<object>();
@@ -52,7 +52,7 @@ export function indexMembers(exports: object, file: string): void {
   }
 }
 
-/** Notes a member of a module and, of a plain object, the instances of classes that it holds. */
+/** Notes a member of a module. For a plain object, also notes the class instances that it holds. */
 function noteMember(members: Map<unknown, PackageMember>, value: unknown, found: PackageMember): void {
   const isObject = typeof value === 'object' && value !== null && !types.isProxy(value);
   if ((isObject || typeof value === 'function' || typeof value === 'symbol') && !members.has(value)) members.set(value, found);
@@ -69,7 +69,7 @@ const isPlainObject = (value: object): boolean => {
   return prototype === null || Reflect.getPrototypeOf(prototype) === null;
 };
 
-/** Functions, objects and symbols that ES modules of packages export. */
+/** Functions, objects and symbols that packages' ES modules export. */
 export const namespaceMembers = new Map<unknown, PackageMember>();
 
 export function indexNamespace(namespace: object, file: string): void {
@@ -79,7 +79,7 @@ export function indexNamespace(namespace: object, file: string): void {
   namespaceMembers.set(namespace, { type: 'import', file, member: [] });
 }
 
-/** An export that is still uninitialised is of no use to anyone. */
+/** Returns undefined for an export that is still uninitialized. */
 export function readExport(namespace: object, key: string): unknown {
   try {
     return Reflect.get(namespace, key);

@@ -1,13 +1,13 @@
 /** One scope of a function: the variables that V8 keeps for closures, with their values at the time of reading. */
 export interface Scope {
   readonly type: 'block' | 'closure' | 'catch' | 'with' | 'module' | 'script' | 'global' | 'other';
-  /** V8's words for it, for example `Closure (makeCounter)`. */
+  /** V8's description, for example `Closure (makeCounter)`. */
   readonly description: string;
-  /** A copy of the variables; a variable that can't be read is an accessor that throws. */
+  /** A copy of the variables. A variable that can't be read is an accessor that throws. */
   readonly variables: object;
 }
 
-/** The value of a variable; undefined if it was never initialised, which V8 tells by an error from Node 22 on. */
+/** Reads a variable. Returns undefined if it was never initialized; as of Node 22, V8 throws for such a variable. */
 export function readVariable({ variables }: Pick<Scope, 'variables'>, name: string): unknown {
   try {
     return Reflect.get(variables, name);
@@ -16,7 +16,7 @@ export function readVariable({ variables }: Pick<Scope, 'variables'>, name: stri
   }
 }
 
-/** The same without running a getter, which the object of a `with` may have. */
+/** Like `readVariable`, but doesn't run a getter, which the object of a `with` statement may have. */
 export function peekVariable({ variables }: Pick<Scope, 'variables'>, name: string): unknown {
   try {
     return Object.getOwnPropertyDescriptor(variables, name)?.value;
@@ -25,7 +25,7 @@ export function peekVariable({ variables }: Pick<Scope, 'variables'>, name: stri
   }
 }
 
-/** Whether V8 throws at a look at a variable; a getter is not run for it. */
+/** Whether V8 throws when a variable is looked at. Doesn't run a getter. */
 export function isUnreadable(scope: Scope | undefined, name: string): boolean {
   try {
     Object.getOwnPropertyDescriptor(scope?.variables ?? {}, name);

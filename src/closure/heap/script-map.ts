@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs';
 import { FlattenMap, originalPositionFor, type TraceMap } from '@jridgewell/trace-mapping';
 import type { Original, Place } from '../graph/source-place.ts';
 
-/** Where the code of a script came from, by the source map that its compiler left. */
+/** Maps the code of a script to its origin, through the source map that the compiler left. */
 export class ScriptMap {
   readonly #map: TraceMap;
 
-  /** The map of a script: within its URL, or in a file beside it. Undefined if there is none that can be read. */
+  /** Reads a script's map from its URL or from a file next to it. Returns undefined if no map can be read. */
   static of(scriptUrl: string, mapUrl: string): ScriptMap | undefined {
     try {
       return new ScriptMap(new FlattenMap(readMap(scriptUrl, mapUrl), new URL(mapUrl, scriptUrl).href));
@@ -24,7 +24,7 @@ export class ScriptMap {
     return this.#map.resolvedSources;
   }
 
-  /** The closest mapped place before one of the script's. */
+  /** Returns the original of the closest mapped position at or before this one. */
   original({ line, column }: Place): Original | undefined {
     const found = originalPositionFor(this.#map, { line: line + 1, column });
     return found.source === null ? undefined : { source: found.source, line: found.line - 1, column: found.column };

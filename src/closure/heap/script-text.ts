@@ -8,26 +8,26 @@ const scopeOptions = { ecmaVersion: 2022, ignoreEval: true } as const;
 
 /** A block of statements, or the top level of a script. */
 export interface Block {
-  /** Where its statements begin, behind directives; undefined for the top level. */
+  /** The offset at which its statements begin, after directives. Undefined for the top level. */
   readonly start: number | undefined;
-  /** Those of its variables that are never assigned. */
+  /** Its variables that are never assigned. */
   readonly constants: ReadonlySet<string>;
   /** The functions that it declares. */
   readonly functions: ReadonlySet<string>;
 }
 
-/** Scripts come as wrapped as their loader made them. */
+/** Scripts arrive as their loader wrapped them. */
 const lenient = {
   ecmaVersion: 'latest',
   allowHashBang: true,
   allowReturnOutsideFunction: true,
   allowAwaitOutsideFunction: true,
   allowSuperOutsideMethod: true,
-  // As the analysis of scopes wants them.
+  // The scope analysis needs ranges.
   ranges: true,
 } as const;
 
-/** The source of a script and the functions in it; parsed only when a question needs it. */
+/** The source of a script and the functions in it. Parsed only when a question requires it. */
 export class ScriptText {
   readonly source: string;
   readonly isModule: boolean;
@@ -36,7 +36,7 @@ export class ScriptText {
   #strictSpans: readonly Span[] | undefined;
   #topLevel: ReadonlySet<string> | undefined;
   #scopes: readonly Scope[] | undefined;
-  /** The scopes around the place that was asked for last. */
+  /** The scopes around the last requested position. */
   #around: { readonly offset: number; readonly scopes: readonly Scope[] } | undefined;
 
   constructor(source: string, isModule: boolean) {
@@ -59,14 +59,14 @@ export class ScriptText {
     return { line: low, column: offset - (starts[low] ?? 0) };
   }
 
-  /** Where the text of a function begins, by its place in the script; undefined if the text there differs. */
+  /** Returns the offset at which a function's text begins, by its position. Undefined if the text there differs. */
   startOf(text: string, inside: Place): number | undefined {
     const offset = this.offsetOf(inside);
     const start = this.source.lastIndexOf(text, offset);
     return start !== -1 && offset <= start + text.length ? start : undefined;
   }
 
-  /** Whether the code at a place is strict. */
+  /** Whether the code at a position is strict. */
   isStrictAt(place: Place): boolean {
     if (this.isModule) return true;
     this.#strictSpans ??= this.#findStrict();
@@ -74,7 +74,7 @@ export class ScriptText {
     return this.#strictSpans.some((span) => holds(span, offset));
   }
 
-  /** Whether anything assigns the variable that a name means around a place, beside its declaration. */
+  /** Whether anything other than its declaration assigns the variable that a name means at a position. */
   assigns(name: string, place: Place): boolean {
     this.#program ??= this.#parse();
     if (this.#program === null) return true;
@@ -94,7 +94,10 @@ export class ScriptText {
     return this.#topLevel.has(name);
   }
 
-  /** The block around a place that declares these variables; undefined if they are those of something without a block. */
+  /**
+   * Returns the block around a position that declares these variables, or undefined if they belong to something without a
+   * block.
+   */
   scopeAround(place: Place, names: readonly string[]): Block | undefined {
     const offset = this.offsetOf(place);
     const around = this.#nodes((node) => holds(node, offset));
@@ -110,7 +113,10 @@ export class ScriptText {
       : undefined;
   }
 
-  /** Where the body begins of the class with this text at a place, if it declares a private name. */
+  /**
+   * Returns the offset at which a class's body begins, by the class's text and position. Undefined unless the class declares
+   * this private name.
+   */
   classAround(text: string, inside: Place, name: string): number | undefined {
     const start = this.startOf(text, inside);
     if (start === undefined) return undefined;
@@ -124,7 +130,7 @@ export class ScriptText {
     return isDeclared && bodyOffset !== undefined ? bodyOffset + 1 : undefined;
   }
 
-  /** Whether the function with this text at a place is a declaration, rather than an expression. */
+  /** Whether the function with this text at a position is a declaration and not an expression. */
   isDeclaration(text: string, inside: Place): boolean {
     const offset = this.offsetOf(inside);
     return this.#nodes((node) => holds(node, offset)).some(
@@ -140,7 +146,7 @@ export class ScriptText {
     return this.#nodes(() => true).filter(isStrict);
   }
 
-  /** The nodes of the script that can be reached through nodes that pass. */
+  /** Returns the nodes of the script that are reachable through nodes that pass the test. */
   #nodes(passes: (node: Ast) => boolean): readonly Ast[] {
     this.#program ??= this.#parse();
     const found: Ast[] = this.#program === null ? [] : [this.#program];

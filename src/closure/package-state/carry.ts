@@ -11,17 +11,17 @@ import { FoundState } from './found-state.ts';
 import { printDifference } from './print-difference.ts';
 import type { Reference } from './snapshot.ts';
 
-/** The place of a change, and the names of the values there. */
+/** Where a change is, and the names of the values there. */
 interface Change {
   readonly path: Path;
   readonly names: readonly string[];
 }
 
-/** A fixed property of a fresh package can't have been changed here: the wrong counterpart was paired. */
+/** A property that is fixed in a fresh package can't have been changed here. If it differs, the wrong values were paired. */
 const ifChangeable =
   'const own = Object.getOwnPropertyDescriptor(object, key); if (own !== undefined && !own.configurable && !own.writable) return;';
 
-/** The changes to make in a fresh package in the replica, and the values to find there before making them. */
+/** The changes to apply to a fresh package in the replica, and the values to find there first. */
 export class CarriedState implements PackageStateReader {
   readonly changes: ChangeNode[] = [];
   readonly #builder: GraphBuilder;
@@ -64,14 +64,14 @@ export class CarriedState implements PackageStateReader {
     return Object.hasOwn(this.#comparison.snapshot.modules, file) ? { value: this.#value(raw, path) } : undefined;
   }
 
-  /** Captures the differences, except those that turned out to hold values that can't travel. */
+  /** Captures the differences, except those known to hold values that can't travel. */
   carry(): void {
     const counts = new Map<string, number>();
     for (const difference of this.#comparison.differences) {
       const { what: place, how } = printDifference(this.#comparison, difference);
       const count = (counts.get(place) ?? 0) + 1;
       counts.set(place, count);
-      // Modules of one package may have variables of one name.
+      // Modules of one package may have variables with the same name.
       const what = count === 1 ? place : `${place} (${count})`;
       if (this.#isLeftOut(what)) continue;
       this.#hows.set(what, how);
@@ -116,7 +116,7 @@ export class CarriedState implements PackageStateReader {
     }
   }
 
-  /** The entries by which a package knows captured objects. */
+  /** Adds the entries under which a package knows captured objects. */
   #addWeakly(holder: Node | undefined, { entries, isMap }: Difference & { type: 'weak' }, path: Path): void {
     const maker = isMap
       ? '(([map, key, value]) => WeakMap.prototype.set.call(map, key, value))'
@@ -126,7 +126,7 @@ export class CarriedState implements PackageStateReader {
         ? this.#unreachable(path)
         : this.#change(maker, [holder, ...values], { path, names: ['', 'key', 'value'] });
     for (const { key, value } of entries) {
-      // A package repeats by itself what it does with its own objects out of reach.
+      // For its own objects that can't be reached, the package adds the entries itself.
       const own = holder === undefined ? undefined : this.find(key);
       if (own !== undefined) add(isMap ? [own, this.#value(value, path)] : [own]);
     }
@@ -186,8 +186,8 @@ export class CarriedState implements PackageStateReader {
   #setVariable({ scope, name, now, before }: Difference & { type: 'variable' }, path: Path): void {
     const place = this.#found.placeOf(scope);
     if (place === undefined) return this.#unreachable(path);
-    // Its value depends on the process and the replica computes its own; or another object of its kind, put in its place, was
-    // paired with it.
+    // A constant can't have been reassigned. Either its value depends on the process and the replica computes its own, or its
+    // counterpart was paired with another object of the same kind.
     if (place.constants.has(name)) return this.#isOfKind(now, before) ? this.#unreachable(path) : undefined;
     const value = this.#value(now, path);
     if (!isPrimitive(now) && value === undefined) return;
@@ -201,7 +201,7 @@ export class CarriedState implements PackageStateReader {
     return this.#comparison.isOfKind(now, before);
   }
 
-  /** In place, for others hold it. */
+  /** Changes the content in place, because other values refer to the holder. */
   #setContent(holder: Node, now: object, path: Path): void {
     if (Array.isArray(now)) return this.#setElements(holder, now, path);
     if (types.isDate(now)) {
@@ -226,13 +226,13 @@ export class CarriedState implements PackageStateReader {
     return this.#builder.value(value, path);
   }
 
-  /** A value that nothing refers to: it is made for its side effect. */
+  /** Adds a value that nothing refers to. It is created for its side effect. */
   #change(maker: string, values: readonly Value[], { path, names }: Change): void {
     for (const value of values) if (isNode(value)) value.references++;
     this.changes.push({ ...this.#builder.shell(path), references: 2, kind: 'change', maker, values, names });
   }
 
-  /** Whether a package itself put its functions on its objects, which it does again when needed. */
+  /** Whether the package itself put its functions on its prototypes. It will do so again when needed. */
   #isOwnDoing(difference: Difference): boolean {
     if (difference.type !== 'property' || difference.before !== undefined) return false;
     const step = this.#comparison.stepTo(difference.holder);

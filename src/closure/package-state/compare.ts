@@ -10,12 +10,12 @@ import { drawsRandomly, isNamed } from './module-texts.ts';
 import { primitiveReference, type Reference, type Snapshot, type SnapshotNode, type SnapshotScope } from './snapshot.ts';
 import { isOwnScope } from './take-snapshot.ts';
 
-/** Scopes around packages' functions, kept for their variables that never change. */
+/** Scopes around packages' functions. Cached because only their never-assigned variables are used. */
 const closures = new WeakMap<Function, readonly Scope[]>();
 
 /**
  * Pairs the values of this process with those of a snapshot, by the path that leads to them, and records the differences.
- * Applying all of them to the fresh state makes it equal to this one.
+ * Applying all differences to the fresh state makes it equal to this process's state.
  */
 export class Comparison {
   readonly differences: readonly Difference[];
@@ -28,7 +28,7 @@ export class Comparison {
   readonly #queue: number[] = [];
   readonly #found: Difference[] = [];
   #walked = 0;
-  /** Scopes without state of their own, which are read only if something is looked for. */
+  /** Scopes without state of their own. They are read only if a value isn't found otherwise. */
   readonly #quiet: [number, SnapshotScope][] = [];
   #isThorough = false;
   readonly #read = new Set<SnapshotScope>();
@@ -46,7 +46,7 @@ export class Comparison {
       if (loaded !== undefined) this.#pair(loaded.exports, node, { type: 'module', file, isModule });
     }
     this.#walk();
-    // Everything that modules lead to is paired now.
+    // Everything reachable from modules is paired by now.
     this.#compareAdditions();
     this.#walk();
     this.differences = withoutOwn(this.#found, {
@@ -67,30 +67,30 @@ export class Comparison {
         else if (scope.isOnly) this.#compareScope(this.#values[number] as Function, scope);
         else late.push([number, scope]);
       }
-      // Everything that has another path is paired now.
+      // Everything with another path is paired by now.
       if (number !== this.#queue.at(-1)) continue;
       for (const each of this.#weak.splice(0)) this.#compareWeak(each);
       for (const [through, scope] of late.splice(0)) this.#compareScope(this.#values[through] as Function, scope);
     }
   }
 
-  /** The number of the fresh counterpart of a value. */
+  /** Returns the number of a value's counterpart in the fresh state. */
   numberOf(value: unknown): number | undefined {
     const number = this.#numbers.get(value);
     if (number !== undefined || this.#quiet.length === 0 || typeof value !== 'function') return number;
-    // These scopes have no differences, but may lead to this value.
+    // These scopes have no differences but may lead to this value.
     this.#isThorough = true;
     for (const [through, scope] of this.#quiet.splice(0)) this.#compareScope(this.#values[through] as Function, scope);
     this.#walk();
     return this.#numbers.get(value);
   }
 
-  /** The value of this process that is the counterpart of a snapshot's node. */
+  /** Returns this process's counterpart of a snapshot node. */
   valueOf(number: number): unknown {
     return this.#values[number];
   }
 
-  /** A module's member in the fresh state; undefined for a module that is not compared. */
+  /** Returns a module's member in the fresh state, or undefined for a module that isn't compared. */
   freshMember({ type, file, member }: PackageMember): { readonly reference: Reference | undefined } | undefined {
     const { modules, nodes, scopes } = this.snapshot;
     const module = modules[file];
@@ -107,12 +107,12 @@ export class Comparison {
     return { reference };
   }
 
-  /** How to reach the value of a number; undefined if this process has no counterpart. */
+  /** Returns the step that leads to a value, by its number. Undefined if this process has no counterpart. */
   stepTo(number: number): Step | undefined {
     return this.#steps[number];
   }
 
-  /** Compares additions to built-in objects; an addition counts only if a package's code names it. */
+  /** Compares additions to built-in objects. An addition counts only if some package's code mentions its name. */
   #compareAdditions(): void {
     for (const expression of extensible) {
       const { holder, parts } = additionsTo(this.#sources, expression) ?? {};
@@ -129,13 +129,13 @@ export class Comparison {
       const nameOf = (key: string | symbol): string | undefined => (typeof key === 'string' ? key : Symbol.keyFor(key));
       const isOfPackages = (name: string | undefined): boolean => name !== undefined && isNamed(this.snapshot, name);
       const properties = parts.properties.filter(([key]) => isThere(key) || isOfPackages(nameOf(key)));
-      // A member that is missing here was not removed by the program: Node adds some lazily.
+      // If a member is missing here, the program didn't remove it: Node adds some members lazily.
       const before = (node.properties ?? []).filter(([key]) => typeof key !== 'string' || Object.hasOwn(holder, key));
       this.#compareProperties(number, { ...node, properties: before }, { ...parts, properties });
     }
   }
 
-  /** Whether a value equals, or is the counterpart of, the snapshot's. */
+  /** Pairs a value with the snapshot's. Returns whether they are equal or counterparts. */
   #pair(value: unknown, reference: Reference, step: Step): boolean {
     if (!this.#mayBe(value, reference)) return false;
     const node = typeof reference === 'string' ? undefined : this.snapshot.nodes[reference];
@@ -150,7 +150,7 @@ export class Comparison {
     return true;
   }
 
-  /** The file of the module in which something differs. */
+  /** Returns the file of the module in which something differs. */
   #fileOf(difference: Difference): string {
     if (difference.type === 'variable') return difference.scope.file;
     for (let step = this.#steps[difference.holder]; step !== undefined; ) {
@@ -161,7 +161,7 @@ export class Comparison {
     return '';
   }
 
-  /** Whether a value may be the counterpart of a node, by a quick look. */
+  /** Quickly checks whether a value may be the counterpart of a node. */
   #mayBe(value: unknown, reference: Reference): boolean {
     if (typeof reference === 'string') {
       return isPrimitive(value) && (primitiveReference(value) === reference || isOfProcess(value, reference, this.snapshot));
@@ -179,7 +179,9 @@ export class Comparison {
     return node?.kind === kind && node.tag === tag;
   }
 
-  /** Whether a function has the variables around it that never change: another of the same text may have others. */
+  /**
+   * Whether the never-assigned variables around a function match. Another function with the same text may have different ones.
+   */
   #closesOver(fn: Function, before: NonNullable<SnapshotNode['closed']>): boolean {
     const known = closures.get(fn) ?? this.#sources.inspector.facts(fn).scopes.filter(isOwnScope);
     closures.set(fn, known);
@@ -189,7 +191,7 @@ export class Comparison {
     });
   }
 
-  /** Whether a frozen object has the same members. */
+  /** Whether a non-extensible object has the same members. */
   #isAlike(value: object, { kind, properties = [] }: SnapshotNode): boolean {
     const parts = partsOf(value, kind);
     return (
@@ -201,7 +203,7 @@ export class Comparison {
     );
   }
 
-  /** Compares a weak collection: its entries for paired objects, and for others. */
+  /** Compares the entries of a weak collection: those of paired objects and all others. */
   #compareWeak(holder: number): void {
     const before = new Map(this.snapshot.nodes[holder]?.weak ?? []);
     const value = this.#values[holder] as object;
@@ -239,7 +241,7 @@ export class Comparison {
       const found = before.get(key);
       before.delete(key);
       if (found !== undefined && this.#isSameProperty(holder, key, { found, descriptor })) continue;
-      // A fixed property can't have changed: the holder was paired with another object's counterpart.
+      // A fixed property can't have changed. If it differs, the holder was paired with the counterpart of another object.
       const isFixed = descriptor.configurable === false && descriptor.get !== undefined;
       if (tag !== 'namespace' && !(isFixed && found !== undefined))
         this.#found.push({ type: 'property', holder, key, now: descriptor, before: found?.[1] });
@@ -250,7 +252,7 @@ export class Comparison {
     }
   }
 
-  /** Symbols of a package are known by their descriptions until one is paired. */
+  /** Until a package's symbol is paired, it is identified by its description. */
   #propertiesByKey(
     properties: NonNullable<SnapshotNode['properties']>,
     parts: Parts,
@@ -289,7 +291,7 @@ export class Comparison {
     return this.#pair(descriptor.set, setter as Reference, step('set')) && isSameGet;
   }
 
-  /** A program can't change a bound function, so a difference means that it is another function. */
+  /** A program can't change a bound function. If the parts differ, it is a different function, so no difference is recorded. */
   #compareBound(holder: number, before: readonly Reference[]): void {
     const { bound } = this.#sources.inspector.facts(this.#values[holder] as Function);
     if (bound === undefined) return;

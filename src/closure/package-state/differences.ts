@@ -2,28 +2,28 @@ import { types } from 'node:util';
 import type { Primitive } from '../graph/nodes.ts';
 import type { Reference, Snapshot, SnapshotScope } from './snapshot.ts';
 
-/** A step from a reached value to the next. */
+/** A step from a paired value to the next. */
 export type Step =
   | { readonly type: 'module'; readonly file: string; readonly isModule: boolean }
   | { readonly type: 'intrinsic'; readonly expression: string }
   | { readonly type: 'property'; readonly from: number; readonly key: string | symbol; readonly role: 'value' | 'get' | 'set' }
   | { readonly type: 'prototype'; readonly from: number }
-  /** Behind a bound function, out of reach of any code. */
+  /** A part of a bound function. No code can reach it. */
   | { readonly type: 'bound'; readonly from: number }
   | { readonly type: 'private'; readonly from: number; readonly name: string; readonly nth: number }
   /** The value of a weak collection for a key. */
   | { readonly type: 'weak'; readonly from: number; readonly key: number }
-  /** A value of a Map, a key of one or of a Set, by its place in there. */
+  /** A key or value of a Map, or a value of a Set, by position. */
   | { readonly type: 'entry'; readonly from: number; readonly index: number; readonly role: 'key' | 'value' }
   | { readonly type: 'variable'; readonly scope: SnapshotScope; readonly name: string };
 
-/** Something that a package keeps, and that this process changed since the package was loaded. */
+/** State of a package that this process changed after loading the package. */
 export type Difference =
   | {
       readonly type: 'property';
       readonly holder: number;
       readonly key: string | symbol;
-      /** Undefined: it was deleted. */
+      /** Undefined if the property was deleted. */
       readonly now: PropertyDescriptor | undefined;
       readonly before: Reference | undefined;
     }
@@ -31,7 +31,7 @@ export type Difference =
       readonly type: 'private';
       readonly holder: number;
       readonly name: string;
-      /** How many classes above have a private field of this name too. */
+      /** How many base classes also have a private field of this name. */
       readonly nth: number;
       readonly now: unknown;
       readonly before: Reference;
@@ -42,7 +42,7 @@ export type Difference =
       readonly holder: number;
       readonly isMap: boolean;
       readonly now: readonly (readonly [key: unknown, value?: unknown])[];
-      /** How many entries of the fresh collection stay at its beginning; the others are taken out. */
+      /** How many leading entries of the fresh collection stay. The others are removed. */
       readonly kept: number;
     }
   | { readonly type: 'content'; readonly holder: number; readonly now: object }
@@ -61,7 +61,7 @@ export type Difference =
       readonly before: Reference;
     };
 
-/** Whether a number is the process's own id, or the time at which it loaded something. */
+/** Whether a number is specific to a process: its ID, or the time at which it loaded something. */
 export function isOfProcess(value: Primitive, reference: Reference, { pid, began, ended }: Snapshot): boolean {
   if (typeof value !== 'number' || typeof reference !== 'string') return false;
   const before = Number(reference.slice(1));
@@ -70,8 +70,8 @@ export function isOfProcess(value: Primitive, reference: Reference, { pid, began
 }
 
 /**
- * The differences without those that every process has for itself: bytes drawn at random in advance, and how many of
- * them are left. `stepTo` tells how a value is reached, `drawsAt` whether the module there asks for random bytes.
+ * Drops the differences that are specific to each process: random bytes drawn in advance, and how many of them are left.
+ * `stepTo` returns how a value is reached; `drawsAt` whether the module at a difference asks for random bytes.
  */
 export function withoutOwn(
   differences: readonly Difference[],

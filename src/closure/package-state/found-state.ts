@@ -7,9 +7,9 @@ import { printStep } from './print-difference.ts';
 import { placeOf, placeOfClass, type ScopePlace } from './scope-places.ts';
 import type { SnapshotScope } from './snapshot.ts';
 
-/** How a replica finds values in its own copy of a package: the path that leads there, as nodes. */
+/** How a replica finds values in its own copy of a package: the path to them, as nodes. */
 export class FoundState {
-  /** The values to find, before any of them is changed. */
+  /** The values to find before any of them is changed. */
   readonly nodes: Node[] = [];
   readonly #builder: GraphBuilder;
   readonly #comparison: Comparison;
@@ -21,11 +21,11 @@ export class FoundState {
     this.#comparison = comparison;
   }
 
-  /** The node that finds the counterpart of a value in the replica. */
+  /** Returns the node that finds a value's counterpart in the replica. */
   node(number: number): Node | undefined {
     if (this.#byNumber.has(number)) return this.#byNumber.get(number);
     const step = this.#comparison.stepTo(number);
-    // Against cycles, which no shortest way has.
+    // Guards against cycles. A shortest path has none.
     this.#byNumber.set(number, undefined);
     const node = step === undefined ? undefined : this.#follow(step);
     this.#byNumber.set(number, node);
@@ -60,7 +60,7 @@ export class FoundState {
       return this.#made(`((all) => [...${entries}][${step.index}])`, [from], path);
     }
     const key = this.#builder.value(step.key, path);
-    // A symbol made anew in the replica is not a key of existing objects.
+    // A symbol created in the replica isn't a key of existing objects.
     if (isNode(key) && key.kind === 'symbol') return undefined;
     const maker =
       step.role === 'value'
@@ -71,13 +71,13 @@ export class FoundState {
 
   #made(maker: string, values: readonly Value[], path: Path): Node {
     for (const value of values) if (isNode(value)) value.references++;
-    // Two references have it found once, before anything is changed.
+    // With two references it gets a variable, so it is found once, before anything is changed.
     const node: Node = { ...this.#builder.shell(path), references: 2, kind: 'made', maker, values };
     this.nodes.push(node);
     return node;
   }
 
-  /** The member by which the bundled module exposes a variable of a scope. */
+  /** Returns the member through which the bundled module exposes a variable of a scope. */
   variable(
     { source, call }: ScopePlace,
     { scope, name, path }: { scope: SnapshotScope; name: string; path: Path },
@@ -94,7 +94,7 @@ export class FoundState {
     );
   }
 
-  /** A function of the class that declares a private name, which reads or assigns that of an object. */
+  /** Returns a function of the class that declares a private name, which reads or assigns that name on an object. */
   privateAccess(
     { number, holder, nth, access }: { number: number; holder: Node; nth: number; access: string },
     path: Path,
@@ -104,12 +104,12 @@ export class FoundState {
     if (source === undefined) return undefined;
     const has = `has ${name}`;
     const calls = this.#builder.module(source, [allCalls, has, `get ${name}`, `set ${name}`], path);
-    // Several classes may come from one text.
+    // Several classes may come from the same text.
     const maker = '((calls, has, object, access) => calls.find((each) => each[has](object))[access])';
     return this.#made(maker, [calls, has, holder, access], path);
   }
 
-  /** Where the variables of a scope are let out, which it takes its text to tell. */
+  /** Returns where the bundled module exposes the variables of a scope. Cached, since finding the place requires parsing. */
   placeOf(scope: SnapshotScope): ScopePlace | undefined {
     const known = this.#places.get(scope) ?? { place: placeOf(this.#builder, this.#comparison, scope) };
     this.#places.set(scope, known);

@@ -13,7 +13,7 @@ import type { LoadedFile } from '../graph/closure.ts';
 import { packageNameOf } from '../heap/package-members.ts';
 import type { Snapshot } from './snapshot.ts';
 
-/** Longer than any package takes to load. */
+/** In milliseconds. No package takes longer to load. */
 const longestMs = 60_000;
 
 const mostKept = 50;
@@ -22,8 +22,8 @@ const mostKept = 50;
 const snapshots = new LRUCache<string, Promise<Snapshot>>({ max: 32 });
 
 /**
- * The state of packages' modules just after loading. Loading may take long, so what was
- * found is kept for other processes too. Rejects if they can't be loaded once more.
+ * Returns the state of packages' modules right after loading. Loading may take long, so the result is cached for other
+ * processes too. Rejects if the modules can't be loaded a second time.
  */
 export async function freshState(files: readonly LoadedFile[], watch: CaptureWatch): Promise<Snapshot> {
   const key = JSON.stringify(files);
@@ -52,7 +52,7 @@ async function kept(files: readonly LoadedFile[], { signal, onProgress }: Captur
   return snapshot;
 }
 
-/** A result that another process cached for the same files, including those that the modules load. */
+/** A result that another process cached for the same files, with stamps of all files that the modules load. */
 interface Kept {
   readonly stamps: readonly string[];
   readonly snapshot: Snapshot;
@@ -67,7 +67,7 @@ async function readKept(file: string): Promise<Snapshot | undefined> {
   return String(await stampsIn(snapshot)) === String(stamps) ? snapshot : undefined;
 }
 
-/** The hash of everything that decides how the modules are evaluated. */
+/** Hashes everything that affects how the modules are evaluated. */
 async function fingerprint(files: readonly LoadedFile[]): Promise<string> {
   const program = [packageVersion(), await stampsOf([stateProgram]), process.version, process.env.NODE_ENV, flagsOfLoader()];
   return createHash('sha256')
@@ -75,7 +75,7 @@ async function fingerprint(files: readonly LoadedFile[]): Promise<string> {
     .digest('hex');
 }
 
-/** Writes a result to the cache, and removes the oldest ones. */
+/** Writes a result to the cache and removes the oldest ones. */
 async function keep(dir: string, file: string, snapshot: Snapshot): Promise<void> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const draft = `${file}.${randomUUID()}`;
@@ -87,7 +87,7 @@ async function keep(dir: string, file: string, snapshot: Snapshot): Promise<void
   for (const { path } of ages.slice(mostKept)) await rm(path, { force: true });
 }
 
-/** The conditions that decide which of its files a package loads. */
+/** The flags that affect which of its files a package loads. */
 const flagsOfLoader = (): readonly string[] =>
   process.execArgv.filter((flag) => /^(?:-C|--conditions)\b.*=|^--preserve-symlinks/.test(flag));
 

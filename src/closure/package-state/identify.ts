@@ -11,12 +11,12 @@ import { type Intrinsics, isNative, symbolExpression } from '../heap/intrinsics.
 import { readExport } from '../heap/package-members.ts';
 import { hashOf, type Kind, longest, primitiveReference, type SnapshotNode } from './snapshot.ts';
 
-// Readers of values, used alike in the capturing process and in the one that loads packages afresh.
+// Readers of values. Both the capturing process and the one that loads packages afresh use them.
 
 type Names = { readonly intrinsics: Intrinsics; readonly builtins: Builtins };
 type Identity = Pick<SnapshotNode, 'kind' | 'tag'>;
 
-/** Larger contents are taken to be the same. */
+/** In bytes. Larger contents are assumed to be equal. */
 const mostBytes = 16 * 2 ** 20;
 
 const textTags = new WeakMap<Function, string>();
@@ -35,7 +35,7 @@ export const boundParts = ({ target, boundThis, boundArguments }: BoundFacts): r
   ...boundArguments,
 ];
 
-/** What identifies a value without following its references. */
+/** Returns what identifies a value without following its references. */
 export function identify(names: Names, value: object | symbol): Identity {
   if (typeof value === 'symbol') {
     const expression = symbolExpression(value);
@@ -85,7 +85,7 @@ function classTag({ intrinsics, builtins }: Names, value: object): string {
   return owner === undefined || types.isProxy(owner) ? 'instance' : textTag(owner);
 }
 
-/** The content of a data object, short or as a hash. */
+/** Returns the content of a data object, either short or as a hash. */
 export function contentOf(value: object): string {
   if (Array.isArray(value)) return value.every(isPrimitive) ? hashOf(value.map(primitiveReference).join()) : '';
   if (types.isDate(value)) return String(Date.prototype.getTime.call(value));
@@ -111,7 +111,7 @@ export function partsOf(value: object, kind: Kind): Parts {
   const isListed = kind === 'data' && (Array.isArray(value) || ArrayBuffer.isView(value));
   for (const key of isListed ? [] : Reflect.ownKeys(value)) {
     if ((kind === 'function' && ofFunctions.has(key)) || (kind === 'array' && key === 'length')) continue;
-    // Where an error was made is no state.
+    // An error's stack isn't state.
     if (key === 'stack' && (types.isNativeError(value) || isStack(value))) continue;
     if (!isNamespace) properties.push([key, Reflect.getOwnPropertyDescriptor(value, key) ?? {}]);
     else if (typeof key === 'string') properties.push([key, { value: readExport(value, key) }]);
@@ -145,7 +145,9 @@ export const extensible: readonly string[] = [
   ...[...classes, ...collections].flatMap((name) => [name, `${name}.prototype`]),
 ];
 
-/** The members of a built-in object that neither the language nor Node defined; undefined if there is no such object. */
+/**
+ * Returns the members of a built-in object that neither the language nor Node defined, or undefined if there is no such object.
+ */
 export function additionsTo(names: Names, expression: string): { readonly holder: object; readonly parts: Parts } | undefined {
   const [name = '', ...members] = expression.split('.');
   let holder: unknown = runInThisContext(`globalThis.${name}`);
@@ -174,10 +176,10 @@ function isAddition(names: Names, { expression, key, descriptor }: Member): bool
 
 const notWalked = new Set<Kind>(['known', 'leaf', 'symbol', 'beyond']);
 
-/** Whether there is more to a value than its identity. */
+/** Whether a value has more than its identity. */
 export const isWalked = (kind: Kind): boolean => !notWalked.has(kind);
 
-/** Names that are no variables, and variables that every CommonJS module has. */
+/** Names that aren't variables, and variables that every CommonJS module has. */
 const noVariables = new Set(['module', 'require', 'exports', 'this', 'arguments', 'new.target']);
 
 export const isVariable = (name: string): boolean =>

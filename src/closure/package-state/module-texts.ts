@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Snapshot } from './snapshot.ts';
 
-/** By file: whether it asks for random bytes. */
+/** By file: whether its text asks for random bytes. */
 const drawing = new Map<string, boolean>();
 
 export function drawsRandomly(file: string): boolean {
@@ -10,7 +10,7 @@ export function drawsRandomly(file: string): boolean {
   return known;
 }
 
-/** By snapshot: whether the text of any of its modules has a name. */
+/** By snapshot and name: whether the text of any of its modules contains the name. */
 const named = new WeakMap<Snapshot, Map<string, boolean>>();
 
 export function isNamed(snapshot: Snapshot, name: string): boolean {

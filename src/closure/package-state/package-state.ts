@@ -9,12 +9,12 @@ import { Comparison } from './compare.ts';
 import { freshState } from './fresh.ts';
 import type { Snapshot } from './snapshot.ts';
 
-/** The snapshot that was used last, by captured function. */
+/** The last snapshot used, by captured function. */
 const used = new WeakMap<Function, { readonly files: string; readonly snapshot: Snapshot }>();
 
 /**
- * What the process changed in the packages that a closure uses, by comparison with the same modules loaded afresh. The heap
- * may be read several times, until it is known which modules those are and which changes can travel.
+ * What the process changed in the packages that a closure uses, compared with a fresh load of the same modules. The heap may
+ * have to be read several times until it is known which modules these are and which changes can travel.
  */
 export class PackageState {
   /** Warnings about changes that stay behind. */
@@ -22,10 +22,10 @@ export class PackageState {
   readonly #key: Function;
   #files: string;
   #snapshot: Snapshot | undefined;
-  /** Whether it is still to be found out which packages there are. */
+  /** Whether the packages in use are still unknown. */
   #isUnknown: boolean;
 
-  /** `fn` identifies the closure: its packages are mostly the same as in its last capture. */
+  /** `fn` identifies the closure: it usually uses the same packages as in its last capture. */
   constructor(fn: Function) {
     this.#key = fn;
     const { files = '[]', snapshot } = used.get(fn) ?? {};
@@ -38,7 +38,7 @@ export class PackageState {
     return [...this.#lost.values()];
   }
 
-  /** Makes a reading of the heap use what is known so far. */
+  /** Gives a pass over the heap what is known so far. */
   enter(builder: GraphBuilder): void {
     if (this.#isUnknown) builder.unknown = new Set();
     if (this.#snapshot === undefined) return;
@@ -46,7 +46,7 @@ export class PackageState {
     builder.state = new CarriedState(builder, comparison, (what) => this.#lost.has(what));
   }
 
-  /** Whether a reading took account of everything; if not, it is to be done again. */
+  /** Whether a pass took everything into account. If not, it must be repeated. */
   async isWhole(files: readonly LoadedFile[], builder: GraphBuilder, watch: CaptureWatch): Promise<boolean> {
     const wanted = JSON.stringify(files);
     if (wanted !== this.#files) {

@@ -7,7 +7,7 @@ import { primitiveReference, printReference } from './snapshot.ts';
 const printKey = (key: string | symbol): string =>
   typeof key === 'symbol' || !/^[\w$]+$/.test(key) ? `[${String(key)}]` : `.${key}`;
 
-/** `decimal.js .precision`, as a person would find it. */
+/** `decimal.js .precision`, as a person would look for it. */
 export function printStep(comparison: Comparison, step: Step): string {
   if (step.type === 'module') return packageNameOf(step.file);
   if (step.type === 'intrinsic') return step.expression;
@@ -24,7 +24,7 @@ function printHolder(comparison: Comparison, number: number): string {
   return step === undefined ? '' : printStep(comparison, step);
 }
 
-/** A change in words: the place, and the values before and after. */
+/** Describes a change: its place, and the values before and after. */
 export function printDifference(comparison: Comparison, difference: Difference): { what: string; how: string } {
   const { nodes } = comparison.snapshot;
   if (difference.type === 'variable') {

@@ -4,15 +4,15 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { LoadedFile } from '../graph/closure.ts';
 
-// A program: loads modules of packages in a process that has nothing else, and writes their state to descriptor 3.
+// Loads modules of packages in a process that has loaded nothing else, and writes their state to file descriptor 3.
 
 const load = createRequire(join(import.meta.dirname, 'program.js'));
 
 async function main(files: readonly LoadedFile[]): Promise<void> {
   for (const { file, isModule } of files) {
-    // A module that fails here is left out of the comparison, and fails in the replica with its own message.
+    // A module that fails here is left out of the comparison. In the replica it fails with its own message.
     try {
-      // A module's exports may have a `then`, which must not be called.
+      // Don't await CommonJS exports: they may have a `then` method, which must not be called.
       if (isModule) await import(pathToFileURL(file).href);
       else load(file);
     } catch {}

@@ -7,18 +7,20 @@ import type { ScriptText } from '../heap/script-text.ts';
 import type { Comparison } from './compare.ts';
 import type { SnapshotScope } from './snapshot.ts';
 
-/** How a replica gets at the variables of a scope. */
+/** How a replica accesses the variables of a scope. */
 export interface ScopePlace {
   readonly source: ModuleSource;
-  /** If its function was called several times: the function that the right call made, and the variable that holds it. */
+  /**
+   * If the scope's function was called several times: a function that the right call created, and the variable that holds it.
+   */
   readonly call: { readonly name: string; readonly fn: number } | undefined;
   /** The variables that can't be assigned. */
   readonly constants: ReadonlySet<string>;
 }
 
 /**
- * Where a module in the bundle is to let the variables of a scope out: at its end, or at the beginning of the block whose
- * they are. Undefined if it can't be told which run of that block is meant, or the text has no place for it.
+ * Returns where a bundled module exposes the variables of a scope: at its end, or at the beginning of the block that declares
+ * them. Returns undefined if it is unclear which run of that block is meant, or if the text has no such place.
  */
 export function placeOf(builder: GraphBuilder, comparison: Comparison, scope: SnapshotScope): ScopePlace | undefined {
   const { file, isOnly, through, others, names } = scope;
@@ -39,10 +41,12 @@ export function placeOf(builder: GraphBuilder, comparison: Comparison, scope: Sn
   return isAsWritten(file, text) ? { source: { ...source, at }, call, constants } : undefined;
 }
 
-/** Whether offsets in a script, as it runs, are offsets in its file. */
+/** Whether offsets in the running script are also offsets in its file. */
 const isAsWritten = (file: string, { source }: ScriptText): boolean => readFileSync(file, 'utf8') === source;
 
-/** Where the class of an object, or the object that is a class itself, lets functions out that use one of its private names. */
+/**
+ * Returns where an object's class (or the object itself, if it is a class) exposes functions that use one of its private names.
+ */
 export function placeOfClass(
   builder: GraphBuilder,
   object: object,

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { Primitive } from '../graph/nodes.ts';
 
-// The state of packages as they are when they were just loaded, as JSON that another process can compare its own with.
+// The state of packages right after loading, as JSON that another process can compare with its own.
 
 /** A primitive as text that begins with its type, or the number of a node. */
 export type Reference = string | number;
 
 export type Kind =
-  /** Node's or the language's, which every process has: nothing behind it is looked at. */
+  /** Part of Node or the language, so every process has it. Nothing behind it is read. */
   | 'known'
   /** Identified by its tag alone. */
   | 'leaf'
@@ -26,58 +26,58 @@ export type Kind =
 
 export interface SnapshotNode {
   readonly kind: Kind;
-  /** Values with different tags are no counterparts of each other. */
+  /** Values with different tags are never counterparts. */
   readonly tag: string;
-  /** Content that may differ without it being another value. */
+  /** Content that may differ while the value remains the same value. */
   content?: string;
   /** Whether nothing can be added to it. */
   isFixed?: boolean;
-  /** For a function: never-assigned variables of the calls around it, which distinguish it from others of the same text. */
+  /** For a function: the never-assigned variables of the calls around it, which distinguish functions with the same text. */
   closed?: readonly (readonly [depth: number, name: string, value: Reference])[];
-  /** For a weak collection: values by keys. */
+  /** For a weak collection: values by key. */
   weak?: readonly (readonly [key: Reference, value: Reference])[];
   prototype?: Reference;
-  /** A string key as it is, a symbol as its reference. An accessor has two references. */
+  /** A string key as is, a symbol key as its reference. An accessor has two references. */
   properties?: (readonly [key: string | readonly [Reference], value: Reference, set?: Reference])[];
-  /** Private fields by their names, with the `#`. */
+  /** Private fields by name, including the `#`. */
   privates?: (readonly [name: string, value: Reference])[];
   /** For a bound function: its target, `this` and arguments. */
   bound?: readonly Reference[];
-  /** For a Map: keys and values; for a Set: values. */
+  /** For a Map: keys and values. For a Set: values. */
   entries?: (readonly [key: Reference, value?: Reference])[];
 }
 
-/** The variables of one call of a function, or of a module, that functions within have kept. */
+/** The variables of a module or of one call of a function that are kept by inner functions. */
 export interface SnapshotScope {
   readonly file: string;
   readonly names: readonly string[];
   readonly values: readonly Reference[];
-  /** How many scopes are around it. */
+  /** The number of scopes around it. */
   readonly depth: number;
-  /** The functions through which it can be read: one, unless several may have such a scope each. */
+  /** The functions through which it can be read. More than one if several functions may each have such a scope. */
   readonly through: number[];
-  /** Some more that share it, should that one have been replaced. */
+  /** Some other functions that share it, in case that one was replaced. */
   readonly others: number[];
-  /** Whether its function was called no more than once, as far as is known. */
+  /** Whether its function was called at most once, as far as is known. */
   isOnly: boolean;
-  /** Whether its variables are never assigned, and hold functions that have nothing of their own. */
+  /** Whether its variables are never assigned and hold only functions without state of their own. */
   isQuiet: boolean;
 }
 
 export interface Snapshot {
-  /** When the process that took it started and ended, in milliseconds since 1970. */
+  /** The process that took it: its ID, and when it started and ended, in milliseconds since the epoch. */
   readonly pid: number;
   readonly began: number;
   readonly ended: number;
   /** By file: the node of the module's exports. */
   readonly modules: Readonly<Record<string, { readonly isModule: boolean; readonly node: number }>>;
-  /** The nodes of extended built-in objects, by their expressions. */
+  /** The nodes of extended built-in objects, by expression. */
   readonly additions: Readonly<Record<string, number>>;
   readonly nodes: readonly SnapshotNode[];
   readonly scopes: readonly SnapshotScope[];
 }
 
-/** Longer texts are told by a hash of them. */
+/** In characters. Longer texts are represented by their hash. */
 export const longest = 200;
 
 export const hashOf = (content: string | Uint8Array): string => createHash('sha1').update(content).digest('base64');
@@ -88,7 +88,7 @@ export function primitiveReference(value: Primitive): string {
   return value === null ? 'null' : `${typeof value}${String(value)}`;
 }
 
-/** A primitive as people see it. */
+/** Prints a primitive for people. */
 export function printReference(reference: Reference, nodes: readonly SnapshotNode[]): string {
   if (typeof reference === 'number') return `a ${nodes[reference]?.kind ?? 'value'}`;
   if (reference.startsWith('s')) return JSON.stringify(reference.slice(1));

@@ -29,7 +29,7 @@ interface LoadedModule {
   readonly exports: unknown;
 }
 
-/** Writes down the state that the modules of packages lead to; `common` are the CommonJS ones. */
+/** Records the state that packages' modules lead to. `common` are the CommonJS modules. */
 export async function takeSnapshot(common: Readonly<Record<string, { exports: unknown } | undefined>>): Promise<Snapshot> {
   using inspector = new HeapInspector();
   const modules: LoadedModule[] = [];
@@ -43,10 +43,10 @@ export async function takeSnapshot(common: Readonly<Record<string, { exports: un
   return new Walk(inspector).from(modules);
 }
 
-/** Packages with more nodes are compared at their outer parts only. */
+/** In packages with more nodes, only the outer parts are compared. */
 const mostNodes = 20_000;
 const mostOthers = 4;
-/** Scopes with more variables are those of whole programs, which no factory makes again. */
+/** A scope with more variables belongs to a whole program, which no factory creates again. */
 const mostClosed = 50;
 const beyond: SnapshotNode = { kind: 'beyond', tag: '' };
 
@@ -56,10 +56,10 @@ class Walk {
   readonly #values: unknown[] = [];
   readonly #nodes: SnapshotNode[] = [];
   readonly #scopes: SnapshotScope[] = [];
-  /** How many scopes functions of packages have. */
+  /** The number of scopes around each function of a package, by node number. */
   readonly #depths = new Map<number, number>();
   readonly #scopesByFunction = new Map<string, SnapshotScope[]>();
-  /** Scopes by their distinguishing content, with the places of the functions that showed them. */
+  /** Scopes by their distinguishing content, with the positions of the functions that showed them. */
   readonly #scopesByKey = new Map<string, { readonly scope: SnapshotScope; readonly places: Set<string> }>();
 
   constructor(inspector: HeapInspector) {
@@ -197,7 +197,7 @@ class Walk {
     });
   }
 
-  /** Whether one of the variables holds a function that was made in the very scope, as no other call has it. */
+  /** Whether one of the variables holds a function created in this very scope, which then belongs to a single call. */
   #isOneCall({ depth, names, values }: SnapshotScope): boolean {
     return (
       depth === 0 ||
@@ -211,7 +211,7 @@ class Walk {
     );
   }
 
-  /** Functions of one place that show the same may have a scope each, or share one. */
+  /** Functions from the same position that see the same values may each have a scope, or share one. */
   #note(scope: SnapshotScope, { kind, place }: { kind: string; place: string }): void {
     if (scope.names.length === 0) return;
     const key = JSON.stringify([kind, scope.depth, scope.names, scope.values]);
@@ -233,5 +233,5 @@ class Walk {
   }
 }
 
-/** Scopes of functions, blocks and modules; the others belong to the process. */
+/** Scopes of functions, blocks and modules. All others belong to the process. */
 export const isOwnScope = ({ type }: Scope): boolean => type === 'closure' || type === 'block' || type === 'module';

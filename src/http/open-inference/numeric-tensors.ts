@@ -45,7 +45,7 @@ export function convertElements(elements: Elements, from: NumericDatatype, to: O
     const value = elements[index] as number | bigint;
     converted[index] = Number(value);
     if (!isSame(converted[index] as number, value)) {
-      const message = `The ${from} value ${value} at index ${index} is no ${to}, which the application takes`;
+      const message = `The ${from} value ${value} at index ${index} is not a valid ${to}, the application's type`;
       throw new ClipperError('E_INVALID_INPUT', message);
     }
   }

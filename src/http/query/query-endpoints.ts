@@ -11,9 +11,9 @@ import type { ApiEndpoint } from '../openapi.ts';
 export const maxBatchInputs = 10_000;
 
 const anyInput = z.union([z.array(z.number()), z.string()]).describe("As the application's input type says.");
-const version = z.union([z.string(), z.number()]).optional().describe('The current version of the linked model where left out.');
+const version = z.union([z.string(), z.number()]).optional().describe('Default: the current version of the linked model.');
 
-const key = z.string().optional().describe('Queries with the same key go to the same version, where traffic is split.');
+const key = z.string().optional().describe('Queries with the same key go to the same version, if traffic is split.');
 
 function bodiesOf(input: z.ZodType, name: string): { readonly predict: z.ZodType; readonly update: z.ZodType } {
   const batch = z.array(input).max(maxBatchInputs);

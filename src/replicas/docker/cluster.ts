@@ -173,6 +173,6 @@ const clusterExists = (cluster: string, network: string): ClipperError =>
     'E_CLUSTER_EXISTS',
     `A cluster with name '${cluster}' is on this Docker engine already: it has the network ${network}`,
     {
-      fix: 'connectClipper() to it, or give startClipper another name; where its server is gone for good, remove its containers and the network',
+      fix: 'connectClipper() to it, or give startClipper another name; if its server is gone for good, remove its containers and the network',
     },
   );
