@@ -6,10 +6,8 @@ import { answer, failure } from './outputs.ts';
 export type BatchFunction<Input> = (inputs: readonly Input[]) => unknown;
 
 /**
- * Runs a batch so that one bad input never hurts its neighbours: a batch that throws, or that returns another number of outputs
- * than
- * it has inputs, is halved until only the culprits fail. The function may therefore see an input more than once, but only after a
- * failure.
+ * Runs a batch so that one bad input never affects the others: a batch that throws or returns the wrong number of outputs is
+ * halved until only the culprits fail. The function may therefore see an input more than once, but only after a failure.
  */
 export async function answerBatch<Input>(predict: BatchFunction<Input>, inputs: readonly Input[]): Promise<Output[]> {
   const anew = inputs.length > 1 ? remember(inputs) : undefined;
@@ -24,11 +22,11 @@ export async function answerBatch<Input>(predict: BatchFunction<Input>, inputs: 
   }
 }
 
-/** Keeps inputs as they are, to give them once more to a function that may have changed them. */
+/** Remembers the original inputs, so that they can be passed again to a function that may have changed them. */
 function remember<Input>(inputs: readonly Input[]): (from: number, to: number) => Input[] {
   const kept = new Map<ArrayBufferLike, ArrayBufferLike>();
   for (const input of inputs) {
-    // Those of a batch share one buffer, mostly.
+    // The inputs of a batch mostly share one buffer.
     if (ArrayBuffer.isView(input) && !kept.has(input.buffer)) kept.set(input.buffer, input.buffer.slice(0));
   }
   return (from, to) =>
@@ -44,13 +42,16 @@ function copyOf(view: Float64Array, buffer = view.buffer): Float64Array {
 
 let isShapeKnown = false;
 
-/** Answers are right where single inputs have the right shape, but each batch costs two calls an input. */
+/**
+ * Answers are still correct if single inputs give the right number of outputs, but each batch then costs about two calls per
+ * input.
+ */
 function warnOfShape({ message }: ClipperError): void {
   if (!isShapeKnown) console.error(`${message}: batches are halved until each has the right number of outputs`);
   isShapeKnown = true;
 }
 
-/** Runs a function of one input over a batch, concurrently where it is asynchronous. */
+/** Runs a function of one input over a batch, concurrently if the function is asynchronous. */
 export async function answerEach<Input>(predict: (input: Input) => unknown, inputs: readonly Input[]): Promise<Output[]> {
   return Promise.all(
     inputs.map(async (input) => {

@@ -12,7 +12,7 @@ interface Manifest {
   readonly takes: 'batch' | 'one';
 }
 
-/** What the entry of a bundle exports. */
+/** The exports of a bundle's entry module. */
 interface Entry {
   readonly default: (inputs: unknown, context: unknown) => unknown;
   readonly setup?: () => unknown;
@@ -25,10 +25,10 @@ export interface LoadedBundle {
   readonly feedback: FeedbackFunction | undefined;
 }
 
-/** Loads the functions of a bundle and runs its `setup`, whose result is passed to every call. */
+/** Loads the functions of a bundle and runs its `setup`. Every call gets the result of `setup`. */
 export async function loadBundle(dir: string): Promise<LoadedBundle> {
   const manifest = JSON.parse(await readFile(join(dir, 'manifest.json'), 'utf8')) as Manifest;
-  // Stacks name the places in the user's files that the bundle was made of.
+  // Stack traces then point to the user's original files.
   process.setSourceMapsEnabled(true);
   const entry = (await import(pathToFileURL(join(dir, manifest.entry)).href)) as Entry;
   const predict = entry.default;

@@ -7,7 +7,7 @@ export interface CurveClient {
   readonly curveSecretKey: string;
 }
 
-/** What Clipper tells a container through its environment. */
+/** Clipper's environment variables of a container. */
 export interface ContainerEnvironment {
   readonly modelName: string;
   readonly modelVersion: string;
@@ -16,17 +16,17 @@ export interface ContainerEnvironment {
   readonly inputType: InputType;
   readonly modelPath: string;
   readonly readyFile: string;
-  /** Whether the server understands errors in answers. Clipper's own does not. */
+  /** Whether the server understands errors in answers. Clipper's own server does not. */
   readonly errorsExtension: boolean;
-  /** Whether it also understands batches in one frame. */
+  /** Whether the server also understands batches packed into one frame. */
   readonly packedExtension: boolean;
-  /** Keys of an RPC that is encrypted, as zeromq has them; undefined where it is not. */
+  /** The keys of an encrypted RPC connection, as zeromq expects them. Undefined if the connection isn't encrypted. */
   readonly curve: CurveClient | undefined;
-  /** The supervisor's name for this replica, where it has one. */
+  /** The supervisor's name for this replica, if it has one. */
   readonly instance: string | undefined;
 }
 
-/** Reads Clipper's environment variables. Throws E_INVALID_OPTION naming the variable that is missing or wrong. */
+/** Reads Clipper's environment variables. Throws E_INVALID_OPTION with the name of a missing or invalid variable. */
 export function readEnvironment(env: NodeJS.ProcessEnv = process.env): ContainerEnvironment {
   const port = Number(env.CLIPPER_PORT ?? 7000);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
@@ -48,7 +48,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Container
   };
 }
 
-/** All three keys, or none. */
+/** Returns all three keys, or undefined. Throws if only some are set. */
 function readCurve(env: NodeJS.ProcessEnv): CurveClient | undefined {
   if (env.CLIPPER_CURVE_SERVER_KEY === undefined) return undefined;
   return {

@@ -3,10 +3,10 @@ import { decodeFeedback } from '../src/protocol/feedback.ts';
 import { decodeInput, type InputType, type InputValues } from '../src/protocol/input-types.ts';
 import { failure } from './outputs.ts';
 
-/** Learns from an input and the label that was right for it. */
+/** Learns from an input and its correct label. */
 export type FeedbackFunction = (input: InputValues[InputType], label: number) => unknown;
 
-/** Gives the feedback of a request to a function, one after another, and returns what it threw. */
+/** Passes the feedback of a request to a function, one item at a time. Returns what the function threw. */
 export async function takeFeedback(
   feedback: FeedbackFunction,
   { inputType, inputs }: { readonly inputType: InputType; readonly inputs: readonly Uint8Array[] },

@@ -3,11 +3,11 @@ import { loadBundle } from './bundle.ts';
 import { readEnvironment } from './environment.ts';
 import { RPCService } from './rpc-service.ts';
 
-/** The program of a replica: loads the bundle at CLIPPER_MODEL_PATH and serves it. */
+/** The main program of a replica: loads the bundle at CLIPPER_MODEL_PATH and serves it. */
 async function main(): Promise<void> {
   const environment = readEnvironment();
   const service = new RPCService(environment);
-  // A replica that is a child of the server has a channel to it, and must not outlive it.
+  // A replica that is a child process of the server has an IPC channel to it, and must not outlive it.
   process.once('disconnect', () => process.exit(0));
   const earlyStop = (): never => process.exit(0);
   process.once('SIGTERM', earlyStop);

@@ -3,8 +3,8 @@ import type { Output } from '../src/protocol/content.ts';
 import type { RemoteError } from '../src/protocol/messages.ts';
 
 /**
- * What a function returned, as the output that is sent: a string as it is, all else as JSON. What JSON would leave out
- * without a word fails instead: the entries of a Map, what a generator yields, the state of an instance.
+ * Turns a function's return value into the output to send: a string as is, anything else as JSON. Fails on values that JSON
+ * would silently drop: the entries of a Map, what a generator yields, the state of an instance.
  */
 export function answer(output: unknown): Output {
   if (typeof output === 'string') return { text: output, failed: false, isString: true };
@@ -18,7 +18,9 @@ export function answer(output: unknown): Output {
   return failure(new TypeError(`An output must be a string or JSON, but predict returned ${typeof output}`));
 }
 
-/** A typed array as a list; JSON would print its indices as keys. Throws for what JSON can't tell. */
+/**
+ * Replaces a typed array with a list, since JSON would print its indices as keys. Throws for values that JSON can't represent.
+ */
 function faithful(key: string, value: unknown): unknown {
   if (typeof value === 'number') return Number.isFinite(value) ? value : refuse(key, `${value}`, 'return null or a string');
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
@@ -31,7 +33,7 @@ function faithful(key: string, value: unknown): unknown {
   return refuse(key, `an instance of ${value.constructor?.name || 'a class'}`, how);
 }
 
-/** Also of another vm context. */
+/** Also true for plain objects of another `vm` context. */
 function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;
@@ -42,7 +44,7 @@ function refuse(key: string, what: string, how: string): never {
   throw new TypeError(`predict returned ${what}${where}, which JSON has no form for: ${how}`);
 }
 
-/** What was thrown, as the output that stands for it. */
+/** Turns a thrown value into the output to send. */
 export function failure(thrown: unknown): Output {
   const error: RemoteError =
     thrown instanceof Error
@@ -53,7 +55,7 @@ export function failure(thrown: unknown): Output {
 
 const mostErrors = 5;
 
-/** The message of an error with those inside of it, each once: the errors of an AggregateError, and the causes. */
+/** Joins an error's message with those of its causes and of an AggregateError's errors, each once. */
 function messageWithin(error: Error, seen = new Set<unknown>()): string {
   seen.add(error);
   const inner = (each: unknown): string => {
@@ -65,10 +67,10 @@ function messageWithin(error: Error, seen = new Set<unknown>()): string {
   return `${String(error.message)}${within}${error.cause === undefined ? '' : `, caused by ${inner(error.cause)}`}`;
 }
 
-/** Whatever a program makes of its errors' stacks, only a text is one. */
+/** A program may replace `stack` with anything. Only a string is used. */
 const stackOf = ({ stack }: Error): { stack?: string } => (typeof stack === 'string' ? { stack: ownFrames(stack) } : {});
 
-/** A stack without the frames of this program, which say nothing of the user's function. */
+/** Removes the frames of this program, which say nothing about the user's function. */
 const ownFrames = (stack: string): string =>
   stack
     .split('\n')

@@ -36,7 +36,9 @@ export class RPCService {
   #stopping = false;
   #ready = false;
 
-  /** Left out, options come from the CLIPPER_ environment variables. Throws E_INVALID_OPTION naming a missing one. */
+  /**
+   * Omitted options come from the CLIPPER_ environment variables. Throws E_INVALID_OPTION with the name of a missing variable.
+   */
   constructor(options: Partial<ContainerEnvironment> = {}) {
     const { modelName, modelVersion } = options;
     const known = { CLIPPER_MODEL_NAME: modelName, CLIPPER_MODEL_VERSION: modelVersion };
@@ -45,7 +47,7 @@ export class RPCService {
     this.#form = errorsExtension && packedExtension ? 'packed' : errorsExtension ? 'statuses' : 'clipper';
   }
 
-  /** Serves until `stop()` or SIGTERM; reconnects for as long as it takes. Feedback goes to `feedback`, where it is given. */
+  /** Serves until `stop()` or SIGTERM, and reconnects indefinitely. Passes feedback to `feedback` if given. */
   async start(model: ModelContainer | Answerer, feedback?: FeedbackFunction): Promise<void> {
     this.#feedback = feedback;
     this.#answers = model instanceof ModelContainer ? containerAnswers(model) : model;
@@ -58,7 +60,7 @@ export class RPCService {
     }
   }
 
-  /** Finishes the batch at hand, sends its answer and closes. */
+  /** Finishes the current batch, sends its answer and closes the connection. */
   async stop(): Promise<void> {
     this.#stopping = true;
     await this.#working;
@@ -72,7 +74,7 @@ export class RPCService {
     const { host, port, curve } = this.#environment;
     const socket = new Dealer({ receiveTimeout: quietMs, linger: 1_000, ipv6: host.includes(':'), ...curve });
     this.#socket = socket;
-    // Before it connects, or its first connection is not told of.
+    // Must start before connecting, or it misses the event of the first connection.
     void this.#greet(socket);
     socket.connect(`tcp://${host.includes(':') ? `[${host}]` : host}:${port}`);
     this.#send({ kind: 'heartbeat' });
@@ -91,7 +93,7 @@ export class RPCService {
     }
   }
 
-  /** Says at once that it is there when the server comes back: the heartbeat at first is only sent once. */
+  /** Sends a heartbeat as soon as the server is back. The initial heartbeat is sent only once. */
   async #greet(socket: Dealer): Promise<void> {
     const { events } = socket;
     for (let isFirst = true; !events.closed; ) {
@@ -103,7 +105,7 @@ export class RPCService {
     }
   }
 
-  /** The next message, or undefined where none came in time. */
+  /** Returns the next message, or undefined if none arrived in time. */
   async #receive(socket: Dealer): Promise<Uint8Array[] | undefined> {
     try {
       return await socket.receive();
@@ -125,10 +127,10 @@ export class RPCService {
       if (message.requestMetadata) this.#announce();
       return;
     }
-    // Of what is not taken any more the server learns when the connection closes.
+    // Drop the message: the server notices when the connection closes.
     if (this.#stopping) return;
     const request = message;
-    // Apart from queries, which must not wait for a function that learns.
+    // Feedback runs separately, so that queries don't wait for a function that learns.
     if (request.request === 'feedback') this.#learning = this.#learning.then(() => this.#learn(request));
     else this.#working = this.#working.then(() => this.#work(request));
   }
@@ -149,15 +151,15 @@ export class RPCService {
     if (this.#ready) return;
     this.#ready = true;
     console.log(`Serving predictions for ${printedType(inputType)} input type.`);
-    // Clipper looks for this file; under a read-only root its absence must not stop the replica.
+    // Clipper waits for this file. On a read-only root file system, failing to write it must not stop the replica.
     writeFile(this.#environment.readyFile, 'READY').catch((error: unknown) => {
       console.error(`The ready file could not be written: ${messageOf(error)}`);
     });
   }
 
-  /** Answers what failed, mostly nothing: Clipper waits for an answer to every message. */
+  /** Clipper waits for an answer to every message. This one lists the failures, usually none. */
   async #learn({ messageId, ...given }: Request): Promise<void> {
-    // A server that was not told of the extension means something else by feedback.
+    // A server without the extension means something else by feedback.
     const feedback = this.#environment.errorsExtension ? this.#feedback : undefined;
     const failures =
       feedback === undefined ? [] : await takeFeedback(feedback, given).catch((error) => [failed(messageOf(error))]);
@@ -211,7 +213,9 @@ function logFailure(what: string, { text }: Output): void {
   console.error(`${what} failed: ${stack ?? `${name}: ${message}`}`);
 }
 
-/** Clipper has no error answer; an output that says so beats a dead container and a caller who learns nothing. */
+/**
+ * Clipper has no error answers. An output that describes the error is better than a dead container and an uninformed caller.
+ */
 function withoutExtension(output: Output): Output {
   if (!output.failed) return output;
   const { name, message } = readRemoteError(output.text);

@@ -12,20 +12,20 @@ interface Where {
   readonly target: BundleTarget;
 }
 
-/** `name@version`, by which packages are the same wherever they lie. */
+/** `name@version`: identifies a package wherever it is installed. */
 export function identityOf(dir: string): string {
   return `${packageNameOf(dir)}@${readPackageJson(dir).version}`;
 }
 
 /**
- * Puts added packages to those that are kept, so that the closure finds them. Throws E_BUNDLE_FAILED where two versions clash.
+ * Adds packages to the kept ones, so that the closure finds them. Throws E_BUNDLE_FAILED if two versions clash.
  */
 export const withAdded = (kept: KeptFiles, added: AddedPackages, where: Where): readonly CopiedFile[] =>
   added.fetchedTo === undefined
     ? linkTops(kept, added, where)
     : mergeFetched(kept, { ...added, fetchedTo: added.fetchedTo }, where);
 
-/** What isn't at the top of the bundle's node_modules, as with packages of a workspace, gets a link there. */
+/** Packages outside the top of the bundle's node_modules, such as those of a workspace, get a link there. */
 function linkTops({ files, place }: KeptFiles, { tops }: AddedPackages, { projectDir }: Where): readonly CopiedFile[] {
   const links = Object.entries(tops).flatMap(([name, dir]): CopiedFile[] => {
     const path = `node_modules/${name}`;
@@ -39,7 +39,7 @@ function linkTops({ files, place }: KeptFiles, { tops }: AddedPackages, { projec
   return sorted([...files, ...links]);
 }
 
-/** Lays what npm installed over what is kept: of the same packages the files of both. */
+/** Merges npm's installation into the kept packages: a package in both has the files of both. */
 function mergeFetched(
   { files, place }: KeptFiles,
   { fetchedTo, ...added }: AddedPackages & { fetchedTo: string },

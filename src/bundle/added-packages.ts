@@ -8,11 +8,11 @@ import { findInstalled, type Installed, packageNameOf, readPackageJson } from '.
 import type { WantedPackage } from './packages-option.ts';
 import { type BundleTarget, isThisProcess } from './target.ts';
 
-/** Packages to put into a bundle besides what its closure is seen to use. */
+/** Packages to put into a bundle besides those that its closure visibly uses. */
 export interface AddedPackages {
-  /** The folder that npm installed them in; undefined where they are taken as they are installed in the project. */
+  /** The folder that npm installed them in; undefined if they are taken from the project. */
   readonly fetchedTo: string | undefined;
-  /** All their files, with those of what they need, and symbolic links. */
+  /** All files of theirs and of their dependencies, and symbolic links. */
   readonly files: readonly string[];
   readonly dirs: readonly string[];
   /** The folders of the packages that were asked for, by name. */
@@ -24,16 +24,16 @@ interface Where {
   readonly target: BundleTarget;
 }
 
-/** A wanted package, with what the project has of it. */
+/** A wanted package, and the project's copy of it. */
 interface Choice extends WantedPackage {
   readonly installed: (Installed & { readonly version: string | undefined }) | undefined;
-  /** Its place in the lock file, where the version there is wanted. */
+  /** Its place in the lock file, if the version there fits. */
   readonly place: string | undefined;
   readonly locked: LockedPackage | undefined;
 }
 
 /**
- * Finds packages in the user's project, or installs them with npm for another platform or where they aren't all there.
+ * Finds packages in the user's project, or installs them with npm for another platform or if some are missing.
  * Throws E_BUNDLE_FAILED, and the reason of the signal.
  */
 export async function addPackages(
@@ -89,7 +89,7 @@ async function fetch(
   return { fetchedTo, files: dirs.flatMap(packageFiles), dirs, tops };
 }
 
-/** What npm is to install, as a dependency in package.json says it. */
+/** A package for npm, in the form of a dependency in package.json. */
 function specOf(choice: Choice, projectDir: string): string {
   const { name, range, installed, locked, place } = choice;
   if (place !== undefined && !place.includes('node_modules/')) throw unfetchable(name, place);
@@ -104,7 +104,7 @@ function specOf(choice: Choice, projectDir: string): string {
   return range ?? ranges[name] ?? 'latest';
 }
 
-/** The versions of what the packages need, as they are installed: of each name that has only one. */
+/** The installed versions of the packages' dependencies, for each name that has only one. */
 function versionsOf(choices: readonly Choice[], target: BundleTarget): Readonly<Record<string, string>> {
   const tops = new Set(choices.map(({ name }) => name));
   const tree = installedTree(

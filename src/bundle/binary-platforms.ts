@@ -2,7 +2,7 @@ import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { extname, relative } from 'node:path';
 import type { BundleTarget } from './target.ts';
 
-/** Where a native binary runs, as far as it can be told; empty for anywhere. */
+/** The platforms of a native binary, as far as known; empty for any. */
 interface Platforms {
   readonly platforms: readonly string[];
   readonly archs: readonly string[];
@@ -72,7 +72,10 @@ const elfMachines: Readonly<Record<number, string>> = {
 const machMachines: Readonly<Record<number, string>> = { 16777223: 'x64', 16777228: 'arm64' };
 const peMachines: Readonly<Record<number, string>> = { 332: 'ia32', 34404: 'x64', 43620: 'arm64' };
 
-/** What the first bytes of a binary say; undefined for what is none. Addons compiled at install say it nowhere else. */
+/**
+ * What the first bytes of a binary say; undefined if it isn't a binary. Addons compiled at install give their platform nowhere
+ * else.
+ */
 function byHeader(file: string): Platforms | undefined {
   const bytes = Buffer.alloc(1024);
   const descriptor = openSync(file, 'r');
@@ -113,7 +116,7 @@ const allows = ({ platforms, archs, libcs }: Platforms, { platform, arch, libc }
 export const fits = (file: string, dir: string, target: BundleTarget): boolean =>
   allows(byWords(relative(dir, file)), target) && allows(byHeader(file) ?? anywhere, target);
 
-/** The names that say they are of a target's platform. Where some name its libc, those that name none are of the other. */
+/** The names that match a target's platform. If some name its libc, those without a libc are for the other. */
 export function namesFor(names: readonly string[], target: BundleTarget): readonly string[] {
   const fitting = names.filter((name) => {
     const said = byWords(name);

@@ -29,13 +29,13 @@ export interface StoredBundle {
   /** SHA-256 of the bundle's contents, in hex: the same closure always has the same. */
   readonly digest: string;
   readonly files: readonly BundleFile[];
-  /** What packages may fail to load in a replica: where, and what to do about it. */
+  /** Loads in packages that may fail in a replica, with their place and a fix. */
   readonly warnings: readonly string[];
 }
 
-/** A bundle together with what is known of the closure. */
+/** A bundle, with a report on its closure. */
 export interface Bundle extends StoredBundle {
-  /** What was captured, and how. */
+  /** The report on what was captured, and how. */
   readonly captured: CaptureReport;
 }
 
@@ -56,7 +56,7 @@ export const sbomName = 'sbom.cdx.json';
 
 /**
  * Captures a function with all it closes over and writes it to a folder, from which any Node of the same major version
- * can import it. Throws E_NOT_CAPTURABLE with the path to what can't travel, and E_BUNDLE_FAILED for packages that
+ * can import it. Throws E_NOT_CAPTURABLE with the path to each value that can't travel, and E_BUNDLE_FAILED for packages that
  * can be neither bundled nor kept as files.
  */
 export async function bundleClosure(fn: Function, options: BundleOptions): Promise<Bundle> {
@@ -76,7 +76,7 @@ interface BundleSettings {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Writes a bundle into a store of bundles, each in a folder named by its digest; one that is there is left as it is. */
+/** Writes a bundle into a store of bundles, each in a folder named by its digest; an existing one is left as it is. */
 export async function storeBundle(
   captured: CapturedClosure,
   { storeDir, ...settings }: BundleSettings & { storeDir: string },
@@ -87,7 +87,7 @@ export async function storeBundle(
     const dir = join(storeDir, bundle.digest);
     // Another deploy of the same closure may have got there first.
     if (!existsSync(dir)) await rename(draft, dir).catch((error: unknown) => existsSync(dir) || Promise.reject(error));
-    // What nobody has used for a while and no version needs is taken away.
+    // Bundles that are unused for a while and that no version needs are removed.
     else await utimes(dir, new Date(), new Date());
     return { ...bundle, dir, entry: join(dir, entryName) };
   } finally {
@@ -140,11 +140,11 @@ async function packPackages(
   return bundlePackages({ ...used, ...where, added: await addPackages(wanted, where, signal) });
 }
 
-/** Imports are evaluated before the code of a module wherever they stand, and at its end no line of its map is moved. */
+/** Imports are evaluated before the module's code wherever they stand; at its end they don't shift the source map. */
 const withKept = (file: EmittedFile): EmittedFile =>
   file.name === entryName ? { ...file, text: `${file.text}import "./${keptName}";\n` } : file;
 
-/** Throws E_BUNDLE_FAILED where they would be mixed with what is installed in the folder. */
+/** Throws E_BUNDLE_FAILED if they would be mixed with packages installed in the folder. */
 async function copyPackages(dir: string, files: readonly CopiedFile[], signal?: AbortSignal): Promise<readonly BundleFile[]> {
   const packagesDir = join(dir, 'node_modules');
   if (existsSync(packagesDir)) {
@@ -160,7 +160,7 @@ async function copyPackages(dir: string, files: readonly CopiedFile[], signal?: 
   }
 }
 
-/** Takes away what an earlier bundle left in the folder, and nothing else. */
+/** Removes what an earlier bundle left in the folder, and nothing else. */
 async function removeOldBundle(dir: string): Promise<void> {
   const manifest = await readFile(join(dir, manifestName), 'utf8').catch(() => undefined);
   if (manifest === undefined) return;

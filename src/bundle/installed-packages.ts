@@ -19,7 +19,7 @@ interface Where {
   readonly target: BundleTarget;
 }
 
-/** Follows installed packages to what they need, as Node finds it. */
+/** Follows installed packages to their dependencies, as Node resolves them. */
 export function installedTree(tops: readonly Installed[], { lock, target }: Where): InstalledTree {
   const dirs = new Set(tops.map(({ dir }) => dir));
   const links = new Set(tops.flatMap(({ link }) => link ?? []));
@@ -37,7 +37,7 @@ export function installedTree(tops: readonly Installed[], { lock, target }: Wher
     if (lackingVariants(dir, target).length > 0) isWhole = false;
     for (const name of [...required, ...optional]) {
       const found = findInstalled(name, dir);
-      // What isn't for this platform is rightly missing, and without a lock file no more is known of it.
+      // A dependency for another platform may be missing; without a lock file nothing more is known.
       if (found === undefined) isWhole &&= optional.includes(name) && !isWanted(name);
       else {
         dirs.add(found.dir);

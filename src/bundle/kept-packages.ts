@@ -34,7 +34,7 @@ export async function traceKept({ keptImports, keptMembers }: PackageBuild, proj
   const named = await Promise.all(modules.map(async (file) => namedFiles(file, await readFile(file, 'utf8'))));
   const files = [...new Set([...found, ...named.flat()])];
   return {
-    // The user's own files aren't the packages', also where these look for some in the folder that they run in.
+    // The user's own files don't belong to packages, even if a package looks for files in its working directory.
     files: files.filter((file) => isLink(file) || packageDirOf(file, projectDir) !== undefined).sort(),
     modules: new Set([...traced.esmFileList].map((path) => join(base, path))),
     warnings: [...traced.warnings].map(({ message }) => message),
@@ -47,21 +47,21 @@ export function alsoKept({ inputs, keptImports }: PackageBuild, trace: Trace, pr
   return [
     // A package that kept ones use would be there twice.
     ...trace.files.filter((file) => bundled.has(packageDirOf(file, projectDir))),
-    // What is bundled can't import ES modules: it `require`s, which only later versions of Node let it.
+    // Bundled code `require`s ES modules, which only later versions of Node allow.
     ...keptImports
       .filter(({ file, kind }) => kind === 'import-statement' && (file.endsWith('.mjs') || trace.modules.has(file)))
       .map(({ importer }) => importer),
   ];
 }
 
-/** What of kept packages goes into a bundle. */
+/** The parts of kept packages that go into a bundle. */
 export interface KeptFiles {
   readonly files: readonly CopiedFile[];
   /** Where a file of them lies in the bundle. */
   readonly place: (file: string) => string;
 }
 
-/** Lays out the files of a trace for a platform, with what closures take from the insides of their modules. */
+/** Lays out the files of a trace for a platform, with the private variables that closures use. */
 export function layOutKept(
   trace: Trace,
   members: readonly KeptMember[],
@@ -86,7 +86,7 @@ const isLink = (file: string): boolean => lstatSync(file).isSymbolicLink();
 
 /**
  * Writes an ES module that adds members of kept packages to the exports of modules.cjs. Packages that were imported are
- * imported again: CommonJS can't load ES modules, and only Node itself knows what an import of CommonJS gives.
+ * imported again: CommonJS can't load ES modules, and only Node itself knows the result of importing CommonJS.
  */
 export function printKept(
   members: readonly KeptMember[],
@@ -112,7 +112,7 @@ export function printKept(
     ...[...imports].map(([path, local]) => `import * as ${local} from ${asUrl(path)};`),
     ...evaluated.filter(({ isModule }) => isModule).map(({ file }) => `import ${asUrl(`./${place(file)}`)};`),
     'const require = createRequire(import.meta.url);',
-    // As in the process: entries before what they load.
+    // As in the process: entries before their dependencies.
     ...evaluated.filter(({ isModule }) => !isModule).map(({ file }) => `require(${JSON.stringify(`./${place(file)}`)});`),
     'Object.assign(require("./modules.cjs"), {',
     ...values.map((value) => `  ${value},`),

@@ -12,7 +12,7 @@ interface Inside {
   readonly names: Set<string>;
 }
 
-/** What is wanted of the insides of modules, by file. */
+/** The private variables of modules to expose, by file. */
 function insidesByFile(packages: readonly PackageImport[]): ReadonlyMap<string, readonly Inside[]> {
   const byFile = new Map<string, Inside[]>();
   for (const { source, member } of packages) {
@@ -30,7 +30,7 @@ function insidesByFile(packages: readonly PackageImport[]): ReadonlyMap<string, 
 const setter = /^set (.*)$/;
 const privateAccess = /^(get|set|has) (#.*)$/;
 
-/** An object with what is wanted: `x` is the variable as it is, `set x` a function that assigns it. */
+/** An object that exposes variables: `x` is the variable's value, `set x` a function that assigns it. */
 function printInside({ names }: Inside): string {
   const members = [...names].map((name) => {
     const [, access, key] = privateAccess.exec(name) ?? [];
@@ -47,7 +47,7 @@ function printInside({ names }: Inside): string {
 const insideCalls = (file: string, at: number): string =>
   `((globalThis["clipper-ts.insides"] ??= {})[${JSON.stringify(`${file}:${at}`)}] ??= [])`;
 
-/** What a closure takes of the variables of a function in a module: a member of those of its first call, or all calls. */
+/** The variables of a function in a module that a closure uses: of its first call, or of all calls. */
 export const insideFunction = (file: string, at: number, member: readonly string[]): string =>
   insideCalls(file, at) + (member[0] === allCalls ? '' : `[0]?.[${JSON.stringify(member[0])}]`);
 

@@ -10,7 +10,7 @@ interface Variant extends Installed {
   readonly name: string;
 }
 
-/** Whether what a package says of itself allows a target, as npm reads it. */
+/** Whether a package's own fields allow a target, as npm reads them. */
 export function isForTarget({ os = [], cpu = [], libc = [] }: PackageJson, target: BundleTarget): boolean {
   const isListed = (list: string | readonly string[], own: string): boolean => {
     const all = [list].flat();
@@ -34,7 +34,7 @@ export const variantsOf = (dir: string): readonly Variant[] =>
     return installed !== undefined && isVariant(installed.dir) ? [{ name, ...installed }] : [];
   });
 
-/** All files of a package's folder, without what is installed in it. */
+/** All files of a package's folder, without packages installed inside it. */
 const filesOf = (dir: string): readonly string[] =>
   readdirSync(dir, { withFileTypes: true }).flatMap((entry) => {
     const path = join(dir, entry.name);

@@ -8,11 +8,11 @@ import type { LockedPackage } from './npm-lock.ts';
 import { runNpm } from './npm-program.ts';
 import { type BundleTarget, npmFlags } from './target.ts';
 
-/** What npm is to install. */
+/** An installation by npm. */
 export interface InstallRequest {
   /** Versions, ranges or tags by name. */
   readonly dependencies: Readonly<Record<string, string>>;
-  /** Versions for what these need, where no lock file has them. */
+  /** Versions of dependencies that no lock file has. */
   readonly overrides: Readonly<Record<string, string>>;
   readonly locked: Readonly<Record<string, LockedPackage>> | undefined;
   readonly projectDir: string;
@@ -24,7 +24,7 @@ interface Install {
   readonly signal: AbortSignal | undefined;
 }
 
-/** What is installed stays for further bundles, until this process ends. */
+/** Installations are reused by later bundles, until this process ends. */
 const installs = new Map<string, Install>();
 
 const folders = new Set<string>();
@@ -34,8 +34,8 @@ function removeFolders(): void {
 }
 
 /**
- * Installs packages in a temporary folder, and says where; the same ones only once. Throws E_BUNDLE_FAILED, and the
- * reason of the signal where that aborts.
+ * Installs packages in a temporary folder, and returns its path; the same packages only once. Throws E_BUNDLE_FAILED, and the
+ * reason of the signal if it aborts.
  */
 export async function installOnce(request: InstallRequest, signal: AbortSignal | undefined): Promise<string> {
   const key = createHash('sha256').update(JSON.stringify(request)).digest('hex');
@@ -90,7 +90,7 @@ async function install(request: InstallRequest, signal: AbortSignal | undefined)
   }
 }
 
-// Against what the user's .npmrc may say: without the lock file, or in another layout, other packages would come.
+// Overrides the user's .npmrc, which could ignore the lock file or change the layout, and so install other packages.
 const flags = [
   '--ignore-scripts',
   '--omit=dev',

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import { ClipperError, messageOf } from '../errors.ts';
 
-/** What a lock file says of a package, as far as we read it; the rest is handed on to npm. */
+/** A lock file's entry of a package; fields that aren't read are passed on to npm. */
 export interface LockedPackage {
   readonly name?: string;
   readonly version?: string;
@@ -29,7 +29,7 @@ export interface NpmLock {
 
 const foreignLocks = ['pnpm-lock.yaml', 'yarn.lock', 'bun.lock', 'bun.lockb'];
 
-/** Reads the lock file that a project is installed by; undefined where it is another package manager's, or there is none. */
+/** Reads the lock file that a project is installed by; undefined if it is another package manager's, or there is none. */
 export function readNpmLock(projectDir: string): NpmLock | undefined {
   for (let dir = projectDir; ; dir = dirname(dir)) {
     const file = ['npm-shrinkwrap.json', 'package-lock.json'].map((name) => join(dir, name)).find((each) => existsSync(each));
@@ -81,7 +81,7 @@ export function lockOf(lock: NpmLock, places: readonly string[]): Readonly<Recor
   const prefix = lock.importer === '' ? '' : `${lock.importer}/`;
   const entries = [...reach(lock, places, true)]
     .filter((place) => place.includes('node_modules/'))
-    // Where a workspace has a version of its own it takes the place of the others', for which npm looks anew.
+    // If a workspace has its own version, that replaces the others', which npm resolves again.
     .sort((a, b) => Number(a.startsWith(prefix)) - Number(b.startsWith(prefix)) || (a < b ? -1 : 1))
     .map((place): [string, LockedPackage] => {
       const entry: Record<string, unknown> = { ...lock.packages[place] };

@@ -15,13 +15,13 @@ function findNpm(): string | undefined {
     const found = places.find((file) => existsSync(file));
     if (found !== undefined) return found;
     const program = join(dir, 'npm');
-    // Distributions have it elsewhere, and a link to it.
+    // Distributions install it elsewhere, with a link.
     if (existsSync(program) && realpathSync(program).endsWith('npm-cli.js')) return realpathSync(program);
   }
   return undefined;
 }
 
-/** Settings of an npm that runs us, which would lead one that we run to another folder or keep it from installing. */
+/** Settings of an npm that runs this process; they would send our npm to another folder or stop it from installing. */
 const misleading =
   /^npm_config_(?:dry_run|global|include_workspace_root|json|local_prefix|location|package_lock_only|workspaces?)$/i;
 

@@ -2,7 +2,7 @@ import { existsSync, lstatSync, readFileSync, realpathSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import { findProjectDir } from '../util/package-files.ts';
 
-/** What we read of a package.json. */
+/** The fields of package.json that are read. */
 export interface PackageJson {
   readonly name?: string;
   readonly version?: string;
@@ -71,7 +71,7 @@ export const packageNameOf = (dir: string): string =>
 export interface Installed {
   /** Real. */
   readonly dir: string;
-  /** The symbolic link that leads there, where it is one. */
+  /** The symbolic link that leads there, if there is one. */
   readonly link: string | undefined;
 }
 
@@ -84,8 +84,8 @@ export function findInstalled(name: string, from: string): Installed | undefined
 }
 
 /**
- * Says where in a bundle each of these files lies, so that Node resolves there what it resolves here: below the folder
- * that holds them all they keep their places, and what isn't in that folder's node_modules goes into a folder inside it.
+ * Lays out these files in a bundle so that Node resolves everything as it does here: they keep their places below the folder
+ * that holds them all, and files outside its node_modules go into a folder inside it.
  */
 export function layoutOf(files: readonly string[], projectDir: string): (file: string) => string {
   const roots = files.map((file) => {

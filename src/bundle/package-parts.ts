@@ -7,7 +7,7 @@ export function packageDirsOf(files: Iterable<string>, projectDir: string): read
   return [...new Set(dirs.filter((dir) => dir !== undefined))];
 }
 
-/** What a bill of materials says of a package. */
+/** A package's entry in a bill of materials. */
 export function partOf(dir: string): SoftwarePart {
   const { version, ...json } = readPackageJson(dir);
   return { name: packageNameOf(dir), version, license: licenseIn(json) };

@@ -5,7 +5,7 @@ import type { Trace } from './kept-packages.ts';
 import { variantsOf } from './native-binaries.ts';
 import { type KeptPackages, packageDirOf, packageNameOf } from './package-dirs.ts';
 
-/** A place where a package loads what can't be told before it does. */
+/** A load in a package that can't be resolved beforehand. */
 interface Suspicion {
   readonly file: string;
   readonly line: number;
@@ -23,7 +23,7 @@ const unresolved = (text: string): Pick<Suspicion, 'what' | 'fix'> => ({
   fix: 'if your function gets there, install it and deploy again',
 });
 
-/** Collects, over the builds that it takes, what may fail in a replica because it couldn't be resolved. */
+/** Collects unresolved loads over all builds, which may fail in a replica. */
 export class PackageWarnings {
   readonly #suspicions = new Map<string, Suspicion>();
   readonly #projectDir: string;
@@ -37,7 +37,7 @@ export class PackageWarnings {
     for (const each of errors) if (each.text.startsWith('Could not resolve')) this.#add(each, unresolved(each.text));
   }
 
-  /** One line for each place; of packages that are kept as files those only where what they load wasn't found either. */
+  /** One line per place; for packages kept as files, only if their dependency wasn't found either. */
   lines(kept: KeptPackages, trace: Trace | undefined): readonly string[] {
     const lines: string[] = [];
     for (const { file, line, what, fix } of this.#suspicions.values()) {

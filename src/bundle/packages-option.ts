@@ -1,6 +1,6 @@
 import { z } from '../util/zod.ts';
 
-/** A package to add to what a closure uses. */
+/** A package to add to those that a closure uses. */
 export interface WantedPackage {
   readonly name: string;
   /** A version, a range of versions or a tag; undefined for the one that the project uses. */
@@ -15,7 +15,7 @@ function parseEntry(text: unknown): WantedPackage | undefined {
   return name === undefined || name === 'node_modules' ? undefined : { name, range: range?.trim() };
 }
 
-/** What is wrong with an entry, given those before it. */
+/** The error in an entry, given the entries before it. */
 function problemOf(text: unknown, before: readonly unknown[]): string | undefined {
   const wanted = parseEntry(text);
   if (wanted === undefined) return expected;

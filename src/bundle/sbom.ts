@@ -4,9 +4,9 @@ export interface SoftwarePart {
   readonly version?: string | undefined;
   /** As package.json has it: an SPDX id or expression, or a text in place of one. */
   readonly license?: string | undefined;
-  /** `library` where left out. */
+  /** Default: `library`. */
   readonly type?: 'library' | 'platform' | 'operating-system' | 'application';
-  /** That of the npm package where left out. */
+  /** Default: that of the npm package. */
   readonly purl?: string;
 }
 
@@ -22,7 +22,7 @@ interface Component {
   readonly purl?: string;
 }
 
-/** A bill of materials: CycloneDX 1.6, without what would differ each time. */
+/** A bill of materials: CycloneDX 1.6, without fields that differ each time. */
 export interface Sbom {
   readonly $schema: string;
   readonly bomFormat: 'CycloneDX';
@@ -42,7 +42,7 @@ export const sbomOf = (parts: Iterable<SoftwarePart>, name = 'bundle'): Sbom => 
   components: unique([...parts].map(componentOf)),
 });
 
-/** Adds what a larger whole, an image for one, holds besides. */
+/** Adds the other parts of a larger whole, such as an image. */
 export const mergeSbom = (sbom: Sbom, parts: Iterable<SoftwarePart>, name: string): Sbom => {
   const whole = sbomOf(parts, name);
   return { ...whole, components: unique([...sbom.components, ...whole.components]) };

@@ -7,7 +7,7 @@ export type Libc = 'glibc' | 'musl';
 export interface BundleTarget {
   readonly platform: NodeJS.Platform;
   readonly arch: string;
-  /** Of Linux, and undefined elsewhere. */
+  /** On Linux only. */
   readonly libc: Libc | undefined;
 }
 
@@ -19,7 +19,7 @@ export const targetOption = z
   .describe("Where the bundle is to run, for packages with native binaries; left out: this process's platform.");
 export type TargetOption = z.input<typeof targetOption>;
 
-/** Fills in what a target leaves open, from this process where that is of the same platform. */
+/** Fills in missing fields of a target, from this process if it has the same platform. */
 export function resolveTarget({ platform, arch, libc }: NonNullable<TargetOption> = process as Platform): BundleTarget {
   if (platform !== 'linux') return { platform, arch, libc: undefined };
   return { platform, arch, libc: libc ?? (process.platform === 'linux' ? processLibc() : 'glibc') };
@@ -42,7 +42,7 @@ export function isThisProcess(target: BundleTarget): boolean {
 export const printTarget = ({ platform, arch, libc }: BundleTarget): string =>
   [platform, arch, libc].filter((each) => each !== undefined).join('-');
 
-/** What tells npm of a target. */
+/** The npm flags of a target. */
 export const npmFlags = ({ platform, arch, libc }: BundleTarget): readonly string[] => [
   `--os=${platform}`,
   `--cpu=${arch}`,

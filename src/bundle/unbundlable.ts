@@ -7,7 +7,7 @@ import { isComputedLoad, isFileInput, type PackageBuild } from './esbuild-packag
 import { hasBinaries, variantsOf } from './native-binaries.ts';
 import { packageDirOf } from './package-dirs.ts';
 
-/** What nft finds in the text of a module; its types leave the contents of its cache open. */
+/** nft's analysis of a module; its types don't declare the cache's contents. */
 interface Analysis {
   /** Files that are reached by a path, and not by `require` or `import`. */
   readonly assets: ReadonlySet<string>;
@@ -16,7 +16,7 @@ interface Analysis {
   readonly imports: ReadonlySet<string>;
 }
 
-/** Words of modules that may reach files beside what they import; most that have none of them needn't be parsed again. */
+/** Words of modules that may reach files besides their imports; modules without them needn't be parsed again. */
 const hints = /\b(?:__dirname|__filename|import\.meta\.(?:url|dirname|filename|resolve)|createRequire)\b/;
 
 /** Packages that load the addons of those that use them. */
@@ -30,7 +30,7 @@ interface Suspect {
   readonly bundled: ReadonlySet<string>;
 }
 
-/** Modules of a build whose packages can't be bundled, by what their texts do. */
+/** Modules of a build whose packages can't be bundled, judging by their text. */
 export async function unbundlableFiles({ inputs, warnings }: PackageBuild, projectDir: string): Promise<readonly string[]> {
   const computed = new Set(warnings.filter(isComputedLoad).map(({ location }) => location?.file));
   const found: string[] = [];
@@ -44,7 +44,7 @@ export async function unbundlableFiles({ inputs, warnings }: PackageBuild, proje
     const loadsAddon = computed.has(path) ? variantsOf(dir).length > 0 : names.some(isAddonLoader) && hasBinaries(dir);
     if (loadsAddon) found.push(file);
     const text = await readFile(file, 'utf8');
-    // What is only resolved isn't bundled, nor is a pattern that names are matched with.
+    // A path that is only resolved isn't bundled, nor is a pattern for matching names.
     const bundled = imports.filter((each) => each.kind !== 'require-resolve' && !each.path.includes('*'));
     const isSuspect = computed.has(path) || bundled.length < imports.length || hints.test(text);
     if (isSuspect) suspects.push({ file, text, bundled: new Set(bundled.map((each) => each.original ?? each.path)) });
@@ -60,7 +60,7 @@ export async function unbundlableFiles({ inputs, warnings }: PackageBuild, proje
 
 /**
  * The data files beside a module that it names and has a way to reach. Emscripten, for one, puts the name of a wasm file
- * and the folder together where nothing that reads the text can follow.
+ * and the folder together in a way that static analysis can't follow.
  */
 export function namedFiles(file: string, text: string): readonly string[] {
   if (!hints.test(text)) return [];

@@ -29,7 +29,7 @@ export async function writeHashed(dir: string, path: string, bytes: Uint8Array, 
       signal?.throwIfAborted();
       const chunk = bytes.subarray(start, start + chunkBytes);
       const write = writeAll(file, chunk, start);
-      // A failure is met where the write is awaited, which may be later.
+      // A failure is handled when the write is awaited, possibly later.
       write.catch(() => {});
       writing.push(write);
       hash.update(chunk);
@@ -64,7 +64,7 @@ export async function copyHashed(
     signal?.throwIfAborted();
     const batch = files.slice(start, start + copiesInFlight);
     const outcomes = await Promise.allSettled(batch.map((file) => copyOne(dir, file, signal)));
-    // None may be still at it when the folder is taken away.
+    // No copy may still run when the folder is removed.
     for (const outcome of outcomes) {
       if (outcome.status === 'rejected') throw outcome.reason;
       copied.push(outcome.value);

@@ -57,7 +57,9 @@ function addressIn(text: string, file: string): string | undefined {
   try {
     return (JSON.parse(text) as { Endpoints?: { docker?: { Host?: string } } }).Endpoints?.docker?.Host;
   } catch (error) {
-    throw new ClipperError('E_INVALID_OPTION', `The Docker context in ${file} is not JSON: ${messageOf(error)}`, { cause: error });
+    throw new ClipperError('E_INVALID_OPTION', `The Docker context in ${file} is not JSON: ${messageOf(error)}`, {
+      cause: error,
+    });
   }
 }
 

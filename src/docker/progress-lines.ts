@@ -45,6 +45,8 @@ function parsed(line: string): EngineLine {
   try {
     return JSON.parse(line) as EngineLine;
   } catch (error) {
-    throw new ClipperError('E_PROTOCOL', `The Docker engine answered something other than JSON: ${line.slice(0, 200)}`, { cause: error });
+    throw new ClipperError('E_PROTOCOL', `The Docker engine answered something other than JSON: ${line.slice(0, 200)}`, {
+      cause: error,
+    });
   }
 }

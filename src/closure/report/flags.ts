@@ -6,11 +6,11 @@ import { printBytes } from './print.ts';
 import type { Readers } from './readers.ts';
 import type { Flag } from './report.ts';
 
-/** Fewer are not worth a word. */
+/** With fewer, there is nothing to flag. */
 const manyMembers = 1_000;
 const manyExports = 3;
 
-/** Finds what should be different in a graph. */
+/** Finds values in a graph that should be captured differently. */
 export class Flags {
   readonly #captured: CapturedClosure;
   readonly #census: GraphSizes;
@@ -22,7 +22,7 @@ export class Flags {
     this.#readers = readers;
   }
 
-  /** The flags of a node's value under a key; `key` undefined: of the node itself. */
+  /** Returns the flags of the value that a node holds under a key, or of the node itself if `key` is undefined. */
   ofSecrets(holder: Node, key: string | number | undefined): Flag[] {
     return this.#captured.secrets
       .filter((secret) => secret.holder === holder && secret.key === key)
@@ -41,14 +41,14 @@ export class Flags {
     return [...flags, { kind: 'large', message }];
   }
 
-  /** Flags a captured variable of which its functions read only some members. */
+  /** Flags a captured variable if its functions read only a few of its members. */
   ofVariable(value: Value, name: string, reader: Node): Flag[] {
     if (!isNode(value)) return [];
     if (this.#captured.wholeModules.has(value) || isWrapper(value)) return this.#ofModule(value, name, reader);
     const length = lengthOf(value);
     if (length < manyMembers) return [];
     const { functions, keys } = this.#readers.fixedKeys(reader, name);
-    // Where anything else leads to it, it travels anyway.
+    // If anything else refers to the value, it travels anyway.
     if (keys === undefined || keys.size > length / 10 || value.references > functions.length) return [];
     if (![...keys].every((key) => isOwnKey(value, key))) return [];
     const read = [...keys].slice(0, 5).map((key) => (/^\d/.test(key) ? `${name}[${key}]` : `${name}.${key}`));
@@ -70,7 +70,7 @@ export class Flags {
   }
 }
 
-/** A compiler's CommonJS form of an ES module, with all its exports as accessors. */
+/** Whether a node is an ES module compiled to CommonJS, with all its exports as accessors. */
 const isWrapper = ({ kind, properties }: Node): boolean =>
   kind === 'object' && properties.some(({ key }) => key === '__esModule');
 
@@ -80,7 +80,7 @@ function lengthOf(node: Node): number {
   return node.kind === 'object' ? (node.values ?? node.properties).length : 0;
 }
 
-/** Whether a read of the key gives a member of its own, and not a method that sees all the others. */
+/** Whether reading the key gives a single member, and not a method that uses all the others. */
 function isOwnKey(node: Node, key: string): boolean {
   if (node.kind === 'map' || node.kind === 'set') return key === 'size';
   if (node.kind === 'array') return /^\d+$|^length$/.test(key);

@@ -9,19 +9,19 @@ import { type Path, printPath } from '../graph/path.ts';
 import type { FoundProblem, Problem } from '../graph/problem.ts';
 import { packageNameOf, packageRootOf } from '../heap/package-members.ts';
 
-/** A user's object or function that a package made, with contents that can't travel. */
+/** A user's object or function that a package created and that contains values that can't travel. */
 interface Foreign {
   readonly at: Path;
   readonly what: string;
   /** The package, with its version. */
   readonly made: string;
-  /** How the user may have made it, as code. */
+  /** Code with which the user may have created it. */
   readonly maker: string;
 }
 
 /**
- * Joins the problems inside one package's object into one: its insides don't concern the user, who made it
- * and can make it in `setup`.
+ * Joins the problems inside one package's object into a single problem. Its internals don't concern the user, who created it
+ * and can create it in `setup` instead.
  */
 export function joinProblems(builder: GraphBuilder): readonly Problem[] {
   if (builder.problems.length === 0) return [];
@@ -48,7 +48,7 @@ function stepsOf(path: Path): readonly Path[] {
   return steps;
 }
 
-/** The first thing of a package on the way to a value. */
+/** Returns the first package object or function on the path to a value. */
 function foreignOf(builder: GraphBuilder, values: ReadonlyMap<string, unknown>, path: Path): Foreign | undefined {
   for (const at of stepsOf(path)) {
     const value = values.get(printPath(at));
@@ -81,7 +81,7 @@ function foreignInstance(builder: GraphBuilder, value: object): Omit<Foreign, 'a
   };
 }
 
-/** Any method of an object that has no class. */
+/** Returns any method of an object that has no class. */
 function methodOf(value: object): Function | undefined {
   const prototype = Reflect.getPrototypeOf(value);
   if (prototype === null || types.isProxy(prototype) || Reflect.getPrototypeOf(prototype) === null) return undefined;
@@ -89,7 +89,7 @@ function methodOf(value: object): Function | undefined {
   return members.find((each): each is Function => typeof each === 'function' && !types.isProxy(each));
 }
 
-/** The name and version of the package whose code a function is. */
+/** Returns the name and version of the package that a function belongs to. */
 function packageOf({ sources: { inspector, origins } }: GraphBuilder, fn: Function): string | undefined {
   const { scriptId } = inspector.facts(fn);
   if (scriptId === undefined || origins.owner(scriptId) !== 'package') return undefined;
@@ -119,7 +119,7 @@ function joinedProblem({ at, what, made, maker }: Foreign, problems: readonly Fo
   };
 }
 
-/** The user's variable that leads to a value. */
+/** Returns the user's variable that leads to a value. */
 function variableOf(path: Path): string {
   for (let step: Path | undefined = path; step !== undefined; step = step.parent) {
     const name =

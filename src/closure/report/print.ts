@@ -1,7 +1,7 @@
 import type { Problem } from '../graph/problem.ts';
 import type { CaptureNode } from './report.ts';
 
-/** The width of a terminal that all have. */
+/** The terminal width to assume. */
 const columns = 100;
 const widestName = 36;
 const widestType = 26;
@@ -18,11 +18,11 @@ interface Row {
   readonly node: CaptureNode;
 }
 
-/** The tree in aligned columns; below it the flags and the problems. */
+/** Prints the tree in aligned columns, followed by the flags and problems. */
 export function printReport({ roots, problems, warnings, bytes }: Printed): string {
   const rows = roots.flatMap((root) => rowsOf(root));
   const flagged = rows.flatMap(({ node: { path, flags } }) => flags.map(({ kind, message }) => ({ path, kind, message })));
-  // Credentials are among the warnings or problems, also those for which the tree has no line.
+  // Warnings and problems already list credentials, including those that have no line in the tree.
   const flags = flagged.filter(({ kind }) => kind !== 'credentials');
   return [
     ...printRows(rows, bytes),
@@ -52,14 +52,14 @@ function printRows(rows: readonly Row[], bytes: number): string[] {
 
 const shortHow = ({ how, type }: CaptureNode): string => (type === '' ? '' : how === 'reference' ? 'ref' : how);
 
-/** The end of a file's place says most. */
+/** The end of a path is the most informative part. */
 function fitReason(why: string, width: number): string {
   const short = why.replace(/ at \S*\//, ' at …/').replace(/ and (\d+) more$/, ' +$1');
   const shortest = short.replace(/^(?:(?:used|read) by|written at) /, '');
   return [why, short, shortest].find((each) => each.length <= width) ?? shorten(shortest, width);
 }
 
-/** One after the other, as trees may be deep. */
+/** Iterative, since trees may be deep. */
 function rowsOf(root: CaptureNode): Row[] {
   const rows: Row[] = [];
   const pending: { node: CaptureNode; branch: string; indent: string }[] = [{ node: root, branch: '', indent: '' }];
@@ -76,7 +76,7 @@ function rowsOf(root: CaptureNode): Row[] {
   return rows;
 }
 
-/** A line of its own, and below it the text in lines that a terminal holds. */
+/** Prints a title line, followed by the text wrapped to the terminal's width. */
 function note(title: string, text: string): string {
   const lines: string[] = [];
   let line = '';
@@ -90,14 +90,14 @@ function note(title: string, text: string): string {
   return [title, ...[...lines, line].map((each) => `    ${each}`)].join('\n');
 }
 
-/** A name after its branch; a deep branch is cut at its beginning. */
+/** Prints a name after its branch. A deep branch is cut at its start. */
 function nameOf({ branch, node: { name } }: Row, width: number): string {
   const deepest = width / 2;
   const shown = branch.length <= deepest ? branch : `…${branch.slice(1 - deepest)}`;
   return shown + shorten(name, width - shown.length);
 }
 
-/** The end of a long text says more than its middle. */
+/** The ends of a long text say more than its middle. */
 function shorten(text: string, width: number): string {
   if (text.length <= width) return text;
   if (width < 8) return text.slice(0, Math.max(0, width));

@@ -4,7 +4,7 @@ import type { CapturedClosure } from '../graph/closure.ts';
 import type { Binding, Capture, FunctionNode, Node } from '../graph/nodes.ts';
 import type { NameUse } from '../syntax/syntax.ts';
 
-/** Finds the functions that use a value, and the place of the use in their texts. */
+/** Finds the functions that use a value, and where in their texts they use it. */
 export class Readers {
   readonly #byBinding = new Map<Binding | Capture, FunctionNode[]>();
   readonly #projectDir: string;
@@ -21,7 +21,7 @@ export class Readers {
     }
   }
 
-  /** `src/app.ts:12`; undefined for code that was in no file. */
+  /** Returns, for example, `src/app.ts:12`. Undefined for code that isn't from a file. */
   placeOf({ origin }: FunctionNode, offset: number): string | undefined {
     const original = origin?.original(offset);
     if (original === undefined) return undefined;
@@ -30,7 +30,7 @@ export class Readers {
     return `${inProject.startsWith('..') ? file : inProject}:${original.line + 1}`;
   }
 
-  /** `used by predict at src/app.ts:12 and 1 more` */
+  /** Returns, for example, `used by predict at src/app.ts:12 and 1 more`. */
   usersOf(fn: FunctionNode, name: string): string {
     const more = this.#usersOf(fn, name).length - 1;
     const offset = name === 'this' ? fn.syntax.outerThis[0]?.start : usesOf(fn, name)[0]?.start;
@@ -38,7 +38,9 @@ export class Readers {
     return `used by ${this.#nameAt(fn, offset ?? 0)}${others}`;
   }
 
-  /** `read by predict at src/app.ts:12`, if a function that uses the variable reads this member by name. */
+  /**
+   * Returns, for example, `read by predict at src/app.ts:12`, if a function that uses the variable reads this member by name.
+   */
   readersOf(fn: FunctionNode, name: string, key: string): string | undefined {
     for (const user of this.#usersOf(fn, name)) {
       const use = usesOf(user, name).find((each) => fixedKey(user.syntax.text, endOf(each, name))?.key === key);
@@ -47,7 +49,7 @@ export class Readers {
     return undefined;
   }
 
-  /** The members that are read of a variable; keys are undefined if it may have other uses. */
+  /** Returns the members of a variable that are read. `keys` is undefined if the variable may have other uses. */
   fixedKeys(fn: Node, name: string): { functions: readonly FunctionNode[]; keys: ReadonlySet<string> | undefined } {
     const functions = fn.kind === 'function' ? this.#usersOf(fn, name) : [];
     const keys = new Set<string>();
@@ -75,7 +77,7 @@ export class Readers {
   }
 }
 
-/** The uses of a variable in a text; for `state.count`, a member of a namespace, the uses that read it. */
+/** Returns the uses of a variable in a text. For a namespace member such as `state.count`, these are the uses that read it. */
 function usesOf({ syntax }: FunctionNode, name: string): readonly NameUse[] {
   const [first = '', member] = name.split('.');
   const uses = syntax.freeNames.get(first)?.uses ?? [];
@@ -88,7 +90,7 @@ const index = /\s*(?:\?\.)?\s*\[\s*(?:(\d+)|'([^'\\]*)'|"([^"\\]*)")\s*\]/y;
 const member = /\s*\??\.\s*([\p{L}_$][\p{L}\d_$]*)/uy;
 const call = /\s*(?:\?\.\s*)?[(`]/y;
 
-/** The key of the member that a text reads at an offset, if it is written there literally. */
+/** Returns the key of the member that a text reads at an offset, if the key is written literally. */
 function fixedKey(text: string, offset: number): { readonly key: string; readonly isCalled: boolean } | undefined {
   for (const pattern of [index, member]) {
     pattern.lastIndex = offset;

@@ -5,13 +5,13 @@ import { type Path, printPath } from '../graph/path.ts';
 import type { Problem } from '../graph/problem.ts';
 import { claimOf, isCredible, shapeOf, shapesIn } from '../graph/secret-rules.ts';
 
-/** The printable part of a problem, which doesn't keep the graph in memory. */
+/** Copies the printable part of a problem, so that the graph can be garbage-collected. */
 export const plainProblem = ({ path, what, fix }: Problem): Problem => ({ path, what, fix });
 
 export interface Secrets {
   /** Values that look like credentials, by shape or name. */
   readonly credentials: readonly Secret[];
-  /** Objects that hold the environment of this process. */
+  /** Objects that hold this process's environment. */
   readonly environments: readonly Secret[];
 }
 
@@ -19,15 +19,15 @@ const credentialFix = 'read it from `process.env` inside the function, or in `se
 const environmentFix =
   'use `process.env` by itself: it is read in the replica, also through a variable; the option `env` of a deploy adds to it';
 
-/** More of them say nothing new. */
+/** Further findings would say nothing new. */
 const maxFound = 100;
 
-/** Searches all captured values. Of similar objects in one collection, the first stands for all. */
+/** Searches all captured values. Of similar objects in a collection, the first one stands for all. */
 export function findSecrets(captured: CapturedClosure): Secrets {
   return new Scan(captured).found();
 }
 
-/** Strings shorter than that are no credentials. */
+/** Shorter strings aren't credentials. */
 const shortest = 8;
 const longKey = 16;
 
@@ -38,7 +38,7 @@ class Scan {
   readonly #seen = new Set<Node>();
   readonly #pending: Node[] = [];
   readonly #variables = new Set<unknown>();
-  /** By the holder of similar objects: the names that were found there. */
+  /** By holder of similar objects: the names that were found there. */
   readonly #groups = new Map<Path | Node, Set<string>>();
   #lastKeys: readonly string[] = [];
   #left = 0;
@@ -46,7 +46,7 @@ class Scan {
   constructor({ functions, data, evaluated, changes }: CapturedClosure) {
     for (const fn of functions) this.#meet(fn);
     for (const value of [...evaluated, ...changes]) this.#meet(value);
-    // There may be millions of these; all are in the list, so none needs to be remembered.
+    // There may be millions of these. The list is complete, so there is no need to track which were seen.
     for (const node of data) {
       if (node.values === undefined || node.privates !== undefined) this.#readData(node);
       else if (node.kind === 'array') this.#readValues(node, undefined, node.values);
@@ -66,14 +66,14 @@ class Scan {
 
   #meet(value: Value): void {
     if (!isNode(value)) return;
-    // The compact ones are in the list of data.
+    // Objects in compact form are in the list of data.
     if ((value.kind === 'object' || value.kind === 'array') && value.values !== undefined) return;
     if (this.#seen.has(value)) return;
     this.#seen.add(value);
     this.#pending.push(value);
   }
 
-  /** An element of a list, which others may also refer to. */
+  /** Reads an element of a list. Other values may refer to it too. */
   #readData(node: DataNode): void {
     if (node.values === undefined) this.#meet(node);
     else this.#readNode(node);
@@ -162,7 +162,7 @@ class Scan {
     this.#credentials.push({ path: printPath(pathOf(holder, role, key)), ...wordsFor(what, value), holder, key });
   }
 
-  /** Whether more than half of many keys are variables of this process with the same values. */
+  /** Whether there are many keys, and more than half of them are environment variables of this process with the same values. */
   #isEnvironment(holder: Node, keys: readonly string[], values: readonly Value[]): boolean {
     const { length } = keys;
     if (length < 5 || length > 2 * this.#env.size) return false;
@@ -179,7 +179,7 @@ class Scan {
   }
 }
 
-/** Never the value itself: of a long one its first characters, by which its owner knows it. */
+/** Never contains the value itself. Of a long value it shows the first characters, so that its owner recognizes it. */
 function wordsFor(what: string, value: string): Pick<Problem, 'what' | 'fix'> {
   const shown = value.length < 16 ? '' : `"${value.slice(0, 4)}…", `;
   return { what: `${what} (${shown}${value.length} characters)`, fix: credentialFix };
@@ -191,7 +191,7 @@ function isIndex(label: string | symbol): boolean {
   return (first >= 48 && first <= 57) || label.startsWith('Set entry');
 }
 
-/** The user's name for a value; empty if it has none. */
+/** Returns the user's name for a value, or an empty string if it has none. */
 function nameOf(role: Role, key: string | number): string {
   if (typeof key === 'number' || role === 'element' || role === 'part' || role === 'key') return '';
   if (role === 'entry') return key.startsWith('Map entry ') ? key.slice('Map entry '.length) : '';
@@ -200,7 +200,7 @@ function nameOf(role: Role, key: string | number): string {
 
 const harmless = /(?:user|name|mail|host|url|uri|endpoint|region|type|id|version|account|scope|issuer)$/i;
 
-/** Whether a collection has a name like `secrets`, which then stands for the names of its values. */
+/** Whether a collection has a name such as `secrets`, which then applies to all its values. */
 function isHeldAsSecret({ path, kind }: Node, name: string): boolean {
   if (kind === 'function' || kind === 'made' || typeof path.label !== 'string' || isIndex(path.label)) return false;
   const held = path.label.replace(/^(?:captured "|Map entry )|"$/g, '');

@@ -8,13 +8,13 @@ import { Readers } from './readers.ts';
 import type { CaptureNode } from './report.ts';
 import { reasonOf, typeOf } from './words.ts';
 
-/** Nobody reads more. */
+/** Nobody reads more lines than this. */
 const maxLines = 1_000;
-/** The most children shown of one node. */
+/** The maximum number of children shown per node. */
 const maxChildren = 20;
-/** The most shown of many alike. */
+/** The maximum number of similar children shown. */
 const maxAlike = 3;
-/** Down to this depth below a function everything is shown; deeper, only what is remarkable. */
+/** Up to this depth below a function, everything is shown. Deeper, only remarkable values are. */
 const plainDepth = 2;
 /** A string of this length is worth a line. */
 const longText = 4_096;
@@ -25,13 +25,13 @@ interface Line {
   readonly node: Node;
   readonly number: number;
   readonly path: Path;
-  /** How far it is from the function that leads to it. */
+  /** The distance from the function that leads to it. */
   readonly depth: number;
-  /** The variable that it is the value of. */
+  /** The variable whose value it is. */
   readonly variable: { readonly reader: FunctionNode; readonly name: string } | undefined;
 }
 
-/** A candidate line, before it is known whether there is room for it. */
+/** A candidate for a line, before it is known whether there is room. */
 interface Child {
   readonly value: Value;
   readonly role: Role;
@@ -42,7 +42,7 @@ interface Child {
   readonly isRemarkable: boolean;
 }
 
-/** The captured functions, each with a bounded tree of what came along, and exact sums. */
+/** Returns the captured functions, each with a bounded tree of what it captured. The sums are exact. */
 export function treeOf(captured: CapturedClosure): CaptureNode[] {
   const census = new GraphSizes(captured, new Set(captured.secrets.map(({ holder }) => holder)));
   return new Tree(captured, census).roots();
@@ -62,7 +62,7 @@ class Tree {
 
   roots(): CaptureNode[] {
     const lines = this.#census.roots.slice(0, maxChildren).map((number) => this.#root(number));
-    // Breadth first, so that values near the function get the room.
+    // Breadth first, so that values near the function get the available lines.
     const waiting = [...lines];
     for (let at = 0; at < waiting.length && this.#room > 0; at++) waiting.push(...this.#grow(waiting[at] as Line));
     return lines.map(({ shown }) => shown);
@@ -86,7 +86,7 @@ class Tree {
     };
   }
 
-  /** Adds the children of a line; returns those that may have children themselves. */
+  /** Adds the children of a line. Returns those that may have children themselves. */
   #grow(line: Line): Line[] {
     if (line.depth >= plainDepth && !this.#census.isRemarkable(line.number)) return [];
     if (line.node.kind === 'view') return [];
@@ -110,7 +110,7 @@ class Tree {
     return lines;
   }
 
-  /** The children that are worth a line; and how many there are, with how much. */
+  /** Returns the children worth a line, and the count and bytes of the rest. */
   #choose({ node, number }: Line): { chosen: readonly Child[]; count: number; bytes: number } {
     const chosen: Child[] = [];
     const { start, end } = this.#census.childrenOf(number);
@@ -118,11 +118,11 @@ class Tree {
     let count = 0;
     let bytes = 0;
     forEachEdge(node, (value, role, key) => {
-      // Children have their numbers in the order in which they are met.
+      // Children are numbered in the order in which they are visited.
       const isOwn = next < end && isNode(value) && this.#census.nodes[next] === value;
       if (isOwn) next++;
       if (!isOwn && role !== 'variable' && typeof value !== 'string') return;
-      // Where a change is made is in its name.
+      // The name of a change already says where it is made.
       if (node.kind === 'change' && role === 'part') return;
       if (chosen.length >= maxChildren && isOwn && !this.#census.isRemarkable(next - 1)) {
         count++;
@@ -141,7 +141,7 @@ class Tree {
     return { chosen: areAlike ? chosen.slice(0, maxAlike) : chosen, count, bytes };
   }
 
-  /** Undefined for values without a line: numbers and short texts in objects, symbols, intrinsics. */
+  /** Returns undefined for values without a line: numbers and short strings in objects, symbols, intrinsics. */
   #child(holder: Node, edge: Pick<Child, 'value' | 'role' | 'key' | 'number'>): Child | undefined {
     const { value, role, key, number } = edge;
     if (number === undefined) {
@@ -183,7 +183,7 @@ class Tree {
     };
   }
 
-  /** In place of a class's prototype, which is nothing by itself, stands the class. */
+  /** Replaces a class's prototype, which says little by itself, with the class. */
   #inner({ value, number }: Child): { node: Value; number: number | undefined } {
     if (number === undefined || !isNode(value) || value.kind !== 'member') return { node: value, number };
     const { start, end } = this.#census.childrenOf(number);

@@ -2,7 +2,7 @@ import type { Role } from '../graph/edges.ts';
 import type { ModuleNode, Node, Value } from '../graph/nodes.ts';
 import { isNode } from '../graph/nodes.ts';
 
-/** A value's type, in a word or two. */
+/** Returns a value's type in a word or two. */
 export function typeOf(value: Value): string {
   if (!isNode(value)) return value === null ? 'null' : typeof value === 'string' ? `string(${value.length})` : typeof value;
   if (value.kind === 'function') return value.syntax.kind === 'class' ? `class ${value.name}` : 'function';
@@ -20,7 +20,7 @@ export function typeOf(value: Value): string {
   return value.kind === 'intrinsic' ? value.expression : value.kind;
 }
 
-/** The type of an instance of a user's or package's class. */
+/** Returns the class name of an instance, if its class belongs to the user or a package. */
 function instanceName({ prototype }: Node): string | undefined {
   if (!isNode(prototype)) return undefined;
   if (prototype.kind === 'member' && isNode(prototype.owner)) {
@@ -44,7 +44,7 @@ function moduleName({ source, member }: ModuleNode): string {
   return (path.split('node_modules/').at(-1) ?? path) + suffix;
 }
 
-/** Why a value came along that no text names. */
+/** Why a value that no text names was captured. */
 const reasons: Record<Role, string> = {
   variable: 'a variable',
   property: 'a property',

@@ -1,35 +1,35 @@
 import { type Ast, type Span, Walk } from './walk.ts';
 
-/** The parts of a class's text that are rewritten, or needed to restore the private state of its instances. */
+/** The parts of a class's text that are rewritten, or needed to restore the private state of instances. */
 export interface ClassSyntax {
   readonly heritage: Span | undefined;
-  /** Whether it extends anything, also `null`. */
+  /** Whether it has an `extends` clause, including `extends null`. */
   readonly isDerived: boolean;
-  /** Static fields and blocks, whose effects are captured as values. */
+  /** Static fields and blocks. Their effects are captured as values. */
   readonly statics: readonly Span[];
   /** Computed keys of methods and accessors, each with the text of its member. */
   readonly computedKeys: readonly (Span & { readonly text: string })[];
-  /** Names that computed keys of fields use, needed when the class is made. */
+  /** Names used in computed keys of fields, which are evaluated when the class is created. */
   readonly keyNames: ReadonlySet<string>;
-  /** Keys of its methods and accessors, but for computed ones. */
+  /** Keys of its methods and accessors, except computed ones. */
   readonly memberKeys: { readonly self: readonly string[]; readonly prototype: readonly string[] };
-  /** Texts of the methods and accessors, to tell them from functions that were put on the class later. */
+  /** Texts of the methods and accessors, to distinguish them from functions that were put on the class later. */
   readonly memberTexts: ReadonlySet<string>;
-  /** Private fields of instances, with their `#`, in the order in which they come to be. */
+  /** Private instance fields, including the `#`, in initialization order. */
   readonly privateFields: readonly string[];
   /** Private methods and accessors of instances. */
   readonly privateMethods: readonly string[];
-  /** Private static fields: each name, and the initialiser after it. */
+  /** Private static fields: for each, its name and the initializer that follows. */
   readonly privateStatics: readonly (Span & { readonly name: string })[];
-  /** Initialisers of instance fields, except those that only make a function or name a constant. */
+  /** Initializers of instance fields, except those that only create a function or name a constant. */
   readonly initialisers: readonly Span[];
-  /** Where the body begins, after its brace. */
+  /** The offset at which the body begins, after its brace. */
   readonly bodyStart: number;
-  /** Where the body of the constructor begins, after its brace. */
+  /** The offset at which the constructor's body begins, after its brace. */
   readonly constructorStart: number | undefined;
 }
 
-/** The parts of a class's text that are not evaluated again in the replica. */
+/** Returns the parts of a class's text that aren't evaluated again in the replica. */
 export const replacedSpans = ({ heritage, statics, computedKeys, privateStatics }: ClassSyntax): readonly Span[] => [
   ...(heritage === undefined ? [] : [heritage]),
   ...statics,
@@ -42,14 +42,14 @@ const isField = ({ type }: Ast): boolean => type === 'PropertyDefinition';
 const isMethod = ({ type }: Ast): boolean => type === 'MethodDefinition';
 const privateName = ({ key }: Ast): string => `#${(key as Ast).name as string}`;
 
-/** Nothing happens when one of these is evaluated, and functions take their name from the field. */
+/** Evaluating these has no effect, and a function takes its name from the field. */
 const inert = /^(ArrowFunctionExpression|FunctionExpression|Literal)$/;
 
-/** The function in the text of a class that makes its instances. */
+/** Returns the constructor in a class's text. */
 export const constructorOf = (node: Ast): Ast | undefined =>
   ((node.body as Ast).body as Ast[]).find(({ kind }) => kind === 'constructor')?.value as Ast | undefined;
 
-/** The keys of methods and accessors that can be read off the text. */
+/** Returns the keys of methods and accessors that are written literally. */
 function plainKeys(members: readonly Ast[]): readonly string[] {
   const named = members.filter((member) => isMethod(member) && member.computed !== true && member.kind !== 'constructor');
   return named.flatMap(({ key }) => {
@@ -66,7 +66,7 @@ export function describeClass(node: Ast, text: string, shift: number): ClassSynt
     (member) => member.type === 'StaticBlock' || (isField(member) && member.static === true && !isPrivate(member)),
   );
   const computed = members.filter((member) => member.computed === true && !dropped.includes(member));
-  // V8's text of a static member is without that word.
+  // V8 omits the `static` keyword from the text of a static member.
   const textOf = (member: Ast): string => sliced(member).replace(/^static\b(?:\s|\/\*.*?\*\/)*(?=[^\s(=])/s, '');
   const ofInstance = members.filter((member) => member.static !== true);
   const maker = constructorOf(node);

@@ -1,22 +1,22 @@
 import { parse } from 'acorn';
 import type { Ast } from './walk.ts';
 
-/** Where a name of a module comes from: `imported` of `specifier`, `*` for the whole namespace. */
+/** Where a module's name comes from: `imported` of `specifier`. `*` stands for the whole namespace. */
 export interface ImportedName {
   readonly specifier: string;
   readonly imported: string;
 }
 
-/** The names that an ES module imports and exports, by its text. */
+/** The names that an ES module imports and exports, according to its text. */
 export interface ModuleTable {
   readonly imports: ReadonlyMap<string, ImportedName>;
-  /** Exported name to the local variable. */
+  /** Maps an exported name to the local variable. */
   readonly exports: ReadonlyMap<string, string>;
-  /** Exported names to the modules that they are re-exported from. */
+  /** Maps an exported name to the module that it is re-exported from. */
   readonly reExports: ReadonlyMap<string, ImportedName>;
   /** Specifiers of `export * from`. */
   readonly stars: readonly string[];
-  /** Specifiers of everything that it imports or exports again, in order. */
+  /** Specifiers of everything that it imports or re-exports, in order. */
   readonly specifiers: readonly string[];
   /** Specifiers of imports that bind no name. */
   readonly effects: readonly string[];
@@ -52,7 +52,7 @@ export function readModuleTable(source: string): ModuleTable {
   return table;
 }
 
-/** An identifier's name, or the text of a string used as one. */
+/** Returns an identifier's name, or the text of a string used as one. */
 const nameOf = (node: Ast): string => (node.name ?? node.value) as string;
 
 function readImport(statement: Ast, imports: Map<string, ImportedName>): void {
@@ -74,7 +74,7 @@ function readExport(statement: Ast, table: { exports: Map<string, string>; reExp
   }
   const declaration = statement.declaration as Ast | null;
   if (declaration === null) return;
-  // Names inside patterns are few; every identifier of the declared side is one of them or is never asked for.
+  // Names inside a destructuring pattern are skipped; they are rare.
   const declared =
     declaration.type === 'VariableDeclaration'
       ? (declaration.declarations as Ast[]).map(({ id }) => id as Ast)

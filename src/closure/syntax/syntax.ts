@@ -5,9 +5,9 @@ import { type Ast, type MemberUse, type ModuleCall, type Span, type SuperUse, Wa
 
 /** One use of a free name. */
 export interface NameUse extends Span {
-  /** `{ n }`: the name is a key too, so a new name needs `n: ` before it. */
+  /** `{ n }`: the name is also the key, so a renamed variable needs `n: ` before it. */
   readonly shorthand: boolean;
-  /** The property that is read of it, if that is its only use. */
+  /** The property read from it, if that is its only use. */
   readonly member: MemberUse | undefined;
   /** The keys that an object pattern takes from it, if that is its only use. */
   readonly pattern: readonly string[] | undefined;
@@ -19,15 +19,15 @@ export interface FreeName {
   written: boolean;
 }
 
-/** What a function's text tells. */
+/** What a function's text reveals. */
 export interface FunctionSyntax {
   readonly text: string;
-  /** Whether the text is an expression as it stands, or a method that needs an object around it. */
+  /** Whether the text is an expression as is, or a method that needs an object around it. */
   readonly form: 'expression' | 'method';
   readonly kind: 'function' | 'arrow' | 'class';
   readonly isAsync: boolean;
   readonly isGenerator: boolean;
-  /** Its `length`: the parameters before the first with a default. */
+  /** Its `length`: the number of parameters before the first one with a default. */
   readonly length: number;
   /** Its own name in its text. */
   readonly id: (Span & { readonly name: string }) | undefined;
@@ -35,21 +35,21 @@ export interface FunctionSyntax {
   readonly key: Span | undefined;
   readonly role: 'value' | 'get' | 'set';
   readonly freeNames: ReadonlyMap<string, FreeName>;
-  /** Where `this` means that of the surroundings. */
+  /** Where `this` means that of the enclosing code. */
   readonly outerThis: readonly Span[];
   readonly usesOuterSuper: boolean;
-  /** Where an arrow reads members of the `super` around it. */
+  /** Where an arrow function reads members of the enclosing `super`. */
   readonly outerSupers: readonly SuperUse[];
   readonly usesEval: boolean;
-  /** Whether an arrow's `new.target` is that of the function around it. */
+  /** Whether an arrow function uses the `new.target` of the enclosing function. */
   readonly usesOuterNewTarget: boolean;
-  /** Private names of a class around it. */
+  /** Private names of an enclosing class. */
   readonly outerPrivateNames: readonly string[];
   /** Whether it assigns its own name, which in a declaration is a variable. */
   readonly writesOwnName: boolean;
   readonly metas: readonly (Span & { readonly key: string | undefined })[];
   readonly moduleCalls: readonly ModuleCall[];
-  /** Every identifier in the text that is no property's name. */
+  /** Every identifier in the text that isn't a property name. */
   readonly identifiers: ReadonlySet<string>;
   readonly class: ClassSyntax | undefined;
 }
@@ -66,21 +66,21 @@ const options: Options = {
   ranges: true,
 };
 
-/** Contexts in which a text may be valid. `new.target` in an arrow needs a function around it. */
+/** Contexts in which a text may be valid. `new.target` in an arrow function needs a function around it. */
 const wrappers = [
   { before: '(', after: '\n)', form: 'expression' },
   { before: '({', after: '\n})', form: 'method' },
   { before: '(function () { (', after: '\n) })', form: 'expression' },
 ] as const;
 
-/** Reads the text of a function as V8 gives it; undefined if it isn't JavaScript. */
+/** Reads the text of a function as V8 returns it. Returns undefined if it isn't JavaScript. */
 export function readSyntax(text: string): FunctionSyntax | undefined {
   for (const { before, after, form } of wrappers) {
     try {
       const program = parse(`${before}${text}${after}`, options) as unknown as Ast;
       return describe(text, program, { form, shift: before.length });
     } catch {
-      // It may be readable as another form.
+      // Try the next form.
     }
   }
   return undefined;
@@ -140,7 +140,7 @@ function lengthOf(fn: Ast): number {
   return end === -1 ? params.length : end;
 }
 
-/** Names that the text uses and does not declare, by scope analysis; but for those in `unused` parts. */
+/** Returns the names that the text uses but doesn't declare, except in `unused` parts. */
 function freeNames(
   scopes: ScopeManager,
   walked: Walk,
@@ -150,12 +150,12 @@ function freeNames(
   const seen = new Set<number>();
   for (const reference of (scopes.globalScope?.through ?? []) as Reference[]) {
     const { name, start, end } = reference.identifier as unknown as { name: string; start: number; end: number };
-    // In a default of a parameter they are taken for another's.
+    // In a parameter default, the scope analysis attributes `arguments` to an outer function.
     if (name === 'arguments' && !walked.outerArguments.has(start)) continue;
     if (unused.some((span) => span.start <= start - shift && end - shift <= span.end)) continue;
     const found = names.get(name) ?? { uses: [], written: false };
     names.set(name, found);
-    // A default in a pattern is reported both as read and as written.
+    // A default in a pattern is reported both as a read and as a write.
     if (!seen.has(start)) {
       seen.add(start);
       const shorthand = walked.shorthands.has(start);

@@ -1,6 +1,8 @@
 import { type Ast, isAst } from './walk.ts';
 
-/** The variables that a script declares at its top level: outside of functions, and outside of blocks if they are no `var`. */
+/**
+ * Returns the variables that a script declares at its top level: outside functions and, unless they are `var`, outside blocks.
+ */
 export function topLevelNames(program: Ast): ReadonlySet<string> {
   const names = new Set<string>();
   const statements = (program.body as readonly Ast[]).map(({ declaration, ...statement }) =>
@@ -15,14 +17,14 @@ export function topLevelNames(program: Ast): ReadonlySet<string> {
   return names;
 }
 
-/** The variables that a function declares outside of the blocks in it, its parameters among them. */
+/** Returns the variables that a function declares outside its inner blocks, including its parameters. */
 export function declaredNames(params: unknown, body: Ast): ReadonlySet<string> {
   const names = new Set(topLevelNames(body));
   for (const param of (params ?? []) as readonly unknown[]) addNames(names, param);
   return names;
 }
 
-/** The variables among those of a block that are never assigned, for it declares them as constants. */
+/** Returns the variables that a block declares with `const`. */
 export function constantNames({ body }: Ast): ReadonlySet<string> {
   const names = new Set<string>();
   for (const { declaration, ...statement } of body as readonly Ast[]) {
@@ -32,22 +34,22 @@ export function constantNames({ body }: Ast): ReadonlySet<string> {
   return names;
 }
 
-/** The functions that a block declares. */
+/** Returns the functions that a block declares. */
 export const functionNames = ({ body }: Ast): ReadonlySet<string> =>
   new Set(
     (body as readonly Ast[]).flatMap(({ type, id }) => (type === 'FunctionDeclaration' && isAst(id) ? [String(id.name)] : [])),
   );
 
-/** Where the statements of a function begin, behind its directives. */
+/** Returns the offset at which a function's statements begin, after its directives. */
 export function bodyStart({ start, body }: Ast): number {
   const directives = (body as readonly Ast[]).filter(({ directive }) => directive !== undefined);
   return directives.at(-1)?.end ?? start + 1;
 }
 
-/** The `var` of a statement and of the blocks in it. */
+/** Adds the `var` declarations of a statement and of the blocks in it. */
 function addHoisted(names: Set<string>, node: Ast): void {
   if (node.type === 'VariableDeclaration' && node.kind === 'var') return addDeclared(names, node);
-  // Neither expressions nor functions have statements that count.
+  // Neither expressions nor functions contain statements that matter here.
   if (!/Statement$|^(?:SwitchCase|CatchClause)$/.test(node.type) || node.type === 'ExpressionStatement') return;
   for (const child of Object.values(node).flat()) if (isAst(child)) addHoisted(names, child);
 }
@@ -56,7 +58,7 @@ function addDeclared(names: Set<string>, { declarations }: Ast): void {
   for (const { id } of declarations as readonly Ast[]) addNames(names, id);
 }
 
-/** The names that a pattern binds. */
+/** Adds the names that a pattern binds. */
 function addNames(names: Set<string>, pattern: unknown): void {
   if (!isAst(pattern)) return;
   const { type, name, elements, properties, left, argument, value } = pattern;

@@ -5,7 +5,7 @@ export interface Ast extends AcornNode {
   readonly [field: string]: unknown;
 }
 
-/** A stretch of a function's text. */
+/** A range of a function's text. */
 export interface Span {
   readonly start: number;
   readonly end: number;
@@ -15,21 +15,21 @@ export interface Span {
 export interface ModuleCall extends Span {
   readonly kind: 'require' | 'import';
   readonly specifier: string;
-  /** The called name. If its value is not a real `require`, the call stays as it is. */
+  /** The called name. If its value isn't a real `require`, the call stays as is. */
   readonly callee: string;
-  /** Whether it is written as a call of a function that stands for `import`, as Vite does. */
+  /** Whether it calls a function that stands in for `import`, as Vite generates. */
   readonly isDisguised: boolean;
 }
 
-/** The form that Vite's runner, and so vitest, gives `import`. */
+/** What Vite's module runner, and so vitest, turns `import()` into. */
 export const disguisedImport = '__vite_ssr_dynamic_import__';
 
-/** A property that is read of a name. */
+/** A property that is read from a name. */
 export interface MemberUse {
   readonly key: string;
   /** Where the member expression ends. */
   readonly end: number;
-  /** Whether it is called, which gives the function its object as `this`. */
+  /** Whether it is called, which passes the object as `this`. */
   readonly isCalled: boolean;
 }
 
@@ -37,7 +37,7 @@ export interface MemberUse {
 export interface SuperUse extends Span {
   readonly property: Span;
   readonly computed: boolean;
-  /** Where the arguments begin and end, if it is called. */
+  /** The range of the arguments, if it is called. */
   readonly call: Span | undefined;
 }
 
@@ -46,20 +46,20 @@ export class Walk {
   readonly identifiers = new Set<string>();
   readonly outerThis: Span[] = [];
   readonly moduleCalls: ModuleCall[] = [];
-  /** The property that is read of an identifier, by the identifier's start. */
+  /** The property read from an identifier, by the identifier's start. */
   readonly memberOf = new Map<number, MemberUse>();
   /** The keys that a pattern takes from an identifier, by the identifier's start. */
   readonly patternOf = new Map<number, readonly string[]>();
-  /** `import.meta.url` and its like; without a key: `import.meta` itself. */
+  /** `import.meta.url` and similar. Without a key, `import.meta` itself. */
   readonly metas: (Span & { readonly key: string | undefined })[] = [];
   readonly #privateUses = new Set<string>();
   readonly #privateNames = new Set<string>();
   /** Calls of members, by the member's start. */
   readonly #called = new Map<number, Ast>();
   readonly shorthands = new Set<number>();
-  /** `super.x` that means the prototype of an object around. */
+  /** `super.x` that refers to the prototype of an enclosing object. */
   readonly outerSupers: SuperUse[] = [];
-  /** Where `arguments` are those of the function around. */
+  /** Where `arguments` means that of the enclosing function. */
   readonly outerArguments = new Set<number>();
   usesOuterSuper = false;
   usesOuterNewTarget = false;
@@ -73,7 +73,7 @@ export class Walk {
     this.#visit(root, true);
   }
 
-  /** `outer`: whether `this` and `super` mean those around the root. */
+  /** `outer`: whether `this` and `super` mean those of the code around the root. */
   #visit(node: Ast, outer: boolean): void {
     this.#note(node, outer);
     for (const [field, child] of Object.entries(node)) {
@@ -93,7 +93,7 @@ export class Walk {
     else if (node.type === 'MetaProperty') this.#noteMeta(node, outer);
     else if (node.type === 'Property' && node.shorthand === true) this.shorthands.add((node.key as Ast).start);
     else if (node.type === 'CallExpression') this.#noteCall(node);
-    // A template tag gets its object as `this`, as a called function does.
+    // A template tag gets its object as `this`, like a called function.
     else if (node.type === 'TaggedTemplateExpression') this.#called.set((node.tag as Ast).start, node);
     else if (node.type === 'PrivateIdentifier') this.#privateUses.add(node.name as string);
     else if (node.type === 'PropertyDefinition' || node.type === 'MethodDefinition') this.#notePrivate(node.key as Ast);
@@ -132,7 +132,7 @@ export class Walk {
 
   #noteMeta(node: Ast, outer: boolean): void {
     if (!isImportMeta(node)) this.usesOuterNewTarget ||= outer;
-    // A member was noted before the object of which it is.
+    // The member expression was visited before its object.
     else if (!this.metas.some(({ start }) => start === node.start - this.#shift)) {
       this.metas.push({ ...this.#span(node), key: undefined });
     }
@@ -152,7 +152,7 @@ export class Walk {
     if (key.type === 'PrivateIdentifier') this.#privateNames.add(key.name as string);
   }
 
-  /** Private names that are used here and belong to a class around. */
+  /** Private names that are used here and belong to an enclosing class. */
   get outerPrivateNames(): readonly string[] {
     return [...this.#privateUses].filter((name) => !this.#privateNames.has(name));
   }
@@ -190,7 +190,7 @@ const isPropertyName = (node: Ast, field: string): boolean =>
   node.shorthand !== true &&
   (field === 'key' || (field === 'property' && node.type === 'MemberExpression'));
 
-/** Whether a child of a node has a `this` of its own. */
+/** Whether a node's child has its own `this`. */
 function changesThis(node: Ast, field: string): boolean {
   if (node.type === 'FunctionExpression' || node.type === 'FunctionDeclaration') return field === 'body' || field === 'params';
   return node.type === 'PropertyDefinition' ? field === 'value' : node.type === 'StaticBlock';
