@@ -62,7 +62,7 @@ function mergeFetched(
   return sorted([...files, ...chosen.filter(({ path }) => !taken.has(path))]);
 }
 
-/** Where a path in a bundle leads, through the links there. */
+/** Resolves a path in a bundle through the links there. */
 function throughLinks(path: string, links: readonly CopiedFile[]): string {
   const link = links.find((each) => path === each.path || path.startsWith(`${each.path}/`));
   if (link?.link === undefined) return path;

@@ -15,7 +15,7 @@ export interface AddedPackages {
   /** All files of theirs and of their dependencies, and symbolic links. */
   readonly files: readonly string[];
   readonly dirs: readonly string[];
-  /** The folders of the packages that were asked for, by name. */
+  /** The directories of the requested packages, by name. */
   readonly tops: Readonly<Record<string, string>>;
 }
 
@@ -57,7 +57,7 @@ function choose({ name, range }: WantedPackage, projectDir: string, lock: NpmLoc
   return { name, range, installed, ...(isLocked ? { place, locked } : { place: undefined, locked: undefined }) };
 }
 
-/** Whether the version that is installed is the wanted one. */
+/** Whether the installed version is the requested one. */
 const isInstalled = ({ installed, locked, range }: Choice): boolean => {
   if (installed === undefined) return false;
   if (locked !== undefined) return locked.version === installed.version;

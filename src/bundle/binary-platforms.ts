@@ -47,9 +47,7 @@ const libcWords: Readonly<Record<string, string>> = {
   musleabihf: 'musl',
 };
 
-/**
- * What the words of a path say about where a binary runs: `prebuilds/linux-x64`, `build/win32/ia32`, `x.linux-arm64-musl.node`.
- */
+/** Reads from the words of a path where a binary runs: `prebuilds/linux-x64`, `build/win32/ia32`, `x.linux-arm64-musl.node`. */
 export function byWords(path: string): Platforms {
   const words = path
     .toLowerCase()
@@ -90,7 +88,7 @@ function byHeader(file: string): Platforms | undefined {
     archs: arch === undefined ? [] : [arch],
     libcs: [],
   });
-  // Several systems use this one.
+  // Several operating systems use ELF.
   if (magic === 0x7f45_4c46) return of(['linux', 'android', 'freebsd', 'openbsd', 'sunos'], elfMachines[bytes.readUInt16LE(18)]);
   if (magic === 0xcffa_edfe) return of(['darwin'], machMachines[bytes.readUInt32LE(4)]);
   if (magic === 0xcafe_babe) return of(['darwin'], undefined);
@@ -100,7 +98,7 @@ function byHeader(file: string): Platforms | undefined {
 
 const binaryName = /\.(?:node|dylib|dll|exe)$|\.so(?:\.\d+)*$/;
 
-/** Whether a file may be a native binary, by its name; one without an ending may be a program. */
+/** Whether a file may be a native binary, by its name. A file without an extension may be a program. */
 export const isBinary = (file: string): boolean =>
   binaryName.test(file) || (extname(file) === '' && (statSync(file).mode & 0o111) !== 0);
 
@@ -109,10 +107,10 @@ const anywhere: Platforms = { platforms: [], archs: [], libcs: [] };
 const allows = ({ platforms, archs, libcs }: Platforms, { platform, arch, libc }: BundleTarget): boolean =>
   (platforms.length === 0 || platforms.includes(platform)) &&
   (archs.length === 0 || archs.includes(arch)) &&
-  // On Windows `gnu` is the name of a compiler.
+  // On Windows, `gnu` is the name of a compiler.
   (libcs.length === 0 || libc === undefined || libcs.includes(libc));
 
-/** Whether a binary of the package in this folder runs on a platform. */
+/** Whether a binary of the package in this directory runs on a target. */
 export const fits = (file: string, dir: string, target: BundleTarget): boolean =>
   allows(byWords(relative(dir, file)), target) && allows(byHeader(file) ?? anywhere, target);
 

@@ -20,13 +20,13 @@ import { printSbom, sbomOf } from './sbom.ts';
 import { resolveTarget, type TargetOption, targetOption } from './target.ts';
 import { type BundleFile, type CopiedFile, copyHashed, digestOf, writeHashed } from './write-files.ts';
 
-/** An immutable folder made of a closure, ready to run in a replica. */
+/** An immutable directory created from a closure, ready to run in a replica. */
 export interface StoredBundle {
   /** Absolute. */
   readonly dir: string;
   /** Absolute path of an ES module whose default export is the restored function. */
   readonly entry: string;
-  /** SHA-256 of the bundle's contents, in hex: the same closure always has the same. */
+  /** SHA-256 of the bundle's contents, in hex. The same closure always has the same digest. */
   readonly digest: string;
   readonly files: readonly BundleFile[];
   /** Loads in packages that may fail in a replica, with their place and a fix. */
@@ -48,7 +48,7 @@ const BundleOptions = z.strictObject({
   target: targetOption,
   packages: packagesOption,
 });
-/** How a closure is bundled, and where to. */
+/** How and where to bundle a closure. */
 export type BundleOptions = z.input<typeof BundleOptions>;
 
 const manifestName = 'manifest.json';
@@ -62,13 +62,13 @@ export const sbomName = 'sbom.cdx.json';
 export async function bundleClosure(fn: Function, options: BundleOptions): Promise<Bundle> {
   const { outDir, secrets, ...settings } = resolveOptions(BundleOptions, options, 'bundleClosure');
   const captured = await captureClosure(fn, { secrets });
-  // First, as nodes are changed while they are written.
+  // Must come first, since writing changes the nodes.
   const report = reportOf(captured, []);
   const bundle = await writeBundle(captured, { ...settings, dir: resolve(outDir), takes: 'batch' });
   return { ...bundle, captured: report };
 }
 
-/** How to make a bundle. */
+/** How to create a bundle. */
 interface BundleSettings {
   readonly takes: Takes;
   readonly target?: TargetOption;
@@ -85,7 +85,7 @@ export async function storeBundle(
   try {
     const bundle = await writeBundle(captured, { ...settings, dir: draft });
     const dir = join(storeDir, bundle.digest);
-    // Another deploy of the same closure may have got there first.
+    // Another deploy of the same closure may have been faster.
     if (!existsSync(dir)) await rename(draft, dir).catch((error: unknown) => existsSync(dir) || Promise.reject(error));
     // Bundles that are unused for a while and that no version needs are removed.
     else await utimes(dir, new Date(), new Date());
@@ -106,7 +106,7 @@ async function writeBundle(
     writeAssets(dir, assets, signal),
     packPackages({ packages, evaluated: captured.packageFiles, projectDir: captured.projectDir }, { ...settings, signal }),
   ]);
-  // Both have ended then, and no one writes or installs any more.
+  // Both have settled by now, so nothing is still writing or installing.
   if (written.status === 'rejected') throw written.reason;
   if (packing.status === 'rejected') throw packing.reason;
   const [files, packed] = [[...written.value], packing.value];
@@ -129,7 +129,7 @@ async function writeAssets(dir: string, assets: readonly Asset[], signal?: Abort
   return files;
 }
 
-/** Bundles, keeps and adds what a closure needs of packages. */
+/** Bundles, keeps and adds the packages that a closure needs. */
 async function packPackages(
   used: Pick<PackageRequest, 'packages' | 'evaluated' | 'projectDir'>,
   { packages = 'auto', target, signal }: Omit<BundleSettings, 'takes'>,
@@ -154,7 +154,7 @@ async function copyPackages(dir: string, files: readonly CopiedFile[], signal?: 
   try {
     return await copyHashed(dir, files, signal);
   } catch (error) {
-    // No manifest names them, so nothing else would take them away.
+    // No manifest lists them, so nothing else would remove them.
     await rm(packagesDir, { recursive: true, force: true });
     throw error;
   }
@@ -166,12 +166,12 @@ async function removeOldBundle(dir: string): Promise<void> {
   if (manifest === undefined) return;
   const { files = [] } = JSON.parse(manifest) as { files?: readonly BundleFile[] };
   for (const { path } of files) await rm(join(dir, path), { force: true });
-  // Folders that are left empty would be in the way of links, and look like packages.
+  // Empty directories would look like packages and block links.
   const folders = new Set(files.flatMap(({ path }) => foldersOf(path)));
   for (const path of [...folders].sort().reverse()) await rmdir(join(dir, path)).catch(() => {});
 }
 
-/** The folders that a file of a bundle lies in, within the bundle. */
+/** Returns the directories within the bundle that contain a file, outermost first. */
 const foldersOf = (path: string): readonly string[] =>
   path
     .split('/')

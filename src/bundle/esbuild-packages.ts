@@ -15,7 +15,7 @@ export interface KeptImport {
   readonly kind: string;
 }
 
-/** Something that a closure takes from a package that is kept as files. */
+/** Something that a closure uses from a package that is kept as files. */
 export interface KeptMember extends PackageImport {
   readonly file: string;
 }
@@ -65,17 +65,17 @@ export async function buildPackages(request: BuildRequest): Promise<PackageBuild
   }
 }
 
-/** Puts the places of kept files into the text of a build that imports them. */
+/** Fills the paths of kept files into the text of a build that imports them. */
 export const placeKeptFiles = (text: string, imports: readonly KeptImport[], place: (file: string) => string): string =>
   text.replace(new RegExp(`"${keptPrefix}(\\d+)"`, 'g'), (_, index: string) =>
     JSON.stringify(`./${place(imports[Number(index)]?.file ?? '')}`),
   );
 
-/** Whether esbuild warns of a `require` or `import` of a name that is computed. */
+/** Whether esbuild warned about a `require` or `import` with a computed name. */
 export const isComputedLoad = ({ id }: Message): boolean =>
   id === 'unsupported-require-call' || id === 'unsupported-dynamic-import';
 
-/** Whether an input of a build is a file, and not one of ours. */
+/** Whether an input of a build is a file and not a virtual module. */
 export const isFileInput = (path: string): boolean => !path.startsWith(`${namespace}:`) && path !== '<stdin>';
 
 const settings = {
@@ -86,14 +86,14 @@ const settings = {
   target: `node${process.versions.node.split('.')[0]}`,
   // CommonJS keeps sloppy packages sloppy, and gives them `require` and `__dirname`.
   format: 'cjs',
-  // No conditions of the bundler's own: a package must be the same copy that Node loaded.
+  // No bundler-specific conditions: a package must resolve to the copy that Node loaded.
   conditions: [],
   mainFields: ['main'],
   banner: { js: 'const __clipperInsides = {}, __clipperUrl = require("node:url").pathToFileURL(__filename).href;' },
   define: { 'import.meta.url': '__clipperUrl' },
   // A package with an addon is kept as files once the build has found it.
   loader: { '.node': 'empty' },
-  // Some packages look at the names of their classes, which a bundler may change.
+  // Some packages read the names of their classes, which a bundler may change.
   keepNames: true,
   legalComments: 'none',
   logLevel: 'silent',
@@ -108,7 +108,7 @@ const importsOf = ({ packages, evaluated, kept }: BuildRequest, { members }: Fin
       source.type === 'import'
         ? (await resolve(source.specifier, { kind: 'import-statement', resolveDir: source.from, pluginData: asIs })).path
         : source.file;
-    // To resolve them here makes nothing of a package's word that its modules do nothing when they are evaluated.
+    // Resolving these here ignores a package's `sideEffects: false`, so that the modules are evaluated anyway.
     onResolve({ filter: new RegExp(`^${evaluatedPrefix}`) }, ({ path }) => ({
       path: evaluated[Number(path.slice(evaluatedPrefix.length))]?.file ?? '',
     }));
@@ -128,11 +128,11 @@ const importsOf = ({ packages, evaluated, kept }: BuildRequest, { members }: Fin
 /** Marks imports that esbuild resolves itself. */
 const asIs = Symbol('as is');
 
-/** Leaves the files of kept packages out of the bundle, under names that `placeKeptFiles` knows. */
+/** Leaves the files of kept packages out of the bundle, under names that `placeKeptFiles` recognizes. */
 const keptFilesOf = (kept: KeptPackages, { imports }: Findings): Plugin => ({
   name: 'kept-files',
   setup({ onResolve, resolve }) {
-    // To ask for every import takes time.
+    // Intercepting every import takes time.
     if (kept.size === 0) return;
     onResolve({ filter: /.*/, namespace: 'file' }, async ({ path, pluginData, ...args }) => {
       if (pluginData === asIs) return undefined;

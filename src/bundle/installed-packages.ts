@@ -5,12 +5,12 @@ import { findLocked, type NpmLock, neededNames } from './npm-lock.ts';
 import { findInstalled, type Installed, readPackageJson } from './package-dirs.ts';
 import type { BundleTarget } from './target.ts';
 
-/** Installed packages with all that they need. */
+/** Installed packages with all their dependencies. */
 export interface InstalledTree {
   readonly dirs: readonly string[];
   /** The symbolic links that lead to some of them. */
   readonly links: readonly string[];
-  /** Whether nothing is missing, and every version is that of the lock file. */
+  /** Whether nothing is missing and every version matches the lock file. */
   readonly isWhole: boolean;
 }
 
@@ -48,7 +48,7 @@ export function installedTree(tops: readonly Installed[], { lock, target }: Wher
   return { dirs: [...dirs], links: [...links], isWhole };
 }
 
-/** All files of a package, without the packages that are installed in it. */
+/** Returns all files of a package, without the packages installed inside it. */
 export function packageFiles(dir: string): readonly string[] {
   return readdirSync(dir, { withFileTypes: true }).flatMap((entry) =>
     entry.name === 'node_modules' ? [] : filesAt(join(dir, entry.name), entry),
@@ -60,7 +60,7 @@ function filesAt(path: string, entry: { isDirectory(): boolean; isFile(): boolea
   return readdirSync(path, { withFileTypes: true }).flatMap((each) => filesAt(join(path, each.name), each));
 }
 
-/** The folders of the packages in a `node_modules` that npm made, with those inside them. */
+/** Returns the directories of the packages in a `node_modules` that npm created, including nested ones. */
 export function packagesIn(nodeModules: string): readonly string[] {
   const dirs = childrenOf(nodeModules).flatMap((dir) => (/[\\/]@[^\\/]+$/.test(dir) ? childrenOf(dir) : [dir]));
   return dirs.flatMap((dir) => [dir, ...packagesIn(join(dir, 'node_modules'))]);

@@ -11,7 +11,7 @@ import type { BundleTarget } from './target.ts';
 import { namedFiles } from './unbundlable.ts';
 import type { CopiedFile } from './write-files.ts';
 
-/** The files that kept packages need, by their own paths. */
+/** The files that kept packages need, by their original paths. */
 export interface Trace {
   readonly files: readonly string[];
   readonly modules: ReadonlySet<string>;
@@ -41,11 +41,11 @@ export async function traceKept({ keptImports, keptMembers }: PackageBuild, proj
   };
 }
 
-/** Bundled modules whose packages must be kept too, for a build without them. */
+/** Returns bundled modules whose packages must be kept too, so the build has to be repeated without them. */
 export function alsoKept({ inputs, keptImports }: PackageBuild, trace: Trace, projectDir: string): readonly string[] {
   const bundled = new Set(Object.keys(inputs).map((path) => packageDirOf(resolve(projectDir, path), projectDir)));
   return [
-    // A package that kept ones use would be there twice.
+    // A package that kept ones also use would exist twice.
     ...trace.files.filter((file) => bundled.has(packageDirOf(file, projectDir))),
     // Bundled code `require`s ES modules, which only later versions of Node allow.
     ...keptImports
@@ -57,7 +57,7 @@ export function alsoKept({ inputs, keptImports }: PackageBuild, trace: Trace, pr
 /** The parts of kept packages that go into a bundle. */
 export interface KeptFiles {
   readonly files: readonly CopiedFile[];
-  /** Where a file of them lies in the bundle. */
+  /** Returns where a kept file is in the bundle. */
   readonly place: (file: string) => string;
 }
 

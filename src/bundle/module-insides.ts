@@ -5,7 +5,7 @@ import type { Plugin } from 'esbuild';
 import type { PackageImport } from '../closure/emit/modules.ts';
 import { allCalls } from '../closure/graph/nodes.ts';
 
-/** Variables of a module that it keeps to itself, and that are wanted: those of its top level, or of a function in it. */
+/** Private variables to expose from a module: those at its top level, or of a function in it. */
 interface Inside {
   readonly isModule: boolean;
   readonly at: number | undefined;
@@ -43,7 +43,7 @@ function printInside({ names }: Inside): string {
   return `{ ${members.join(', ')} }`;
 }
 
-/** Where a function in a module lets its variables out: a list, by its calls. */
+/** The expression of the list in which a module's function exposes its variables, one entry per call. */
 const insideCalls = (file: string, at: number): string =>
   `((globalThis["clipper-ts.insides"] ??= {})[${JSON.stringify(`${file}:${at}`)}] ??= [])`;
 
@@ -51,7 +51,7 @@ const insideCalls = (file: string, at: number): string =>
 export const insideFunction = (file: string, at: number, member: readonly string[]): string =>
   insideCalls(file, at) + (member[0] === allCalls ? '' : `[0]?.[${JSON.stringify(member[0])}]`);
 
-/** The text of a module that lets variables out: those of its top level at its end. */
+/** Returns the text of a module that exposes variables, with those at its top level exposed at the end. */
 function lettingOut(file: string, text: string, { insides, target }: { insides: readonly Inside[]; target: string }): string {
   const [top] = insides.filter(({ at }) => at === undefined);
   let changed = text;
@@ -66,11 +66,14 @@ function lettingOut(file: string, text: string, { insides, target }: { insides: 
   return `${changed}\n;${top.isModule ? `export const ${insideVariable(file)}` : target} = ${printInside(top)};`;
 }
 
-/** The name under which an ES module lets its variables out; modules that export each other's names must differ in it. */
+/**
+ * Returns the name under which an ES module exposes its variables. It is unique per file, since modules may re-export each
+ * other.
+ */
 export const insideVariable = (file: string): string =>
   `__clipperInside${createHash('sha256').update(file).digest('hex').slice(0, 12)}`;
 
-/** Lets variables of bundled modules out. */
+/** Exposes private variables of bundled modules. */
 export const insidesOf = (packages: readonly PackageImport[]): Plugin => ({
   name: 'captured-insides',
   setup({ onLoad }) {
@@ -84,7 +87,10 @@ export const insidesOf = (packages: readonly PackageImport[]): Plugin => ({
   },
 });
 
-/** The texts of files of kept packages that let variables out: as `module.__clipperInside` of CommonJS ones. */
+/**
+ * Returns functions that change the text of kept packages' files so that they expose variables. CommonJS modules expose them as
+ * `module.__clipperInside`.
+ */
 export function keptInsidesOf(packages: readonly PackageImport[]): ReadonlyMap<string, (text: string) => string> {
   const entries = [...insidesByFile(packages)];
   const target = 'module.__clipperInside';

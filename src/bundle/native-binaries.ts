@@ -5,7 +5,7 @@ import { byWords, fits, isBinary, namesFor } from './binary-platforms.ts';
 import { findInstalled, type Installed, type PackageJson, packageNameOf, readPackageJson } from './package-dirs.ts';
 import { type BundleTarget, isThisProcess, npmFlags, printTarget } from './target.ts';
 
-/** A package of binaries for one platform, which another one lists as an optional dependency. */
+/** A package with binaries for one platform, which another package lists as an optional dependency. */
 interface Variant extends Installed {
   readonly name: string;
 }
@@ -27,7 +27,7 @@ const isVariant = (dir: string): boolean => {
 
 const optionalNames = (dir: string): readonly string[] => Object.keys(readPackageJson(dir).optionalDependencies ?? {});
 
-/** The installed packages of binaries of a package. */
+/** Returns the installed platform-specific packages of a package. */
 export const variantsOf = (dir: string): readonly Variant[] =>
   optionalNames(dir).flatMap((name) => {
     const installed = findInstalled(name, dir);
@@ -42,13 +42,13 @@ const filesOf = (dir: string): readonly string[] =>
     return entry.isFile() ? [path] : [];
   });
 
-/** Whether a package has native binaries, its own or those of its variants. */
+/** Whether a package has native binaries, either its own or those of its variants. */
 export const hasBinaries = (dir: string): boolean => variantsOf(dir).length > 0 || filesOf(dir).some(isBinary);
 
 /**
- * Chooses the native binaries of kept packages for a platform: adds those that the packages ship for it, also as
- * optional dependencies, and leaves the others out. Throws E_BUNDLE_FAILED where only other platforms' are installed,
- * but for packages whose binaries come from elsewhere.
+ * Chooses the native binaries of kept packages for a target: adds those that the packages ship for it, including in optional
+ * dependencies, and removes the others. Throws E_BUNDLE_FAILED if only binaries for other platforms are installed, unless the
+ * package's binaries come from elsewhere.
  */
 export function chooseBinaries(
   files: readonly string[],
@@ -56,7 +56,7 @@ export function chooseBinaries(
   { target, isElsewhere = () => false }: { target: BundleTarget; isElsewhere?: (dir: string) => boolean },
 ): readonly string[] {
   const chosen = new Set(files);
-  // They are chosen with the package that lists them.
+  // Variants are chosen with the package that lists them.
   const listed = new Set(dirs.flatMap((dir) => variantsOf(dir).map((each) => each.dir)));
   for (const dir of dirs) {
     if (listed.has(dir)) continue;
@@ -75,11 +75,11 @@ export function chooseBinaries(
   return [...chosen];
 }
 
-/** Variants have variants: an addon's and those of the libraries that it loads. */
+/** Variants may have variants: those of an addon, and those of the libraries that it loads. */
 const withNested = (variants: readonly Variant[]): readonly Variant[] =>
   variants.flatMap((each) => [each, ...withNested(variantsOf(each.dir))]);
 
-/** The variants for a target that a package's dependencies name, and that aren't installed. */
+/** Returns the variants for a target that a package lists as dependencies but that aren't installed. */
 export const lackingVariants = (dir: string, target: BundleTarget): readonly string[] =>
   namesFor(optionalNames(dir), target).filter((name) => findInstalled(name, dir) === undefined);
 
@@ -90,7 +90,7 @@ function checkInstalled(
   if (own.length === 0 && variants.length === 0) return;
   const usable = variants.filter((each) => isForTarget(readPackageJson(each.dir), target)).map((each) => each.dir);
   const isUsable = usable.length > 0 || own.some((file) => fits(file, dir, target));
-  // A variant names the libraries that it loads.
+  // A variant lists the libraries that it loads.
   const sources = isUsable ? usable : [dir];
   const lacking = sources.flatMap((from) => lackingVariants(from, target));
   if (!isUsable || lacking.length > 0) throw missing(dir, target, lacking);

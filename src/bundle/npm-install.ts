@@ -45,7 +45,7 @@ export async function installOnce(request: InstallRequest, signal: AbortSignal |
     try {
       return await unlessAborted(running.dir, signal);
     } catch (error) {
-      // Another bundle that wanted the same was cancelled, and its install with it.
+      // Another bundle with the same request was cancelled, and the install with it.
       if (signal?.aborted === true || running.signal?.aborted !== true) throw error;
     }
   }
@@ -58,7 +58,7 @@ function start(key: string, request: InstallRequest, signal: AbortSignal | undef
   return dir;
 }
 
-/** The same, or the reason of a signal if that comes first. */
+/** Settles like the promise, or rejects with the signal's reason if that comes first. */
 async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
   signal.throwIfAborted();
@@ -72,12 +72,12 @@ async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undef
 
 async function install(request: InstallRequest, signal: AbortSignal | undefined): Promise<string> {
   const dir = await realpath((await temporaryDir('packages')).path);
-  // Anew, as it may be there already.
+  // Remove the listener first, since it may already be registered.
   process.off('exit', removeFolders).once('exit', removeFolders);
   folders.add(dir);
   try {
     const npmrc = findNpmrc(request.projectDir);
-    // It may hold a token, of which a copy could stay behind.
+    // Link instead of copying: the file may hold a token, and a copy might be left behind.
     if (npmrc !== undefined) await symlink(npmrc, join(dir, '.npmrc')).catch(() => copyFile(npmrc, join(dir, '.npmrc')));
     await writeProject(dir, request);
     await runNpm(['install', ...flags, ...npmFlags(request.target)], dir, signal);
@@ -105,7 +105,7 @@ const flags = [
   '--install-strategy=hoisted',
 ];
 
-/** The nearest .npmrc of a project; npm itself reads the user's. */
+/** Finds the nearest .npmrc of a project. npm itself reads the one in the home directory. */
 function findNpmrc(projectDir: string): string | undefined {
   for (let dir = projectDir; dir !== homedir(); dir = dirname(dir)) {
     const file = join(dir, '.npmrc');

@@ -7,7 +7,7 @@ export interface LockedPackage {
   readonly name?: string;
   readonly version?: string;
   readonly resolved?: string;
-  /** Whether it is a link to a folder: `resolved`, relative to the lock file. */
+  /** Whether it is a link to the directory `resolved`, relative to the lock file. */
   readonly link?: boolean;
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
@@ -18,12 +18,12 @@ export interface LockedPackage {
   readonly libc?: string | readonly string[];
 }
 
-/** npm's lock file of a project. */
+/** The npm lock file of a project. */
 export interface NpmLock {
   readonly dir: string;
-  /** The project's place in it: empty, or that of a workspace. */
+  /** The project's key in the lock file: empty, or that of a workspace. */
   readonly importer: string;
-  /** By their places below `dir`. */
+  /** By their paths relative to `dir`. */
   readonly packages: Readonly<Record<string, LockedPackage>>;
 }
 
@@ -51,7 +51,7 @@ function parseLock(file: string): Partial<Pick<NpmLock, 'packages'>> {
   }
 }
 
-/** The place of a package as Node would find it from another place. */
+/** Returns the place at which Node would find a package from another place. */
 export function findLocked({ packages }: NpmLock, name: string, from: string): string | undefined {
   const parts = from === '' ? [] : from.split('/');
   for (let length = parts.length; length >= 0; length -= 1) {
@@ -63,19 +63,19 @@ export function findLocked({ packages }: NpmLock, name: string, from: string): s
   return undefined;
 }
 
-/** The names that a package needs, without peers that it can do without. */
+/** Returns the names that a package depends on, without optional peers. */
 export function neededNames({ dependencies = {}, optionalDependencies = {}, ...json }: LockedPackage): {
   readonly required: readonly string[];
   readonly optional: readonly string[];
 } {
   const { peerDependencies = {}, peerDependenciesMeta = {} } = json;
   const peers = Object.keys(peerDependencies).filter((name) => peerDependenciesMeta[name]?.optional !== true);
-  // A registry lists the optional ones with the others too.
+  // Registries also list optional dependencies among the regular ones.
   const required = Object.keys(dependencies).filter((name) => !Object.hasOwn(optionalDependencies, name));
   return { required: [...required, ...peers], optional: Object.keys(optionalDependencies) };
 }
 
-/** The part of a lock file that these places need, for a project that has only them. */
+/** Returns the part of a lock file that these places need, for a project that contains nothing else. */
 export function lockOf(lock: NpmLock, places: readonly string[]): Readonly<Record<string, LockedPackage>> {
   const required = reach(lock, places, false);
   const prefix = lock.importer === '' ? '' : `${lock.importer}/`;
@@ -92,7 +92,7 @@ export function lockOf(lock: NpmLock, places: readonly string[]): Readonly<Recor
   return Object.fromEntries(entries);
 }
 
-/** The places that these need, directly or not, with themselves. */
+/** Returns these places and everything they depend on, directly or indirectly. */
 function reach(lock: NpmLock, places: readonly string[], withOptional: boolean): ReadonlySet<string> {
   const reached = new Set(places);
   for (const place of reached) {

@@ -5,7 +5,7 @@ import { ClipperError } from '../errors.ts';
 
 const cliPath = join('npm', 'bin', 'npm-cli.js');
 
-/** The npm that belongs to the running Node, or else the one on PATH. */
+/** Returns the npm that belongs to the running Node, or else the one on PATH. */
 function findNpm(): string | undefined {
   const node = process.execPath;
   const beside = [node, existsSync(node) ? realpathSync(node) : node].map((file) => dirname(file));
@@ -27,7 +27,9 @@ const misleading =
 
 const tailLength = 3_000;
 
-/** Runs npm in a folder. Killed when the signal aborts, of which it then throws the reason. Throws E_BUNDLE_FAILED. */
+/**
+ * Runs npm in a directory. If the signal aborts, kills npm and throws the signal's reason. Throws E_BUNDLE_FAILED if npm fails.
+ */
 export async function runNpm(args: readonly string[], cwd: string, signal: AbortSignal | undefined): Promise<void> {
   signal?.throwIfAborted();
   const npm = findNpm();

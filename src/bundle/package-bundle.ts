@@ -24,12 +24,12 @@ export interface PackedPackages {
   /** modules.cjs, and, if the closure uses kept packages, a module that must be evaluated before the closure. */
   readonly code: readonly EmittedFile[];
   readonly files: readonly CopiedFile[];
-  /** The packages that it is made of. */
+  /** The packages it contains. */
   readonly parts: readonly SoftwarePart[];
   readonly warnings: readonly string[];
 }
 
-/** A result with the files that it was made of, as they were then. */
+/** A result, with the files that it was created from and their stamps at the time. */
 interface Made {
   readonly packed: PackedPackages;
   readonly stamps: readonly string[];
@@ -38,14 +38,14 @@ interface Made {
 
 export interface PackageRequest {
   readonly packages: readonly PackageImport[];
-  /** Modules of these packages that the process evaluated, in its order. */
+  /** Modules of these packages that the process evaluated, in order. */
   readonly evaluated: readonly LoadedFile[];
   readonly projectDir: string;
   readonly target: BundleTarget;
   readonly added: AddedPackages | undefined;
 }
 
-/** The next version of a model mostly uses the same packages, and bundling them is most of a deploy's work here. */
+/** The next version of a model mostly uses the same packages, and bundling them is most of the work of a deploy here. */
 const made = new LRUCache<string, Made>({ max: 16 });
 
 /** The module that imports the kept packages. */
@@ -67,7 +67,7 @@ export async function bundlePackages(request: PackageRequest): Promise<PackedPac
   return packed;
 }
 
-/** Builds until it is known which packages must be kept as files: that one is, may show that of another. */
+/** Repeats the build until the set of kept packages is stable: keeping one package may require keeping another. */
 async function packPackages(request: PackageRequest): Promise<{ packed: PackedPackages; inputs: readonly string[] }> {
   const { packages, evaluated, projectDir, added } = request;
   const kept = new KeptPackages(projectDir);
@@ -151,7 +151,7 @@ const withFilesOf = (trace: Trace, added: AddedPackages | undefined): Trace =>
     ? trace
     : { ...trace, files: [...new Set([...trace.files, ...added.files])].sort() };
 
-/** The files that esbuild found wrong; it may be that Node can run them all the same. */
+/** Returns the files in which esbuild found errors. Node may still be able to run them. */
 const placesOf = (errors: readonly Message[], projectDir: string): readonly string[] =>
   errors.flatMap(({ location }) => (location === null ? [] : [resolve(projectDir, location.file)]));
 

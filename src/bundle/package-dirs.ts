@@ -20,16 +20,16 @@ export interface PackageJson {
 
 const inNodeModules = /^(.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+)[\\/]/;
 
-/** The folder of the package that a file belongs to; undefined for files of the user's own project. */
+/** Returns the directory of the package that contains a file, or undefined for files of the user's own project. */
 export function packageDirOf(file: string, projectDir: string): string | undefined {
   const installed = inNodeModules.exec(file)?.[1];
   if (installed !== undefined) return installed;
-  // A workspace's package is installed as a link, and its real files lie beside the project.
+  // A workspace package is installed as a link. Its real files are next to the project.
   const dir = findProjectDir(dirname(file));
   return existsSync(join(dir, 'package.json')) && !`${projectDir}${sep}`.startsWith(`${dir}${sep}`) ? dir : undefined;
 }
 
-/** The packages that are kept as files, by their folders. */
+/** The packages that are kept as files, by directory. */
 export class KeptPackages {
   readonly #dirs = new Set<string>();
   readonly #projectDir: string;
@@ -42,13 +42,13 @@ export class KeptPackages {
     return this.#dirs.size;
   }
 
-  /** Whether a file belongs to one of them. */
+  /** Whether a file belongs to a kept package. */
   has(file: string): boolean {
     const dir = packageDirOf(file, this.#projectDir);
     return dir !== undefined && this.#dirs.has(dir);
   }
 
-  /** Adds the packages of these files, and says whether there was a new one among them. */
+  /** Adds the packages of these files. Returns whether any of them was new. */
   addOf(files: Iterable<string>): boolean {
     const { size } = this;
     for (const file of files) {
@@ -67,9 +67,9 @@ export function readPackageJson(dir: string): PackageJson {
 export const packageNameOf = (dir: string): string =>
   readPackageJson(dir).name ?? /(?:@[^\\/]+[\\/])?[^\\/]+$/.exec(dir)?.[0] ?? dir;
 
-/** An installed package as Node finds it from another one's folder. */
+/** An installed package as Node finds it from another package's directory. */
 export interface Installed {
-  /** Real. */
+  /** The real path. */
   readonly dir: string;
   /** The symbolic link that leads there, if there is one. */
   readonly link: string | undefined;

@@ -1,7 +1,7 @@
 import { packageDirOf, packageNameOf, readPackageJson } from './package-dirs.ts';
 import type { SoftwarePart } from './sbom.ts';
 
-/** The folders of the packages that files belong to. */
+/** Returns the directories of the packages that files belong to. */
 export function packageDirsOf(files: Iterable<string>, projectDir: string): readonly string[] {
   const dirs = [...files].map((file) => packageDirOf(file, projectDir));
   return [...new Set(dirs.filter((dir) => dir !== undefined))];
@@ -13,7 +13,7 @@ export function partOf(dir: string): SoftwarePart {
   return { name: packageNameOf(dir), version, license: licenseIn(json) };
 }
 
-/** Old packages have an object, or a list of them. */
+/** Old packages have an object, or a list of objects. */
 function licenseIn({ license, licenses }: { license?: unknown; licenses?: unknown }): string | undefined {
   const listed = [license ?? licenses].flat().flatMap((each: unknown) => {
     const text = typeof each === 'object' && each !== null ? (each as { type?: unknown }).type : each;

@@ -55,6 +55,6 @@ export class PackageWarnings {
   }
 }
 
-/** The computed names of packages with a variant for each platform are those of the variants. */
+/** A package with one variant per platform computes the variants' names, which are known. */
 const isUnresolved = (file: string, dir: string, trace: Trace | undefined): boolean =>
   variantsOf(dir).length === 0 && trace?.warnings.some((warning) => warning.includes(`loaded from ${file}`)) === true;

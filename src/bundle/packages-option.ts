@@ -3,7 +3,7 @@ import { z } from '../util/zod.ts';
 /** A package to add to those that a closure uses. */
 export interface WantedPackage {
   readonly name: string;
-  /** A version, a range of versions or a tag; undefined for the one that the project uses. */
+  /** A version, a version range or a tag. Undefined for the version that the project uses. */
   readonly range: string | undefined;
 }
 
@@ -38,7 +38,7 @@ export const packagesOption = z
   .default('auto')
   .describe("npm packages to add to what the function is seen to use: ['sharp', 'lodash@^4']; 'auto' adds none.");
 
-/** The packages of the option, each once and in the order of their names. */
+/** Returns the packages of the option without duplicates, sorted by name. */
 export function wantedPackages(option: 'auto' | readonly string[]): readonly WantedPackage[] {
   if (option === 'auto') return [];
   const byName = new Map(option.flatMap((text) => parseEntry(text) ?? []).map((each) => [each.name, each]));

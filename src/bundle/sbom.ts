@@ -2,7 +2,7 @@
 export interface SoftwarePart {
   readonly name: string;
   readonly version?: string | undefined;
-  /** As package.json has it: an SPDX id or expression, or a text in place of one. */
+  /** As in package.json: an SPDX ID, an SPDX expression, or free text. */
   readonly license?: string | undefined;
   /** Default: `library`. */
   readonly type?: 'library' | 'platform' | 'operating-system' | 'application';
@@ -32,7 +32,7 @@ export interface Sbom {
   readonly components: readonly Component[];
 }
 
-/** The same parts give the same bill, in whatever order they come. */
+/** The same parts give the same bill of materials, in any order. */
 export const sbomOf = (parts: Iterable<SoftwarePart>, name = 'bundle'): Sbom => ({
   $schema: 'http://cyclonedx.org/schema/bom-1.6.schema.json',
   bomFormat: 'CycloneDX',
@@ -73,7 +73,7 @@ const npmPurl = (name: string, version: string | undefined): string => {
   return `pkg:npm/${path}${version === undefined ? '' : `@${encodeURIComponent(version)}`}`;
 };
 
-/** Those that most packages have. The schema lists all ids that may stand as one; as an expression any may. */
+/** The IDs that most packages use. The schema enumerates all valid `id` values; an `expression` may hold any ID. */
 const commonIds = new Set(
   '0BSD AFL-2.1 Apache-2.0 Artistic-2.0 BlueOak-1.0.0 BSD-2-Clause BSD-3-Clause CC-BY-3.0 CC-BY-4.0 CC0-1.0 ISC MIT MIT-0 MPL-2.0 Python-2.0 Unlicense WTFPL Zlib'.split(
     ' ',

@@ -9,9 +9,9 @@ import { packageDirOf } from './package-dirs.ts';
 
 /** nft's analysis of a module; its types don't declare the cache's contents. */
 interface Analysis {
-  /** Files that are reached by a path, and not by `require` or `import`. */
+  /** Files that are referenced by path and not by `require` or `import`. */
   readonly assets: ReadonlySet<string>;
-  /** Specifiers; those of computed names are absolute files. */
+  /** Specifiers. Computed names appear as absolute file paths. */
   readonly deps: ReadonlySet<string>;
   readonly imports: ReadonlySet<string>;
 }
@@ -19,10 +19,10 @@ interface Analysis {
 /** Words of modules that may reach files besides their imports; modules without them needn't be parsed again. */
 const hints = /\b(?:__dirname|__filename|import\.meta\.(?:url|dirname|filename|resolve)|createRequire)\b/;
 
-/** Packages that load the addons of those that use them. */
+/** Whether a package loads the addons of the packages that use it. */
 const isAddonLoader = (name: string): boolean => /^(?:bindings|(?:@[^/]+\/)?node-(?:gyp-build|pre-gyp)[^/]*)$/.test(name);
 
-/** A module of a package that may need files beside it. */
+/** A module of a package that may need files next to it. */
 interface Suspect {
   readonly file: string;
   readonly text: string;
@@ -73,7 +73,7 @@ export function namedFiles(file: string, text: string): readonly string[] {
 }
 
 async function analyse(suspects: readonly Suspect[], projectDir: string): Promise<ReadonlyMap<string, Analysis>> {
-  // Few packages need it, and to load it takes longer than to bundle most.
+  // Loaded lazily: few packages need it, and loading it takes longer than bundling most packages.
   const { nodeFileTrace } = await import('@vercel/nft');
   const cache: { analysisCache?: Map<string, Analysis> } = {};
   const files = suspects.map(({ file }) => file);
@@ -85,7 +85,7 @@ function needsFiles({ file, text, bundled }: Suspect, analysis: Analysis | undef
   if (analysis === undefined) return false;
   const { assets, deps, imports } = analysis;
   if (namedFiles(file, text).length > 0) return true;
-  // A module that names itself mostly does it for `createRequire`.
+  // A module that refers to its own file mostly does so for `createRequire`.
   const runsItself = /\b(?:Worker|fork)\s*\(/.test(text);
   if ([...assets].some((asset) => asset !== file || runsItself)) return true;
   const { resolve: find } = createRequire(file);

@@ -4,12 +4,12 @@ import { dirname, join } from 'node:path';
 
 /** A file of a bundle. */
 export interface BundleFile {
-  /** Relative to the bundle's folder, with `/`. */
+  /** Relative to the bundle's directory, with `/` as the separator. */
   readonly path: string;
   readonly bytes: number;
   readonly sha256: string;
   readonly executable?: true;
-  /** Where a symbolic link leads, relative to its folder; `sha256` is of this text. */
+  /** The target of a symbolic link, relative to the link's directory. `sha256` is the hash of this text. */
   readonly link?: string;
 }
 
@@ -17,7 +17,9 @@ const chunkBytes = 8 * 2 ** 20;
 const chunksInFlight = 3;
 const copiesInFlight = 16;
 
-/** Writes a file and hashes it in the same pass: chunks are hashed while the disk takes those before. No copy is made. */
+/**
+ * Writes a file and hashes it in the same pass, without copying: each chunk is hashed while earlier chunks are being written.
+ */
 export async function writeHashed(dir: string, path: string, bytes: Uint8Array, signal?: AbortSignal): Promise<BundleFile> {
   const target = join(dir, path);
   await mkdir(dirname(target), { recursive: true });
@@ -43,17 +45,17 @@ export async function writeHashed(dir: string, path: string, bytes: Uint8Array, 
   return { path, bytes: bytes.byteLength, sha256: hash.digest('hex') };
 }
 
-/** A file to copy into a bundle, or a symbolic link to make there. */
+/** A file to copy into a bundle, or a symbolic link to create there. */
 export interface CopiedFile {
   /** In the bundle. */
   readonly path: string;
   readonly from: string;
   readonly link?: string;
-  /** How its text is to be changed. */
+  /** Changes the file's text. */
   readonly change?: (text: string) => string;
 }
 
-/** Copies files into a bundle's folder. */
+/** Copies files into a bundle's directory. */
 export async function copyHashed(
   dir: string,
   files: readonly CopiedFile[],
@@ -87,7 +89,7 @@ async function copyOne(dir: string, { path, from, link, change }: CopiedFile, si
   return { ...file, executable: true };
 }
 
-/** The system may take less than it is given. */
+/** `write` may write fewer bytes than requested. */
 async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
   for (let done = 0; done < bytes.byteLength; ) {
     const { bytesWritten } = await file.write(bytes, done, bytes.byteLength - done, position + done);
@@ -95,7 +97,7 @@ async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): 
   }
 }
 
-/** The identity of a set of files: of their paths and contents. */
+/** Returns the identity of a set of files, based on their paths and contents. */
 export function digestOf(files: readonly BundleFile[], extra: readonly string[] = []): string {
   const hash = createHash('sha256');
   for (const { path, sha256, executable, link } of [...files].sort((a, b) => (a.path < b.path ? -1 : 1))) {
