@@ -12,20 +12,18 @@ interface Where {
   readonly target: BundleTarget;
 }
 
-/** `name@version`: identifies a package wherever it is installed. */
+/** Returns `name@version`, which identifies a package wherever it is installed. */
 export function identityOf(dir: string): string {
   return `${packageNameOf(dir)}@${readPackageJson(dir).version}`;
 }
 
-/**
- * Adds packages to the kept ones, so that the closure finds them. Throws E_BUNDLE_FAILED if two versions clash.
- */
+/** Adds packages to the kept ones, so that the closure finds them. Throws E_BUNDLE_FAILED if two versions clash. */
 export const withAdded = (kept: KeptFiles, added: AddedPackages, where: Where): readonly CopiedFile[] =>
   added.fetchedTo === undefined
     ? linkTops(kept, added, where)
     : mergeFetched(kept, { ...added, fetchedTo: added.fetchedTo }, where);
 
-/** Packages outside the top of the bundle's node_modules, such as those of a workspace, get a link there. */
+/** Links added packages that aren't at the top of the bundle's node_modules, such as those of a workspace. */
 function linkTops({ files, place }: KeptFiles, { tops }: AddedPackages, { projectDir }: Where): readonly CopiedFile[] {
   const links = Object.entries(tops).flatMap(([name, dir]): CopiedFile[] => {
     const path = `node_modules/${name}`;
@@ -39,7 +37,7 @@ function linkTops({ files, place }: KeptFiles, { tops }: AddedPackages, { projec
   return sorted([...files, ...links]);
 }
 
-/** Merges npm's installation into the kept packages: a package in both has the files of both. */
+/** Merges what npm installed into the kept files. If both have a package, the bundle gets the files of both. */
 function mergeFetched(
   { files, place }: KeptFiles,
   { fetchedTo, ...added }: AddedPackages & { fetchedTo: string },

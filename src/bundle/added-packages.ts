@@ -8,14 +8,14 @@ import { findInstalled, type Installed, packageNameOf, readPackageJson } from '.
 import type { WantedPackage } from './packages-option.ts';
 import { type BundleTarget, isThisProcess } from './target.ts';
 
-/** Packages to put into a bundle besides those that its closure visibly uses. */
+/** Packages that go into a bundle in addition to those that its closure is known to use. */
 export interface AddedPackages {
-  /** The folder that npm installed them in; undefined if they are taken from the project. */
+  /** The folder that npm installed them in. Undefined if they are used as installed in the project. */
   readonly fetchedTo: string | undefined;
-  /** All files of theirs and of their dependencies, and symbolic links. */
+  /** All their files, those of their dependencies, and symbolic links. */
   readonly files: readonly string[];
   readonly dirs: readonly string[];
-  /** The directories of the requested packages, by name. */
+  /** The folders of the requested packages, by name. */
   readonly tops: Readonly<Record<string, string>>;
 }
 
@@ -24,17 +24,17 @@ interface Where {
   readonly target: BundleTarget;
 }
 
-/** A wanted package, and the project's copy of it. */
+/** A requested package, with the version that the project has. */
 interface Choice extends WantedPackage {
   readonly installed: (Installed & { readonly version: string | undefined }) | undefined;
-  /** Its place in the lock file, if the version there fits. */
+  /** Its place in the lock file, if the version there is the requested one. */
   readonly place: string | undefined;
   readonly locked: LockedPackage | undefined;
 }
 
 /**
- * Finds packages in the user's project, or installs them with npm for another platform or if some are missing.
- * Throws E_BUNDLE_FAILED, and the reason of the signal.
+ * Finds packages in the user's project. Installs them with npm if they aren't all there or are needed for another platform.
+ * Throws E_BUNDLE_FAILED, or the signal's reason.
  */
 export async function addPackages(
   wanted: readonly WantedPackage[],
@@ -89,7 +89,7 @@ async function fetch(
   return { fetchedTo, files: dirs.flatMap(packageFiles), dirs, tops };
 }
 
-/** A package for npm, in the form of a dependency in package.json. */
+/** Returns what npm is to install, in the form of a dependency in package.json. */
 function specOf(choice: Choice, projectDir: string): string {
   const { name, range, installed, locked, place } = choice;
   if (place !== undefined && !place.includes('node_modules/')) throw unfetchable(name, place);
@@ -104,7 +104,7 @@ function specOf(choice: Choice, projectDir: string): string {
   return range ?? ranges[name] ?? 'latest';
 }
 
-/** The installed versions of the packages' dependencies, for each name that has only one. */
+/** Returns the installed versions of the packages' dependencies: those names that have only one version. */
 function versionsOf(choices: readonly Choice[], target: BundleTarget): Readonly<Record<string, string>> {
   const tops = new Set(choices.map(({ name }) => name));
   const tree = installedTree(

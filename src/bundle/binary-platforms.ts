@@ -2,7 +2,7 @@ import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { extname, relative } from 'node:path';
 import type { BundleTarget } from './target.ts';
 
-/** The platforms of a native binary, as far as known; empty for any. */
+/** Where a native binary runs, as far as is known. An empty list means anywhere. */
 interface Platforms {
   readonly platforms: readonly string[];
   readonly archs: readonly string[];
@@ -71,8 +71,8 @@ const machMachines: Readonly<Record<number, string>> = { 16777223: 'x64', 167772
 const peMachines: Readonly<Record<number, string>> = { 332: 'ia32', 34404: 'x64', 43620: 'arm64' };
 
 /**
- * What the first bytes of a binary say; undefined if it isn't a binary. Addons compiled at install give their platform nowhere
- * else.
+ * Reads from a file's header where it runs. Undefined if the file isn't a binary. Addons compiled at install time say it
+ * nowhere else.
  */
 function byHeader(file: string): Platforms | undefined {
   const bytes = Buffer.alloc(1024);
@@ -110,11 +110,14 @@ const allows = ({ platforms, archs, libcs }: Platforms, { platform, arch, libc }
   // On Windows, `gnu` is the name of a compiler.
   (libcs.length === 0 || libc === undefined || libcs.includes(libc));
 
-/** Whether a binary of the package in this directory runs on a target. */
+/** Whether a binary of the package in this folder runs on a target. */
 export const fits = (file: string, dir: string, target: BundleTarget): boolean =>
   allows(byWords(relative(dir, file)), target) && allows(byHeader(file) ?? anywhere, target);
 
-/** The names that match a target's platform. If some name its libc, those without a libc are for the other. */
+/**
+ * Returns the names that claim to fit a target. If some of them name the target's libc, those without a libc are for the other
+ * one and are left out.
+ */
 export function namesFor(names: readonly string[], target: BundleTarget): readonly string[] {
   const fitting = names.filter((name) => {
     const said = byWords(name);

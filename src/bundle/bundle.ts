@@ -20,7 +20,7 @@ import { printSbom, sbomOf } from './sbom.ts';
 import { resolveTarget, type TargetOption, targetOption } from './target.ts';
 import { type BundleFile, type CopiedFile, copyHashed, digestOf, writeHashed } from './write-files.ts';
 
-/** An immutable directory created from a closure, ready to run in a replica. */
+/** An immutable folder created from a closure, ready to run in a replica. */
 export interface StoredBundle {
   /** Absolute. */
   readonly dir: string;
@@ -29,13 +29,13 @@ export interface StoredBundle {
   /** SHA-256 of the bundle's contents, in hex. The same closure always has the same digest. */
   readonly digest: string;
   readonly files: readonly BundleFile[];
-  /** Loads in packages that may fail in a replica, with their place and a fix. */
+  /** Loads in packages that may fail in a replica: where each one is, and how to fix it. */
   readonly warnings: readonly string[];
 }
 
-/** A bundle, with a report on its closure. */
+/** A bundle, along with what is known about its closure. */
 export interface Bundle extends StoredBundle {
-  /** The report on what was captured, and how. */
+  /** What was captured, and how. */
   readonly captured: CaptureReport;
 }
 
@@ -55,9 +55,9 @@ const manifestName = 'manifest.json';
 export const sbomName = 'sbom.cdx.json';
 
 /**
- * Captures a function with all it closes over and writes it to a folder, from which any Node of the same major version
- * can import it. Throws E_NOT_CAPTURABLE with the path to each value that can't travel, and E_BUNDLE_FAILED for packages that
- * can be neither bundled nor kept as files.
+ * Captures a function with everything it closes over and writes it to a folder. Any Node of the same major version can
+ * import it from there. Throws E_NOT_CAPTURABLE with the path to what can't travel, and E_BUNDLE_FAILED for packages that can
+ * neither be bundled nor kept as files.
  */
 export async function bundleClosure(fn: Function, options: BundleOptions): Promise<Bundle> {
   const { outDir, secrets, ...settings } = resolveOptions(BundleOptions, options, 'bundleClosure');
@@ -76,7 +76,10 @@ interface BundleSettings {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Writes a bundle into a store of bundles, each in a folder named by its digest; an existing one is left as it is. */
+/**
+ * Writes a bundle to a store, which has one folder per bundle, named by its digest. A bundle that already exists isn't
+ * rewritten.
+ */
 export async function storeBundle(
   captured: CapturedClosure,
   { storeDir, ...settings }: BundleSettings & { storeDir: string },
@@ -87,7 +90,7 @@ export async function storeBundle(
     const dir = join(storeDir, bundle.digest);
     // Another deploy of the same closure may have been faster.
     if (!existsSync(dir)) await rename(draft, dir).catch((error: unknown) => existsSync(dir) || Promise.reject(error));
-    // Bundles that are unused for a while and that no version needs are removed.
+    // Bundles that are no longer needed are evicted by age, so mark this one as recently used.
     else await utimes(dir, new Date(), new Date());
     return { ...bundle, dir, entry: join(dir, entryName) };
   } finally {
@@ -140,11 +143,14 @@ async function packPackages(
   return bundlePackages({ ...used, ...where, added: await addPackages(wanted, where, signal) });
 }
 
-/** Imports are evaluated before the module's code wherever they stand; at its end they don't shift the source map. */
+/**
+ * Imports are evaluated before a module's code wherever they are. At the end, this one doesn't shift any line of the source
+ * map.
+ */
 const withKept = (file: EmittedFile): EmittedFile =>
   file.name === entryName ? { ...file, text: `${file.text}import "./${keptName}";\n` } : file;
 
-/** Throws E_BUNDLE_FAILED if they would be mixed with packages installed in the folder. */
+/** Throws E_BUNDLE_FAILED if the folder already has installed packages, which would mix with these. */
 async function copyPackages(dir: string, files: readonly CopiedFile[], signal?: AbortSignal): Promise<readonly BundleFile[]> {
   const packagesDir = join(dir, 'node_modules');
   if (existsSync(packagesDir)) {
@@ -166,12 +172,12 @@ async function removeOldBundle(dir: string): Promise<void> {
   if (manifest === undefined) return;
   const { files = [] } = JSON.parse(manifest) as { files?: readonly BundleFile[] };
   for (const { path } of files) await rm(join(dir, path), { force: true });
-  // Empty directories would look like packages and block links.
+  // Empty folders would look like packages and block links.
   const folders = new Set(files.flatMap(({ path }) => foldersOf(path)));
   for (const path of [...folders].sort().reverse()) await rmdir(join(dir, path)).catch(() => {});
 }
 
-/** Returns the directories within the bundle that contain a file, outermost first. */
+/** Returns the folders within the bundle that contain a file, outermost first. */
 const foldersOf = (path: string): readonly string[] =>
   path
     .split('/')

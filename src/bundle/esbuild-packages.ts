@@ -8,7 +8,7 @@ const namespace = 'clipper';
 const keptPrefix = 'clipper-kept:';
 const evaluatedPrefix = 'clipper-evaluated:';
 
-/** An import of a bundled module from a package that is kept as files. */
+/** An import by a bundled module from a package that is kept as files. */
 export interface KeptImport {
   readonly file: string;
   readonly importer: string;
@@ -20,7 +20,7 @@ export interface KeptMember extends PackageImport {
   readonly file: string;
 }
 
-/** How bundling went: `text` is undefined if it failed. */
+/** The result of a build. `text` is undefined if it failed. */
 export interface PackageBuild {
   readonly text: string | undefined;
   readonly errors: readonly Message[];
@@ -37,17 +37,17 @@ export interface BuildRequest {
   readonly kept: KeptPackages;
 }
 
-/** The findings of a build. */
+/** What a build collects along the way. */
 interface Findings {
   readonly imports: KeptImport[];
   readonly members: KeptMember[];
 }
 
-/** Bundles a closure's imports from packages, except packages that are kept as files. */
+/** Bundles what a closure uses from packages, except those that are kept as files. */
 export async function buildPackages(request: BuildRequest): Promise<PackageBuild> {
   const { packages, evaluated, projectDir, kept } = request;
   const found: Findings = { imports: [], members: [] };
-  // As in the process: entries before their dependencies, with all side effects of evaluation.
+  // As in the process: each entry before what it loads, and with all side effects of evaluating the modules.
   const first = evaluated.flatMap(({ file }, index) => (kept.has(file) ? [] : [`import "${evaluatedPrefix}${index}";`]));
   const contents = [...first, ...packages.map((_, index) => `export * from "${namespace}:${index}";`)].join('\n');
   const bundled = packages.filter(({ source }) => source.type !== 'inside' || !kept.has(source.file));
@@ -91,7 +91,7 @@ const settings = {
   mainFields: ['main'],
   banner: { js: 'const __clipperInsides = {}, __clipperUrl = require("node:url").pathToFileURL(__filename).href;' },
   define: { 'import.meta.url': '__clipperUrl' },
-  // A package with an addon is kept as files once the build has found it.
+  // A package with an addon is kept as files, but which package that is isn't known until after the build.
   loader: { '.node': 'empty' },
   // Some packages read the names of their classes, which a bundler may change.
   keepNames: true,
@@ -100,7 +100,7 @@ const settings = {
   logOverride: { 'unsupported-require-call': 'warning', 'unsupported-dynamic-import': 'warning' },
 } satisfies BuildOptions;
 
-/** One virtual module per import, so that each is resolved from its own folder; empty for kept packages. */
+/** Creates a virtual module per import, so that each resolves from its own folder. For a kept package it is empty. */
 const importsOf = ({ packages, evaluated, kept }: BuildRequest, { members }: Findings): Plugin => ({
   name: 'captured-imports',
   setup({ onResolve, onLoad, resolve }) {
@@ -125,7 +125,7 @@ const importsOf = ({ packages, evaluated, kept }: BuildRequest, { members }: Fin
   },
 });
 
-/** Marks imports that esbuild resolves itself. */
+/** Marks imports that esbuild itself should resolve. */
 const asIs = Symbol('as is');
 
 /** Leaves the files of kept packages out of the bundle, under names that `placeKeptFiles` recognizes. */

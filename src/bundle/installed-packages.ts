@@ -19,7 +19,7 @@ interface Where {
   readonly target: BundleTarget;
 }
 
-/** Follows installed packages to their dependencies, as Node resolves them. */
+/** Collects the dependencies of installed packages, resolved as Node would. */
 export function installedTree(tops: readonly Installed[], { lock, target }: Where): InstalledTree {
   const dirs = new Set(tops.map(({ dir }) => dir));
   const links = new Set(tops.flatMap(({ link }) => link ?? []));
@@ -37,7 +37,8 @@ export function installedTree(tops: readonly Installed[], { lock, target }: Wher
     if (lackingVariants(dir, target).length > 0) isWhole = false;
     for (const name of [...required, ...optional]) {
       const found = findInstalled(name, dir);
-      // A dependency for another platform may be missing; without a lock file nothing more is known.
+      // An optional package that isn't for this platform is missing on purpose. Without a lock file, nothing tells whether it
+      // is.
       if (found === undefined) isWhole &&= optional.includes(name) && !isWanted(name);
       else {
         dirs.add(found.dir);
@@ -60,7 +61,7 @@ function filesAt(path: string, entry: { isDirectory(): boolean; isFile(): boolea
   return readdirSync(path, { withFileTypes: true }).flatMap((each) => filesAt(join(path, each.name), each));
 }
 
-/** Returns the directories of the packages in a `node_modules` that npm created, including nested ones. */
+/** Returns the folders of the packages in a `node_modules` that npm created, including nested ones. */
 export function packagesIn(nodeModules: string): readonly string[] {
   const dirs = childrenOf(nodeModules).flatMap((dir) => (/[\\/]@[^\\/]+$/.test(dir) ? childrenOf(dir) : [dir]));
   return dirs.flatMap((dir) => [dir, ...packagesIn(join(dir, 'node_modules'))]);

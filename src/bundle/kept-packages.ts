@@ -34,7 +34,7 @@ export async function traceKept({ keptImports, keptMembers }: PackageBuild, proj
   const named = await Promise.all(modules.map(async (file) => namedFiles(file, await readFile(file, 'utf8'))));
   const files = [...new Set([...found, ...named.flat()])];
   return {
-    // The user's own files don't belong to packages, even if a package looks for files in its working directory.
+    // The user's own files don't belong to a package, even if a package looks for files in the working directory.
     files: files.filter((file) => isLink(file) || packageDirOf(file, projectDir) !== undefined).sort(),
     modules: new Set([...traced.esmFileList].map((path) => join(base, path))),
     warnings: [...traced.warnings].map(({ message }) => message),
@@ -47,21 +47,21 @@ export function alsoKept({ inputs, keptImports }: PackageBuild, trace: Trace, pr
   return [
     // A package that kept ones also use would exist twice.
     ...trace.files.filter((file) => bundled.has(packageDirOf(file, projectDir))),
-    // Bundled code `require`s ES modules, which only later versions of Node allow.
+    // Bundled code loads modules with `require`, which can load ES modules only in later versions of Node.
     ...keptImports
       .filter(({ file, kind }) => kind === 'import-statement' && (file.endsWith('.mjs') || trace.modules.has(file)))
       .map(({ importer }) => importer),
   ];
 }
 
-/** The parts of kept packages that go into a bundle. */
+/** The files of kept packages that go into a bundle. */
 export interface KeptFiles {
   readonly files: readonly CopiedFile[];
   /** Returns where a kept file is in the bundle. */
   readonly place: (file: string) => string;
 }
 
-/** Lays out the files of a trace for a platform, with the private variables that closures use. */
+/** Lays out the files of a trace for a target. Modules also expose the private variables that closures use. */
 export function layOutKept(
   trace: Trace,
   members: readonly KeptMember[],
@@ -86,7 +86,7 @@ const isLink = (file: string): boolean => lstatSync(file).isSymbolicLink();
 
 /**
  * Writes an ES module that adds members of kept packages to the exports of modules.cjs. Packages that were imported are
- * imported again: CommonJS can't load ES modules, and only Node itself knows the result of importing CommonJS.
+ * imported again: CommonJS can't load ES modules, and only Node knows what importing CommonJS gives.
  */
 export function printKept(
   members: readonly KeptMember[],
@@ -112,7 +112,7 @@ export function printKept(
     ...[...imports].map(([path, local]) => `import * as ${local} from ${asUrl(path)};`),
     ...evaluated.filter(({ isModule }) => isModule).map(({ file }) => `import ${asUrl(`./${place(file)}`)};`),
     'const require = createRequire(import.meta.url);',
-    // As in the process: entries before their dependencies.
+    // As in the process: each entry before what it loads.
     ...evaluated.filter(({ isModule }) => !isModule).map(({ file }) => `require(${JSON.stringify(`./${place(file)}`)});`),
     'Object.assign(require("./modules.cjs"), {',
     ...values.map((value) => `  ${value},`),

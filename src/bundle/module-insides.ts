@@ -12,7 +12,7 @@ interface Inside {
   readonly names: Set<string>;
 }
 
-/** The private variables of modules to expose, by file. */
+/** Returns the private variables to expose, by file. */
 function insidesByFile(packages: readonly PackageImport[]): ReadonlyMap<string, readonly Inside[]> {
   const byFile = new Map<string, Inside[]>();
   for (const { source, member } of packages) {
@@ -30,7 +30,7 @@ function insidesByFile(packages: readonly PackageImport[]): ReadonlyMap<string, 
 const setter = /^set (.*)$/;
 const privateAccess = /^(get|set|has) (#.*)$/;
 
-/** An object that exposes variables: `x` is the variable's value, `set x` a function that assigns it. */
+/** Prints an object that exposes variables: `x` is a getter of the variable, `set x` a function that assigns it. */
 function printInside({ names }: Inside): string {
   const members = [...names].map((name) => {
     const [, access, key] = privateAccess.exec(name) ?? [];
@@ -47,7 +47,9 @@ function printInside({ names }: Inside): string {
 const insideCalls = (file: string, at: number): string =>
   `((globalThis["clipper-ts.insides"] ??= {})[${JSON.stringify(`${file}:${at}`)}] ??= [])`;
 
-/** The variables of a function in a module that a closure uses: of its first call, or of all calls. */
+/**
+ * Returns the expression for the exposed variables of a module's function: a single variable of its first call, or all calls.
+ */
 export const insideFunction = (file: string, at: number, member: readonly string[]): string =>
   insideCalls(file, at) + (member[0] === allCalls ? '' : `[0]?.[${JSON.stringify(member[0])}]`);
 

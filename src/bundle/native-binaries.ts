@@ -10,7 +10,7 @@ interface Variant extends Installed {
   readonly name: string;
 }
 
-/** Whether a package's own fields allow a target, as npm reads them. */
+/** Whether a package's `os`, `cpu` and `libc` allow a target. Follows npm's rules. */
 export function isForTarget({ os = [], cpu = [], libc = [] }: PackageJson, target: BundleTarget): boolean {
   const isListed = (list: string | readonly string[], own: string): boolean => {
     const all = [list].flat();
@@ -34,7 +34,7 @@ export const variantsOf = (dir: string): readonly Variant[] =>
     return installed !== undefined && isVariant(installed.dir) ? [{ name, ...installed }] : [];
   });
 
-/** All files of a package's folder, without packages installed inside it. */
+/** Returns all files of a package's folder, without the packages installed in it. */
 const filesOf = (dir: string): readonly string[] =>
   readdirSync(dir, { withFileTypes: true }).flatMap((entry) => {
     const path = join(dir, entry.name);

@@ -8,11 +8,11 @@ import type { LockedPackage } from './npm-lock.ts';
 import { runNpm } from './npm-program.ts';
 import { type BundleTarget, npmFlags } from './target.ts';
 
-/** An installation by npm. */
+/** What npm is to install. */
 export interface InstallRequest {
   /** Versions, ranges or tags by name. */
   readonly dependencies: Readonly<Record<string, string>>;
-  /** Versions of dependencies that no lock file has. */
+  /** Versions of transitive dependencies, if no lock file pins them. */
   readonly overrides: Readonly<Record<string, string>>;
   readonly locked: Readonly<Record<string, LockedPackage>> | undefined;
   readonly projectDir: string;
@@ -24,7 +24,7 @@ interface Install {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Installations are reused by later bundles, until this process ends. */
+/** Installs are reused for further bundles until this process exits. */
 const installs = new Map<string, Install>();
 
 const folders = new Set<string>();
@@ -34,8 +34,8 @@ function removeFolders(): void {
 }
 
 /**
- * Installs packages in a temporary folder, and returns its path; the same packages only once. Throws E_BUNDLE_FAILED, and the
- * reason of the signal if it aborts.
+ * Installs packages in a temporary folder, once per request, and returns its path. Throws E_BUNDLE_FAILED, or the signal's
+ * reason if it aborts.
  */
 export async function installOnce(request: InstallRequest, signal: AbortSignal | undefined): Promise<string> {
   const key = createHash('sha256').update(JSON.stringify(request)).digest('hex');
@@ -90,7 +90,7 @@ async function install(request: InstallRequest, signal: AbortSignal | undefined)
   }
 }
 
-// Overrides the user's .npmrc, which could ignore the lock file or change the layout, and so install other packages.
+// Override the user's .npmrc: without a lock file, or in another layout, npm would install other packages.
 const flags = [
   '--ignore-scripts',
   '--omit=dev',

@@ -2,12 +2,12 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import { ClipperError, messageOf } from '../errors.ts';
 
-/** A lock file's entry of a package; fields that aren't read are passed on to npm. */
+/** What a lock file records about a package, as far as it is read here. The rest is passed on to npm. */
 export interface LockedPackage {
   readonly name?: string;
   readonly version?: string;
   readonly resolved?: string;
-  /** Whether it is a link to the directory `resolved`, relative to the lock file. */
+  /** Whether it is a link to the folder `resolved`, relative to the lock file. */
   readonly link?: boolean;
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
@@ -29,7 +29,10 @@ export interface NpmLock {
 
 const foreignLocks = ['pnpm-lock.yaml', 'yarn.lock', 'bun.lock', 'bun.lockb'];
 
-/** Reads the lock file that a project is installed by; undefined if it is another package manager's, or there is none. */
+/**
+ * Reads the lock file that a project is installed from. Returns undefined if there is none or another package manager's is in
+ * use.
+ */
 export function readNpmLock(projectDir: string): NpmLock | undefined {
   for (let dir = projectDir; ; dir = dirname(dir)) {
     const file = ['npm-shrinkwrap.json', 'package-lock.json'].map((name) => join(dir, name)).find((each) => existsSync(each));
@@ -81,7 +84,7 @@ export function lockOf(lock: NpmLock, places: readonly string[]): Readonly<Recor
   const prefix = lock.importer === '' ? '' : `${lock.importer}/`;
   const entries = [...reach(lock, places, true)]
     .filter((place) => place.includes('node_modules/'))
-    // If a workspace has its own version, that replaces the others', which npm resolves again.
+    // A workspace's own version of a package replaces the shared one. npm then resolves it anew for the others.
     .sort((a, b) => Number(a.startsWith(prefix)) - Number(b.startsWith(prefix)) || (a < b ? -1 : 1))
     .map((place): [string, LockedPackage] => {
       const entry: Record<string, unknown> = { ...lock.packages[place] };

@@ -15,20 +15,23 @@ function findNpm(): string | undefined {
     const found = places.find((file) => existsSync(file));
     if (found !== undefined) return found;
     const program = join(dir, 'npm');
-    // Distributions install it elsewhere, with a link.
+    // Distributions install npm elsewhere and link to it.
     if (existsSync(program) && realpathSync(program).endsWith('npm-cli.js')) return realpathSync(program);
   }
   return undefined;
 }
 
-/** Settings of an npm that runs this process; they would send our npm to another folder or stop it from installing. */
+/**
+ * Settings inherited from an npm that runs this process. They could point the npm started here to another folder, or keep it
+ * from installing.
+ */
 const misleading =
   /^npm_config_(?:dry_run|global|include_workspace_root|json|local_prefix|location|package_lock_only|workspaces?)$/i;
 
 const tailLength = 3_000;
 
 /**
- * Runs npm in a directory. If the signal aborts, kills npm and throws the signal's reason. Throws E_BUNDLE_FAILED if npm fails.
+ * Runs npm in a folder. If the signal aborts, kills npm and throws the signal's reason. Throws E_BUNDLE_FAILED if npm fails.
  */
 export async function runNpm(args: readonly string[], cwd: string, signal: AbortSignal | undefined): Promise<void> {
   signal?.throwIfAborted();

@@ -19,9 +19,9 @@ import type { BundleTarget } from './target.ts';
 import { unbundlableFiles } from './unbundlable.ts';
 import type { CopiedFile } from './write-files.ts';
 
-/** The packages of a bundle. */
+/** What a bundle contains from packages. */
 export interface PackedPackages {
-  /** modules.cjs, and, if the closure uses kept packages, a module that must be evaluated before the closure. */
+  /** modules.cjs and, if the closure uses kept packages, a module that must be evaluated before the closure. */
   readonly code: readonly EmittedFile[];
   readonly files: readonly CopiedFile[];
   /** The packages it contains. */
@@ -48,13 +48,13 @@ export interface PackageRequest {
 /** The next version of a model mostly uses the same packages, and bundling them is most of the work of a deploy here. */
 const made = new LRUCache<string, Made>({ max: 16 });
 
-/** The module that imports the kept packages. */
+/** The module that loads kept packages. */
 export const keptName = 'packages.mjs';
 const modulesName = 'modules.cjs';
 
 /**
- * Bundles a closure's imports from packages into one CommonJS module, resolved as Node resolved them in the process:
- * from the folder of the importing file, and CommonJS modules by the very file. Packages that can't be bundled are kept
+ * Bundles what a closure uses from packages into one CommonJS module. Imports resolve as Node resolved them in the process:
+ * from the folder of the importing file, and CommonJS modules by their exact file. Packages that can't be bundled are kept
  * as files. Throws E_BUNDLE_FAILED.
  */
 export async function bundlePackages(request: PackageRequest): Promise<PackedPackages> {
@@ -71,7 +71,7 @@ export async function bundlePackages(request: PackageRequest): Promise<PackedPac
 async function packPackages(request: PackageRequest): Promise<{ packed: PackedPackages; inputs: readonly string[] }> {
   const { packages, evaluated, projectDir, added } = request;
   const kept = new KeptPackages(projectDir);
-  // A package added from the project would be there twice if it were bundled too.
+  // Packages added from the project would exist twice if they were bundled too.
   if (added?.fetchedTo === undefined) kept.addOf(added?.dirs.map((dir) => join(dir, 'package.json')) ?? []);
   const isAdded = isOneOf(added);
   const warnings = new PackageWarnings(projectDir);
@@ -109,7 +109,7 @@ const inputsOf = ({ inputs }: PackageBuild, projectDir: string): readonly string
     .filter(isFileInput)
     .map((path) => resolve(projectDir, path));
 
-/** Whether a package was installed separately, in the same version. */
+/** Returns whether a package was also fetched separately, in the same version. */
 function isOneOf(added: AddedPackages | undefined): (dir: string) => boolean {
   if (added?.fetchedTo === undefined) return () => false;
   const identities = new Set(added.dirs.map(identityOf));
@@ -129,7 +129,7 @@ function pack(
   const files = added === undefined ? kept.files : withAdded(kept, added, request);
   const modules = { name: modulesName, text: placeKeptFiles(text, keptImports, kept.place) };
   if (packages.length + request.evaluated.length === 0) return { code: [], files };
-  // Packages that only bundled modules use are `require`d by those.
+  // Packages that only bundled modules use are loaded by their `require` calls.
   if (keptMembers.length === 0) return { code: [modules], files };
   return {
     code: [modules, { name: keptName, text: printKept(keptMembers, kept.place, keptOf(request.evaluated, trace)) }],
@@ -139,13 +139,13 @@ function pack(
 
 const nothingKept: KeptFiles = { files: [], place: (file) => file };
 
-/** The modules of the closure's kept packages that the process evaluated. */
+/** Returns the modules of kept packages that the process evaluated and that are in the bundle. */
 function keptOf(evaluated: readonly LoadedFile[], trace: Trace | undefined): readonly LoadedFile[] {
   const files = new Set(trace?.files);
   return evaluated.filter(({ file }) => files.has(file));
 }
 
-/** A package added as installed goes to the place of the closure's own use of it. */
+/** Packages added from the project go in with the kept files of the closure. */
 const withFilesOf = (trace: Trace, added: AddedPackages | undefined): Trace =>
   added === undefined || added.fetchedTo !== undefined
     ? trace

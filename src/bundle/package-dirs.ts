@@ -2,7 +2,7 @@ import { existsSync, lstatSync, readFileSync, realpathSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import { findProjectDir } from '../util/package-files.ts';
 
-/** The fields of package.json that are read. */
+/** The fields of a package.json that are read here. */
 export interface PackageJson {
   readonly name?: string;
   readonly version?: string;
@@ -20,7 +20,7 @@ export interface PackageJson {
 
 const inNodeModules = /^(.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+)[\\/]/;
 
-/** Returns the directory of the package that contains a file, or undefined for files of the user's own project. */
+/** Returns the folder of the package that contains a file, or undefined for files of the user's own project. */
 export function packageDirOf(file: string, projectDir: string): string | undefined {
   const installed = inNodeModules.exec(file)?.[1];
   if (installed !== undefined) return installed;
@@ -29,7 +29,7 @@ export function packageDirOf(file: string, projectDir: string): string | undefin
   return existsSync(join(dir, 'package.json')) && !`${projectDir}${sep}`.startsWith(`${dir}${sep}`) ? dir : undefined;
 }
 
-/** The packages that are kept as files, by directory. */
+/** The packages that are kept as files, by folder. */
 export class KeptPackages {
   readonly #dirs = new Set<string>();
   readonly #projectDir: string;
@@ -67,11 +67,11 @@ export function readPackageJson(dir: string): PackageJson {
 export const packageNameOf = (dir: string): string =>
   readPackageJson(dir).name ?? /(?:@[^\\/]+[\\/])?[^\\/]+$/.exec(dir)?.[0] ?? dir;
 
-/** An installed package as Node finds it from another package's directory. */
+/** An installed package as Node finds it from another package's folder. */
 export interface Installed {
   /** The real path. */
   readonly dir: string;
-  /** The symbolic link that leads there, if there is one. */
+  /** The symbolic link that leads there, if any. */
   readonly link: string | undefined;
 }
 
@@ -84,8 +84,8 @@ export function findInstalled(name: string, from: string): Installed | undefined
 }
 
 /**
- * Lays out these files in a bundle so that Node resolves everything as it does here: they keep their places below the folder
- * that holds them all, and files outside its node_modules go into a folder inside it.
+ * Maps files to their places in a bundle, so that Node resolves there as it does here. Files keep their places relative to
+ * their common folder. Whatever isn't in that folder's node_modules goes into a folder inside it.
  */
 export function layoutOf(files: readonly string[], projectDir: string): (file: string) => string {
   const roots = files.map((file) => {

@@ -1,13 +1,13 @@
 import { packageDirOf, packageNameOf, readPackageJson } from './package-dirs.ts';
 import type { SoftwarePart } from './sbom.ts';
 
-/** Returns the directories of the packages that files belong to. */
+/** Returns the folders of the packages that files belong to. */
 export function packageDirsOf(files: Iterable<string>, projectDir: string): readonly string[] {
   const dirs = [...files].map((file) => packageDirOf(file, projectDir));
   return [...new Set(dirs.filter((dir) => dir !== undefined))];
 }
 
-/** A package's entry in a bill of materials. */
+/** Returns a package's entry in a bill of materials. */
 export function partOf(dir: string): SoftwarePart {
   const { version, ...json } = readPackageJson(dir);
   return { name: packageNameOf(dir), version, license: licenseIn(json) };

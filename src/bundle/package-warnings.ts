@@ -5,7 +5,7 @@ import type { Trace } from './kept-packages.ts';
 import { variantsOf } from './native-binaries.ts';
 import { type KeptPackages, packageDirOf, packageNameOf } from './package-dirs.ts';
 
-/** A load in a package that can't be resolved beforehand. */
+/** A place where a package loads something that is known only at run time. */
 interface Suspicion {
   readonly file: string;
   readonly line: number;
@@ -23,7 +23,7 @@ const unresolved = (text: string): Pick<Suspicion, 'what' | 'fix'> => ({
   fix: 'if your function gets there, install it and deploy again',
 });
 
-/** Collects unresolved loads over all builds, which may fail in a replica. */
+/** Collects, over all builds, what may fail in a replica because it couldn't be resolved. */
 export class PackageWarnings {
   readonly #suspicions = new Map<string, Suspicion>();
   readonly #projectDir: string;
@@ -37,7 +37,7 @@ export class PackageWarnings {
     for (const each of errors) if (each.text.startsWith('Could not resolve')) this.#add(each, unresolved(each.text));
   }
 
-  /** One line per place; for packages kept as files, only if their dependency wasn't found either. */
+  /** Returns one line per place. For a kept package, only places where the tracer couldn't resolve the load either. */
   lines(kept: KeptPackages, trace: Trace | undefined): readonly string[] {
     const lines: string[] = [];
     for (const { file, line, what, fix } of this.#suspicions.values()) {

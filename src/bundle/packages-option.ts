@@ -15,7 +15,7 @@ function parseEntry(text: unknown): WantedPackage | undefined {
   return name === undefined || name === 'node_modules' ? undefined : { name, range: range?.trim() };
 }
 
-/** The error in an entry, given the entries before it. */
+/** Returns what is wrong with an entry, given the entries before it. */
 function problemOf(text: unknown, before: readonly unknown[]): string | undefined {
   const wanted = parseEntry(text);
   if (wanted === undefined) return expected;

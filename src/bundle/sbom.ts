@@ -6,7 +6,7 @@ export interface SoftwarePart {
   readonly license?: string | undefined;
   /** Default: `library`. */
   readonly type?: 'library' | 'platform' | 'operating-system' | 'application';
-  /** Default: that of the npm package. */
+  /** Default: the URL of the npm package. */
   readonly purl?: string;
 }
 
@@ -22,7 +22,7 @@ interface Component {
   readonly purl?: string;
 }
 
-/** A bill of materials: CycloneDX 1.6, without fields that differ each time. */
+/** A bill of materials in CycloneDX 1.6, without anything that would differ between builds. */
 export interface Sbom {
   readonly $schema: string;
   readonly bomFormat: 'CycloneDX';
@@ -42,7 +42,7 @@ export const sbomOf = (parts: Iterable<SoftwarePart>, name = 'bundle'): Sbom => 
   components: unique([...parts].map(componentOf)),
 });
 
-/** Adds the other parts of a larger whole, such as an image. */
+/** Adds the further parts of something that contains the bundle, such as an image. */
 export const mergeSbom = (sbom: Sbom, parts: Iterable<SoftwarePart>, name: string): Sbom => {
   const whole = sbomOf(parts, name);
   return { ...whole, components: unique([...sbom.components, ...whole.components]) };

@@ -19,7 +19,7 @@ export const targetOption = z
   .describe("Where the bundle is to run, for packages with native binaries; left out: this process's platform.");
 export type TargetOption = z.input<typeof targetOption>;
 
-/** Fills in missing fields of a target, from this process if it has the same platform. */
+/** Fills in what a target leaves open, from this process if the platform is the same. */
 export function resolveTarget({ platform, arch, libc }: NonNullable<TargetOption> = process as Platform): BundleTarget {
   if (platform !== 'linux') return { platform, arch, libc: undefined };
   return { platform, arch, libc: libc ?? (process.platform === 'linux' ? processLibc() : 'glibc') };
@@ -42,7 +42,7 @@ export function isThisProcess(target: BundleTarget): boolean {
 export const printTarget = ({ platform, arch, libc }: BundleTarget): string =>
   [platform, arch, libc].filter((each) => each !== undefined).join('-');
 
-/** The npm flags of a target. */
+/** The npm flags for a target. */
 export const npmFlags = ({ platform, arch, libc }: BundleTarget): readonly string[] => [
   `--os=${platform}`,
   `--cpu=${arch}`,

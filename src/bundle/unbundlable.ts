@@ -7,7 +7,7 @@ import { isComputedLoad, isFileInput, type PackageBuild } from './esbuild-packag
 import { hasBinaries, variantsOf } from './native-binaries.ts';
 import { packageDirOf } from './package-dirs.ts';
 
-/** nft's analysis of a module; its types don't declare the cache's contents. */
+/** What nft finds in a module's text. Its types don't describe the contents of its cache. */
 interface Analysis {
   /** Files that are referenced by path and not by `require` or `import`. */
   readonly assets: ReadonlySet<string>;
@@ -16,7 +16,7 @@ interface Analysis {
   readonly imports: ReadonlySet<string>;
 }
 
-/** Words of modules that may reach files besides their imports; modules without them needn't be parsed again. */
+/** Matches what lets a module reach files other than its imports. Most modules without a match needn't be parsed again. */
 const hints = /\b(?:__dirname|__filename|import\.meta\.(?:url|dirname|filename|resolve)|createRequire)\b/;
 
 /** Whether a package loads the addons of the packages that use it. */
@@ -30,7 +30,7 @@ interface Suspect {
   readonly bundled: ReadonlySet<string>;
 }
 
-/** Modules of a build whose packages can't be bundled, judging by their text. */
+/** Returns modules of a build whose packages can't be bundled because of what their code does. */
 export async function unbundlableFiles({ inputs, warnings }: PackageBuild, projectDir: string): Promise<readonly string[]> {
   const computed = new Set(warnings.filter(isComputedLoad).map(({ location }) => location?.file));
   const found: string[] = [];
@@ -44,7 +44,7 @@ export async function unbundlableFiles({ inputs, warnings }: PackageBuild, proje
     const loadsAddon = computed.has(path) ? variantsOf(dir).length > 0 : names.some(isAddonLoader) && hasBinaries(dir);
     if (loadsAddon) found.push(file);
     const text = await readFile(file, 'utf8');
-    // A path that is only resolved isn't bundled, nor is a pattern for matching names.
+    // `require.resolve` doesn't bundle anything, and neither does a glob pattern.
     const bundled = imports.filter((each) => each.kind !== 'require-resolve' && !each.path.includes('*'));
     const isSuspect = computed.has(path) || bundled.length < imports.length || hints.test(text);
     if (isSuspect) suspects.push({ file, text, bundled: new Set(bundled.map((each) => each.original ?? each.path)) });
@@ -59,8 +59,8 @@ export async function unbundlableFiles({ inputs, warnings }: PackageBuild, proje
 }
 
 /**
- * The data files beside a module that it names and has a way to reach. Emscripten, for one, puts the name of a wasm file
- * and the folder together in a way that static analysis can't follow.
+ * Returns the data files next to a module that it names and has a way to reach. Emscripten, for example, joins the name of a
+ * wasm file and the folder in a way that static analysis can't follow.
  */
 export function namedFiles(file: string, text: string): readonly string[] {
   if (!hints.test(text)) return [];

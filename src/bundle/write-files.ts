@@ -4,12 +4,12 @@ import { dirname, join } from 'node:path';
 
 /** A file of a bundle. */
 export interface BundleFile {
-  /** Relative to the bundle's directory, with `/` as the separator. */
+  /** Relative to the bundle's folder, with `/` as the separator. */
   readonly path: string;
   readonly bytes: number;
   readonly sha256: string;
   readonly executable?: true;
-  /** The target of a symbolic link, relative to the link's directory. `sha256` is the hash of this text. */
+  /** The target of a symbolic link, relative to the link's folder. `sha256` is the hash of this text. */
   readonly link?: string;
 }
 
@@ -31,7 +31,7 @@ export async function writeHashed(dir: string, path: string, bytes: Uint8Array, 
       signal?.throwIfAborted();
       const chunk = bytes.subarray(start, start + chunkBytes);
       const write = writeAll(file, chunk, start);
-      // A failure is handled when the write is awaited, possibly later.
+      // The rejection is handled when the write is awaited, which may be later.
       write.catch(() => {});
       writing.push(write);
       hash.update(chunk);
@@ -55,7 +55,7 @@ export interface CopiedFile {
   readonly change?: (text: string) => string;
 }
 
-/** Copies files into a bundle's directory. */
+/** Copies files into a bundle's folder. */
 export async function copyHashed(
   dir: string,
   files: readonly CopiedFile[],
@@ -66,7 +66,7 @@ export async function copyHashed(
     signal?.throwIfAborted();
     const batch = files.slice(start, start + copiesInFlight);
     const outcomes = await Promise.allSettled(batch.map((file) => copyOne(dir, file, signal)));
-    // No copy may still run when the folder is removed.
+    // Wait for all: none may still be copying when the folder is removed.
     for (const outcome of outcomes) {
       if (outcome.status === 'rejected') throw outcome.reason;
       copied.push(outcome.value);

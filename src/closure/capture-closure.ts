@@ -130,7 +130,7 @@ function build(builder: GraphBuilder, roots: Roots): CapturedClosure {
   };
 }
 
-/** Returns the package directory of the file that defines the first root, or of the working directory if no root has a file. */
+/** Returns the package folder of the file that defines the first root, or of the working directory if no root has a file. */
 function projectDirOf({ sources: { inspector, origins } }: GraphBuilder, roots: Roots): string {
   for (const fn of Object.values(roots)) {
     const { scriptId } = inspector.facts(fn);

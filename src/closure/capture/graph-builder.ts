@@ -215,7 +215,7 @@ export class GraphBuilder {
     return node;
   }
 
-  /** Returns the directories of the referenced packages. */
+  /** Returns the folders of the referenced packages. */
   packageRoots(): PackageRoots {
     const [common, modules] = [new Set<string>(), new Set<string>()];
     for (const { source } of this.#modulesByKey.values()) {

@@ -35,7 +35,7 @@ export interface CapturedClosure {
   readonly warnings: readonly Problem[];
   /** The captured credentials. */
   readonly secrets: readonly Secret[];
-  /** The directory of the user's package. Packages are bundled from there. */
+  /** The folder of the user's package. Packages are bundled from there. */
   readonly projectDir: string;
   /** The modules that this process evaluated from the packages the closure refers to, in load order. */
   readonly packageFiles: readonly LoadedFile[];

@@ -65,16 +65,17 @@ export const allCalls = '*';
 export type ModuleSource =
   /** A builtin, by its `node:` name. */
   | { readonly type: 'builtin'; readonly name: string }
-  /** An ES module. `specifier` is resolved like an import in the directory `from`. */
+  /** An ES module. `specifier` is resolved like an import in the folder `from`. */
   | { readonly type: 'import'; readonly specifier: string; readonly from: string }
   /** The `module.exports` of a CommonJS module, by file. */
   | { readonly type: 'require'; readonly file: string }
   /**
    * What a package's module keeps private. Without `at`, the members are the module's top-level variables; with `at`, those of
    * the function whose body begins at that offset of the text. The member `set x` is a function that assigns `x`. For a class
-   * body at that offset, `get #x` and `set #x` are functions that take an instance. If a function is called several times, the
-   * members are the variables of its first call, unless the first member is `allCalls`: then the value is a list with one entry
-   * per call, and the other members say which variables each entry has.
+   * body at that offset, `get #x`, `set #x` and `has #x` are functions that take an object.
+   *
+   * If a function is called several times, the members are the variables of its first call, unless the first member is
+   * `allCalls`: then the value is a list with one entry per call, and the other members say which variables each entry has.
    */
   | { readonly type: 'inside'; readonly file: string; readonly isModule: boolean; readonly at?: number };
 

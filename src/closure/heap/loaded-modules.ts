@@ -5,13 +5,13 @@ import type { HeapInspector } from './inspector.ts';
 import type { Origins } from './origins.ts';
 import { inPackage, installedRoot, moduleCache, packageRootOf } from './package-members.ts';
 
-/** Package directories, by the module system of the modules that a closure refers to. */
+/** Package folders, by the module system of the modules that a closure refers to. */
 export interface PackageRoots {
   readonly common: ReadonlySet<string>;
   readonly modules: ReadonlySet<string>;
 }
 
-/** What a user's script loads for its side effects: package directories, and the user's own scripts. */
+/** What a user's script loads for its side effects: package folders, and the user's own scripts. */
 interface Effects {
   readonly roots: readonly string[];
   readonly own: readonly string[];
@@ -87,7 +87,7 @@ export class LoadedModules {
   }
 
   /**
-   * Returns the directories of the packages that these scripts load for their side effects, directly or through the user's own
+   * Returns the folders of the packages that these scripts load for their side effects, directly or through the user's own
    * modules that they import.
    */
   forEffect(scriptIds: Iterable<string>): ReadonlySet<string> {

@@ -18,7 +18,7 @@ export const moduleCache = (): ModuleCache =>
 
 export const inPackage = (path: string): boolean => /[\\/]node_modules[\\/]/.test(path);
 
-/** Returns the directory of the package that contains a file, or undefined if no package does. */
+/** Returns the folder of the package that contains a file, or undefined if no package does. */
 export const packageRootOf = (file: string): string | undefined =>
   /^.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+/.exec(file)?.[0];
 
@@ -28,7 +28,7 @@ export const packageNameOf = (file: string): string =>
     ?.split(/[\\/]node_modules[\\/]/)
     .at(-1) ?? file;
 
-/** Returns the installed directory of the package that an import resolves to. */
+/** Returns the installed folder of the package that an import resolves to. */
 export function installedRoot({ specifier, from }: { specifier: string; from: string }): string | undefined {
   if (isAbsolute(specifier)) return packageRootOf(specifier);
   const name = specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
