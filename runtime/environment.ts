@@ -48,7 +48,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv = process.env): Container
   };
 }
 
-/** Returns all three keys, or undefined. Throws if only some are set. */
+/** Returns all three keys, or undefined if the server's key isn't set. */
 function readCurve(env: NodeJS.ProcessEnv): CurveClient | undefined {
   if (env.CLIPPER_CURVE_SERVER_KEY === undefined) return undefined;
   return {

@@ -37,8 +37,7 @@ export function installedTree(tops: readonly Installed[], { lock, target }: Wher
     if (lackingVariants(dir, target).length > 0) isWhole = false;
     for (const name of [...required, ...optional]) {
       const found = findInstalled(name, dir);
-      // An optional package that isn't for this platform is missing on purpose. Without a lock file, nothing tells whether it
-      // is.
+      // A missing optional package is fine if it isn't for this platform. Without a lock file, this is assumed.
       if (found === undefined) isWhole &&= optional.includes(name) && !isWanted(name);
       else {
         dirs.add(found.dir);

@@ -84,7 +84,7 @@ export function lockOf(lock: NpmLock, places: readonly string[]): Readonly<Recor
   const prefix = lock.importer === '' ? '' : `${lock.importer}/`;
   const entries = [...reach(lock, places, true)]
     .filter((place) => place.includes('node_modules/'))
-    // A workspace's own version of a package replaces the shared one. npm then resolves it anew for the others.
+    // A workspace's own version of a package replaces the shared one; npm resolves that again for the others.
     .sort((a, b) => Number(a.startsWith(prefix)) - Number(b.startsWith(prefix)) || (a < b ? -1 : 1))
     .map((place): [string, LockedPackage] => {
       const entry: Record<string, unknown> = { ...lock.packages[place] };

@@ -47,10 +47,7 @@ export class ClientRunTarget implements DeployTarget {
       ...(typeof replicas === 'number' ? [] : ['replicas as a range']),
     ];
     if (asked.length === 0) return;
-    throw new ClipperError(
-      'E_INVALID_OPTION',
-      `The server is not a clipper-ts server, and does not support: ${asked.join(', ')}`,
-    );
+    throw new ClipperError('E_INVALID_OPTION', `The server is not one of clipper-ts, and knows nothing of: ${asked.join(', ')}`);
   }
 
   storeDir(): Promise<string> {

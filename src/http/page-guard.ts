@@ -14,7 +14,7 @@ export function refusePages({ origin, host = '', ...headers }: IncomingHttpHeade
   // DNS rebinding: a page's own name may resolve to this machine, which makes the page same-origin with the server.
   if (isUnguarded && host !== '' && !isLoopback(nameOf(host))) {
     const fix = 'address it as localhost or 127.0.0.1, or have it ask for a token or key';
-    throw forbidden(`this one was sent to ${printShort(host)}, which is not a name of the loopback address`, fix);
+    throw forbidden(`this one was sent to ${printShort(host)}, which is no name of the loopback address`, fix);
   }
 }
 

@@ -112,7 +112,7 @@ export class Autoscaler implements Disposable {
     watched.fewer = fewer;
     if (now - fewer.since < range.scaleDownAfterMs) return;
     watched.fewer = undefined;
-    this.#scale(fleet, fewer.most, `these were enough for ${range.scaleDownAfterMs / 1_000} s`);
+    this.#scale(fleet, fewer.most, `so many did for ${range.scaleDownAfterMs / 1_000} s`);
   }
 
   #scale(fleet: ReplicaFleet, replicas: number, why: string): void {

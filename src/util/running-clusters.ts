@@ -96,7 +96,7 @@ async function ensureOwnDir(): Promise<void> {
     if (error.code !== 'EEXIST') throw error;
   });
   if (!(await isOurOwn(dir))) {
-    const message = `${dir} lists running clusters, and does not belong to this user`;
+    const message = `${dir}, where running clusters are listed, is not a folder of this user's own`;
     throw new ClipperError('E_STORE_FAILED', message, { fix: 'have it removed, or set TMPDIR to another folder' });
   }
   await chmod(dir, 0o700);

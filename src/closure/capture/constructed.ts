@@ -5,7 +5,7 @@ import type { GraphBuilder } from './graph-builder.ts';
 import { fillShell } from './properties.ts';
 import { recipeOf } from './recipes.ts';
 
-/** Returns the closest object on the prototype chain that the language or Node provides. */
+/** Returns the expression of the closest object on the prototype chain that the language or Node provides. */
 function intrinsicBase({ sources: { intrinsics } }: GraphBuilder, value: object): string | undefined {
   for (let each = Reflect.getPrototypeOf(value); each !== null && !types.isProxy(each); each = Reflect.getPrototypeOf(each)) {
     const found = intrinsics.find(each);

@@ -45,7 +45,7 @@ export function usedMembers(builder: GraphBuilder, value: unknown, free: FreeNam
   if (builder.known(value) !== undefined || intrinsics.find(Reflect.getPrototypeOf(value)) !== 'Object.prototype')
     return undefined;
   const own = Object.getOwnPropertyNames(value);
-  // For a very large object, listing the remaining keys costs more than checking.
+  // If all members are used, there is nothing to leave behind. A copy of the environment is refused as a whole.
   if (own.length <= keys.size || mayCopyEnvironment(own)) return undefined;
   const called = new Set(free.uses.flatMap(({ member }) => (member?.isCalled === true ? [member.key] : [])));
   const isMember = (key: string): boolean => {

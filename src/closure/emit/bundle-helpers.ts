@@ -10,8 +10,8 @@ export function makeRestorer(note: (isRestoring: boolean) => void) {
   });
   return {
     /**
-     * Creates an instance of a base class with the class's private members and, of its public fields, only those in `keys`.
-     * Constructing it as `new` would lets engines share its hidden class with other instances.
+     * Creates an instance of a base class with the class's private members and, of its public fields, only those in `keys`. It
+     * is constructed as `new` would construct it, so that it shares a hidden class with other instances, which engines rely on.
      */
     create(Class: Function, prototype: object | null, keys: readonly (string | symbol)[]): object {
       const owner: unknown = prototype === null ? undefined : Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value;

@@ -238,7 +238,10 @@ class Emitter {
     this.#nameFunction(node, inferred);
   }
 
-  /** Returns false if no factory creates the function, or if the function is one of its own variables. */
+  /**
+   * Returns false if no factory creates the function, or if one of its own variables isn't written yet. It may hold the
+   * function itself.
+   */
   #makeFunction(node: FunctionNode, name: string): boolean {
     const values = this.#factories.ownValues(node);
     const isMade = (value: Value): boolean => value !== node && this.#printer.isWritten(value);

@@ -5,7 +5,7 @@ import { extentOf, isNode, type Node, type Value } from './nodes.ts';
 /** Binary data of at least this size gets its own file. */
 const assetBytes = 4_096;
 
-/** Data below this size is left out of the report unless it contains code, modules, binary files or noted nodes. */
+/** Deep in the report, data below this size is left out, unless it contains code, modules, binary files or noted nodes. */
 const remarkableBytes = 64 * 1_024;
 
 const largeValue = 2 ** 20;

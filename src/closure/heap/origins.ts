@@ -35,7 +35,7 @@ const maps = new Map<string, ScriptMap | undefined>();
 /** How esbuild, Rolldown and webpack mark the modules of packages in their output. */
 const bundlerComment = /^\s*(?:\/\/ |\/\/#region |\/\*\*\*\/ |!\*\*\* )?["']?\.?(?:[.\w-]*\/)*node_modules\/.*\.[cm]?js\b/m;
 
-/** Under jest, packages are loaded in a second realm; importing one from here would load it a third time. */
+/** Under jest, packages are loaded in a separate realm, and importing one from here would load another copy. */
 const isMainRealm = runInThisContext('globalThis') === (globalThis as object);
 
 /** Knows which module a script, a function or an exported object belongs to. */

@@ -38,7 +38,7 @@ export class PackageState {
     return [...this.#lost.values()];
   }
 
-  /** Gives a pass over the heap what is known so far. */
+  /** Gives the next pass over the heap what is known so far. */
   enter(builder: GraphBuilder): void {
     if (this.#isUnknown) builder.unknown = new Set();
     if (this.#snapshot === undefined) return;

@@ -11,7 +11,7 @@ export type Kind =
   | 'known'
   /** Identified by its tag alone. */
   | 'leaf'
-  /** Has content besides its properties: dates, regular expressions, typed arrays, long lists. */
+  /** Has content in addition to its properties: dates, regular expressions, typed arrays, long lists. */
   | 'data'
   /** Too far away to be read. */
   | 'beyond'

@@ -122,7 +122,7 @@ class Tree {
       const isOwn = next < end && isNode(value) && this.#census.nodes[next] === value;
       if (isOwn) next++;
       if (!isOwn && role !== 'variable' && typeof value !== 'string') return;
-      // The name of a change already says where it is made.
+      // The name of a change already says where it is.
       if (node.kind === 'change' && role === 'part') return;
       if (chosen.length >= maxChildren && isOwn && !this.#census.isRemarkable(next - 1)) {
         count++;
