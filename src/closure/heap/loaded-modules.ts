@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { getOrInsert } from '../../util/get-or-insert.ts';
 import type { LoadedFile } from '../graph/closure.ts';
 import type { HeapInspector } from './inspector.ts';
 import type { Origins } from './origins.ts';
@@ -48,25 +49,21 @@ export class LoadedModules {
   }
 
   /**
-   * Returns CommonJS modules in the order of evaluation, which is when they are compiled. The cache lists those imported from
-   * ES modules in the order in which their files were read, which varies between runs.
+   * CommonJS modules in the order of their evaluation. The cache has those that ES modules import in the order in which their
+   * files were read, which differs from run to run: Node 20 and 22 compile them then, to find their exports, and once more to
+   * evaluate them. The last scripts of those that were compiled twice tell their order.
    */
   #asEvaluated(files: readonly string[]): readonly string[] {
-    if (files.length < 2) return files;
     const fileOf = new Map(files.flatMap((file) => [[file, file] as const, [pathToFileURL(file).href, file] as const]));
-    const compiled = new Map<string, number>();
+    const compiled = new Map<string, number[]>();
     for (const { id, url } of this.#inspector.listed) {
       const file = fileOf.get(url);
-      // Node 20 also compiles an imported one when it reads it, to find its exports: the last time counts.
-      if (file !== undefined) compiled.set(file, Math.max(Number(id), compiled.get(file) ?? 0));
+      if (file !== undefined) getOrInsert(compiled, file, () => []).push(Number(id));
     }
-    // A module without its own script keeps its place after the previous one.
-    let last = 0;
-    const ranked = files.map((file) => {
-      last = compiled.get(file) ?? last;
-      return { file, rank: last };
-    });
-    return ranked.sort((a, b) => a.rank - b.rank).map(({ file }) => file);
+    const lastOf = (file: string): number => Math.max(...(compiled.get(file) ?? []));
+    const isTwice = (file: string): boolean => (compiled.get(file)?.length ?? 0) > 1;
+    const sorted = files.filter(isTwice).sort((a, b) => lastOf(a) - lastOf(b));
+    return files.map((file) => (isTwice(file) ? (sorted.shift() ?? file) : file));
   }
 
   /** Whether any known ES module of a package was loaded. */
