@@ -95,6 +95,12 @@ export class ClipperError extends Error {
 export const isClipperError = (value: unknown): value is ClipperError =>
   typeof value === 'object' && value !== null && brand in value;
 
+/** An error of ours by its message, whose last line may be a fix. */
+export function errorOfMessage(code: ErrorCode, message: string): ClipperError {
+  const [summary = '', fix] = message.split('.\n  Fix: ');
+  return new ClipperError(code, summary, { fix });
+}
+
 /** Converts anything thrown to our error. Other errors get the given code. */
 export const asClipperError = (error: unknown, code: ErrorCode): ClipperError =>
   isClipperError(error) ? error : new ClipperError(code, messageOf(error), { cause: error });

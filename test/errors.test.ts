@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runInNewContext } from 'node:vm';
-import { ClipperError, errorCodes, isClipperError } from '../src/errors.ts';
+import { ClipperError, errorCodes, errorOfMessage, isClipperError } from '../src/errors.ts';
 import { packageDir } from '../src/util/package-files.ts';
 
 test('the documentation has every error code, and no other', () => {
@@ -14,6 +14,8 @@ test('a fix is the last line of the message, and a field of its own', () => {
   const error = new ClipperError('E_BUNDLE_FAILED', 'No npm is found.', { fix: 'install npm', cause: 'why' });
   expect(error.message).toBe('No npm is found.\n  Fix: install npm');
   expect([error.summary, error.fix, error.cause]).toEqual(['No npm is found.', 'install npm', 'why']);
+  expect(errorOfMessage('E_BUNDLE_FAILED', error.message)).toMatchObject({ message: error.message, fix: 'install npm' });
+  expect(errorOfMessage('E_CANCELLED', 'Stopped')).toMatchObject({ message: 'Stopped', fix: undefined });
   expect(new ClipperError('E_CANCELLED', 'Stopped')).toMatchObject({ message: 'Stopped', summary: 'Stopped', fix: undefined });
 });
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { satisfies } from 'semver';
+import satisfies from 'semver/functions/satisfies.js';
 import { ClipperError } from '../errors.ts';
 import { installedTree, packageFiles, packagesIn } from './installed-packages.ts';
 import { installOnce } from './npm-install.ts';

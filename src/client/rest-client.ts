@@ -3,7 +3,7 @@ import * as https from 'node:https';
 import { setTimeout } from 'node:timers/promises';
 import type { Call, Read } from '../contract/call.ts';
 import { ClusterError, errorCodeHeader, QueryError } from '../contract/errors.ts';
-import { ClipperError, isClipperError, isErrorCode, messageOf } from '../errors.ts';
+import { ClipperError, errorOfMessage, isClipperError, isErrorCode, messageOf } from '../errors.ts';
 import { z } from '../util/zod.ts';
 import type { Trust } from './trust.ts';
 
@@ -214,7 +214,7 @@ function nextStep(url: string, error: unknown): string {
  * a header.
  */
 function remoteError(text: string, ofText: unknown, what: string): ClipperError {
-  if (isErrorCode(ofText)) return new ClipperError(ofText, text);
+  if (isErrorCode(ofText)) return errorOfMessage(ofText, text);
   const answer = parsed(text);
   const { data: ours } = ClusterError.safeParse(answer);
   if (ours !== undefined) return new ClipperError(ours.code, ours.message, { fix: ours.fix });

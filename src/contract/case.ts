@@ -17,8 +17,10 @@ export type CamelKeys<T> = T extends readonly unknown[]
     : T;
 
 /** Renames the fields of a record for Clipper's REST. Arrays stay as they are. */
-export const snakeKeys = <T extends object>(record: T): SnakeKeys<T> =>
-  renamed(record, (name) => name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)) as SnakeKeys<T>;
+export const snakeKeys = <T extends object>(record: T): SnakeKeys<T> => renamed(record, snakeCase) as SnakeKeys<T>;
+
+export const snakeCase = <Name extends string>(name: Name): Snake<Name> =>
+  name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`) as Snake<Name>;
 
 /** Renames the fields of a record from Clipper's REST. Arrays stay as they are. */
 export const camelKeys = <T extends object>(record: T): CamelKeys<T> =>

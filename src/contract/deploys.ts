@@ -50,7 +50,7 @@ export type NetworkChoice = z.output<typeof networkSchema>;
 
 const DeployBody = z.strictObject({
   name: z.string(),
-  version: z.string().optional(),
+  version: z.string().optional().describe('Default: the next free integer.'),
   inputType: z.enum(inputTypes),
   labels: z.array(z.string()),
   ...servingShape,
@@ -58,14 +58,15 @@ const DeployBody = z.strictObject({
   env: envSchema,
   resources: resourcesSchema,
   network: networkSchema,
-  digest: z.string().optional(),
+  digest: z.string().optional().describe("A bundle in the server's folder, or the one that our image was made from."),
   // It becomes a part of the path that the engine is asked at.
   image: z
     .string()
     .regex(/^(?!.*\.\.)[\w./:@+[\]-]{1,500}$/, "must be an image's name")
-    .optional(),
-  current: z.boolean().default(true),
-  sampleBase64: z.base64().optional(),
+    .optional()
+    .describe('The image to run instead of a bundle.'),
+  current: z.boolean().default(true).describe('Whether to make the version the current one.'),
+  sampleBase64: z.base64().optional().describe('An input that a replica must answer before the version becomes current.'),
 });
 
 export const deploy = defineCall({

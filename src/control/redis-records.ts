@@ -1,4 +1,4 @@
-import { camelKeys, snakeKeys } from '../contract/case.ts';
+import { camelKeys, snakeCase, snakeKeys } from '../contract/case.ts';
 import { type ServingSettings, servingDefaults, servingNames, wireServingShape } from '../contract/serving.ts';
 import { ClipperError } from '../errors.ts';
 import { type InputType, parseInputType } from '../protocol/input-types.ts';
@@ -41,13 +41,13 @@ const inputType: Field<InputType> = { field: 'input_type', write: itself, read: 
  * batch size.
  */
 const setting = <Name extends keyof ServingSettings>(name: Name): Field<ServingSettings[Name]> => {
-  const [field = '', schema] = Object.entries(wireServingShape)[servingNames.indexOf(name)] ?? [];
+  const field = snakeCase(name);
   return {
     field,
-    write: (value) => JSON.stringify(Object.values(snakeKeys({ value }))[0]),
+    write: (value) => JSON.stringify(snakeKeys({ value }).value),
     read: (written) => {
-      const { data, success } = schema?.safeParse(JSON.parse(written)) ?? {};
-      if (success !== true) throw new ClipperError('E_INVALID_OPTION', `its ${field} is ${written.slice(0, 80)}`);
+      const { data, success } = wireServingShape[field].safeParse(JSON.parse(written));
+      if (!success) throw new ClipperError('E_INVALID_OPTION', `its ${field} is ${written.slice(0, 80)}`);
       return camelKeys({ data }).data as ServingSettings[Name];
     },
     missing: { value: servingDefaults[name] },

@@ -1,28 +1,12 @@
-import type { NetworkChoice, Resources, WantedReplicas } from '../contract/deploys.ts';
-import type { ServingSettings } from '../contract/serving.ts';
+import type { deploy, WantedReplicas } from '../contract/deploys.ts';
 import { servingOf } from '../contract/serving.ts';
 import type { DeploymentRecord, ModelVersion } from '../control/state-store.ts';
-import type { InputType } from '../protocol/input-types.ts';
+import type { z } from '../util/zod.ts';
 
-export interface DeployRequest extends ServingSettings {
-  readonly name: string;
-  /** Left out: the next free integer. */
-  readonly version?: string | undefined;
-  readonly inputType: InputType;
-  readonly labels: readonly string[];
-  readonly replicas: WantedReplicas;
-  readonly env: Readonly<Record<string, string>>;
-  readonly resources: Resources;
-  readonly network: NetworkChoice;
-  /** A bundle in the cluster's store, or the bundle that our image was made from. */
-  readonly digest?: string | undefined;
-  /** The image to run instead of a bundle. */
-  readonly image?: string | undefined;
-  /** An input that a replica must answer before the version becomes current. */
+/** A deploy as the contract has it, with the sample's bytes: an input that a replica must answer before the version is current. */
+export type DeployRequest = Readonly<Omit<z.output<typeof deploy.body>, 'sampleBase64'>> & {
   readonly sample?: Uint8Array | undefined;
-  /** Whether to make the version the current one. */
-  readonly current: boolean;
-}
+};
 
 /** The requested version, as the registry keeps it. */
 export function modelOf(request: DeployRequest, version: string): ModelVersion {
